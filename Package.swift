@@ -1,0 +1,111 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is held to the same bar: Swift 6 language mode, and no warning survives a build.
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "edgecache",
+  products: [
+    .library(name: "EdgeCache", targets: ["EdgeCache"]),
+    .executable(name: "edge-pop", targets: ["edge-pop"]),
+    .executable(name: "purge-cli", targets: ["purge-cli"]),
+    .executable(name: "edge-load", targets: ["edge-load"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+  ],
+  targets: [
+    // The pure core: no socket, clock, thread or file. NIOCore is here for ByteBuffer alone.
+    .target(
+      name: "EdgeCache",
+      dependencies: [.product(name: "NIOCore", package: "swift-nio")],
+      swiftSettings: settings
+    ),
+    // The shell: moves bytes between sockets and the core.
+    .target(
+      name: "EdgePoP",
+      dependencies: [
+        "EdgeCache",
+        "EdgeFleet",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: settings
+    ),
+    // The control plane: Config/pops.json, purge messages, fan-out to the fleet.
+    .target(
+      name: "EdgeFleet",
+      dependencies: [
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
+      swiftSettings: settings
+    ),
+    .executableTarget(
+      name: "edge-pop",
+      dependencies: [
+        "EdgePoP",
+        "EdgeFleet",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: settings
+    ),
+    .executableTarget(
+      name: "purge-cli",
+      dependencies: [
+        "EdgeFleet",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings
+    ),
+    .executableTarget(
+      name: "edge-load",
+      dependencies: [
+        "EdgeCache",
+        "EdgeFleet",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "EdgeCacheTests",
+      dependencies: ["EdgeCache"],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "EdgeFleetTests",
+      dependencies: ["EdgeFleet"],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "EdgePoPTests",
+      dependencies: ["EdgePoP", "EdgeCache", "EdgeFleet"],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "EndToEndTests",
+      dependencies: ["EdgeFleet", "edge-pop", "purge-cli", "edge-load"],
+      swiftSettings: settings
+    ),
+  ]
+)
