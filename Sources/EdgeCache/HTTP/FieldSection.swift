@@ -1,0 +1,130 @@
+import NIOCore
+
+// A field section (RFC 9110 §6.3) as its received bytes plus a table of where each field lies.
+//
+// Nothing is copied or folded: order, repetition and letter case of what arrived are all still
+// there when it is forwarded or stored.
+
+/// One field line: its known name and where name and value lie.
+public struct Field: Sendable {
+  /// The known name, or `other`.
+  public var name: FieldName
+  /// Where the name lies, in the letter case that arrived.
+  public var nameRange: ByteRange
+  /// Where the value lies, without whitespace around it.
+  public var value: ByteRange
+}
+
+/// The fields of a head or trailer section together with the bytes that they point into.
+public struct FieldSection: Sendable {
+  /// The bytes of the whole section; ranges are relative to its first readable byte.
+  public internal(set) var bytes: ByteBuffer
+  /// The field lines in the order in which they arrived.
+  public internal(set) var fields: [Field]
+
+  /// A section over `bytes`.
+  public init(bytes: ByteBuffer = ByteBuffer(), fields: [Field] = []) {
+    self.bytes = bytes
+    self.fields = fields
+  }
+
+  /// True if a field of that name is there. O(fields).
+  public func contains(_ name: FieldName) -> Bool {
+    for field in fields where field.name == name { return true }
+    return false
+  }
+
+  /// The number of field lines of that name. O(fields).
+  public func count(of name: FieldName) -> Int {
+    var count = 0
+    for field in fields where field.name == name { count += 1 }
+    return count
+  }
+
+  /// Where the value of the first field line of that name lies. O(fields).
+  public func first(_ name: FieldName) -> ByteRange? {
+    for field in fields where field.name == name { return field.value }
+    return nil
+  }
+
+  /// Where the value lies if there is exactly one field line of that name. O(fields).
+  public func only(_ name: FieldName) -> ByteRange? {
+    var found: ByteRange?
+    for field in fields where field.name == name {
+      if found != nil { return nil }
+      found = field.value
+    }
+    return found
+  }
+
+  /// A copy of the bytes in a range.
+  public func copy(_ range: ByteRange) -> [UInt8] {
+    bytes.readableBytesUInt8Span.extracting(range.range).copied()
+  }
+
+  /// The text of a range, for logs and messages.
+  public func text(_ range: ByteRange) -> String {
+    String(decoding: copy(range), as: UTF8.self)
+  }
+
+  /// The text of the first field of that name, for logs and tests.
+  public func text(_ name: FieldName) -> String? {
+    first(name).map(text)
+  }
+
+  /// Calls `body` with each element of the list that all field lines of `name` make together
+  /// (RFC 9110 §5.3); stops when it returns false. O(bytes of those fields).
+  public func forEachElement(
+    of name: FieldName, _ body: (Span<UInt8>, Range<Int>) -> Bool
+  ) {
+    let span = bytes.readableBytesUInt8Span
+    for field in fields where field.name == name {
+      var goOn = true
+      span.forEachListElement(field.value.range) { element in
+        goOn = body(span, element)
+        return goOn
+      }
+      if !goOn { return }
+    }
+  }
+
+  /// True if the list of `name` has that element, letters without regard to case.
+  public func hasElement(_ name: FieldName, _ text: StaticString) -> Bool {
+    var found = false
+    forEachElement(of: name) { span, range in
+      found = span.extracting(range).equalsIgnoringCase(text)
+      return !found
+    }
+    return found
+  }
+
+  /// True if the field line at `index` is named in `Connection` (RFC 9110 §7.6.1).
+  public func isNominatedByConnection(_ index: Int) -> Bool {
+    let span = bytes.readableBytesUInt8Span
+    let name = span.extracting(fields[index].nameRange.range)
+    var found = false
+    forEachElement(of: .connection) { span, range in
+      found = span.extracting(range).equalsIgnoringCase(name)
+      return !found
+    }
+    return found
+  }
+
+  /// Appends a field whose bytes are not in this section yet. Amortised O(length).
+  public mutating func append(name: StaticString, value: some Sequence<UInt8>) {
+    let nameOffset = bytes.readableBytes
+    bytes.writeStaticString(name)
+    bytes.writeStaticString(": ")
+    let valueOffset = bytes.readableBytes
+    bytes.writeBytes(value)
+    let valueCount = bytes.readableBytes - valueOffset
+    bytes.writeStaticString("\r\n")
+    let nameRange = ByteRange(offset: nameOffset, count: name.utf8CodeUnitCount)
+    let known = FieldNameTable.name(
+      bytes.readableBytesUInt8Span.extracting(nameRange.range))
+    fields.append(
+      Field(
+        name: known, nameRange: nameRange,
+        value: ByteRange(offset: valueOffset, count: valueCount)))
+  }
+}

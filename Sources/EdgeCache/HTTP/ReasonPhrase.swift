@@ -1,0 +1,32 @@
+/// The phrase that goes with a status that this program itself produces (RFC 9110 §15).
+public func reasonPhrase(_ status: Int) -> StaticString {
+  switch status {
+  case 100: "Continue"
+  case 101: "Switching Protocols"
+  case 200: "OK"
+  case 204: "No Content"
+  case 206: "Partial Content"
+  case 304: "Not Modified"
+  case 400: "Bad Request"
+  case 401: "Unauthorized"
+  case 403: "Forbidden"
+  case 404: "Not Found"
+  case 405: "Method Not Allowed"
+  case 408: "Request Timeout"
+  case 412: "Precondition Failed"
+  case 413: "Content Too Large"
+  case 414: "URI Too Long"
+  case 416: "Range Not Satisfiable"
+  case 417: "Expectation Failed"
+  case 421: "Misdirected Request"
+  case 431: "Request Header Fields Too Large"
+  case 500: "Internal Server Error"
+  case 501: "Not Implemented"
+  case 502: "Bad Gateway"
+  case 503: "Service Unavailable"
+  case 504: "Gateway Timeout"
+  case 505: "HTTP Version Not Supported"
+  case 508: "Loop Detected"
+  default: "Unknown"
+  }
+}

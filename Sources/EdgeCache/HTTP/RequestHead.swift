@@ -1,0 +1,216 @@
+import NIOCore
+
+/// The form in which a request target arrived (RFC 9112 §3.2).
+public enum TargetForm: Sendable, Hashable {
+  case origin, absolute, asterisk
+}
+
+/// A request's head: its bytes and where everything in it lies.
+public struct RequestHead: Sendable {
+  /// The field section; its bytes are those of the whole head, the request line included.
+  public internal(set) var fields: FieldSection
+  /// The method, as far as methods are told apart.
+  public internal(set) var method: Method
+  /// Where the method's bytes lie.
+  public internal(set) var methodRange: ByteRange
+  /// The form of the target.
+  public internal(set) var form: TargetForm
+  /// Where host and optional port lie: from an absolute-form target, else from `Host`; empty only
+  /// in an HTTP/1.0 request without one.
+  public internal(set) var authority: ByteRange
+  /// Where path and query lie; `*` in asterisk form. Empty or starting with `?` when an
+  /// absolute-form target has no path, which then is `/` (RFC 9110 §4.2.3).
+  public internal(set) var path: ByteRange
+  /// The minor version of HTTP/1.
+  public internal(set) var minorVersion: UInt8
+  /// How the content is delimited.
+  public internal(set) var framing: MessageFraming
+  /// True if the client lets the connection be used again (RFC 9112 §9.3).
+  public internal(set) var keepsAlive: Bool
+  /// True if the client waits for 100 (Continue) before it sends content (RFC 9110 §10.1.1).
+  public internal(set) var expectsContinue: Bool
+  /// True if the client asks to change the protocol (RFC 9110 §7.8).
+  public internal(set) var asksForUpgrade: Bool
+
+  /// True if the client sends content, even of no bytes.
+  public var hasContent: Bool { framing != .none }
+}
+
+/// How the content of a message is delimited (RFC 9112 §6).
+public enum MessageFraming: Sendable, Hashable {
+  /// There is no content.
+  case none
+  /// Exactly that many bytes.
+  case length(Int)
+  /// The chunked transfer coding.
+  case chunked
+  /// Everything up to the end of the connection; responses only.
+  case untilClose
+}
+
+/// What a parser found at the start of some bytes.
+public enum ParseOutcome<Head> {
+  /// The head is not complete yet.
+  case needMore
+  /// A head of that many bytes, leading empty lines included.
+  case head(Head, consumed: Int)
+}
+
+extension ParseOutcome: Sendable where Head: Sendable {}
+
+/// Reads request heads off a connection (RFC 9112 §3, RFC 9110 §7).
+public struct RequestParser: Sendable {
+  private let limits: HeadLimits
+  private var progress = HeadProgress()
+
+  /// A parser for one connection.
+  public init(limits: HeadLimits = .request) {
+    self.limits = limits
+  }
+
+  /// Parses the head at the start of `buffer` without consuming it.
+  ///
+  /// Complexity: O(bytes of the head), O(new bytes) while it is incomplete.
+  /// Throws ``MalformedMessage`` when no continuation could make an acceptable request.
+  public mutating func parse(
+    _ buffer: ByteBuffer
+  ) throws(MalformedMessage) -> ParseOutcome<RequestHead> {
+    let bytes = buffer.readableBytesUInt8Span
+    guard progress.isWorthParsing(bytes, limits: limits) else { return .needMore }
+    let outcome = try parseHead(buffer)
+    switch outcome {
+    case .needMore: progress.needsMore(bytes.count)
+    case .head: progress.reset()
+    }
+    return outcome
+  }
+
+  private func parseHead(
+    _ buffer: ByteBuffer
+  ) throws(MalformedMessage) -> ParseOutcome<RequestHead> {
+    let all = buffer.readableBytesUInt8Span
+    // RFC 9112 §2.2: at least one empty line before the request line is ignored.
+    var skipped = 0
+    while skipped < 4, skipped &+ 1 < all.count, all[skipped] == ASCII.carriageReturn,
+      all[skipped &+ 1] == ASCII.lineFeed
+    {
+      skipped &+= 2
+    }
+    let bytes = all.extracting(droppingFirst: skipped)
+
+    guard let line = try RequestLine.parse(bytes, limits: limits) else { return .needMore }
+
+    var fields: [Field] = []
+    fields.reserveCapacity(16)
+    let scan = try FieldParser.parse(
+      bytes, from: line.end, into: &fields, limits: limits, allowsSpaceBeforeColon: false)
+    guard case .complete(let end) = scan else {
+      if bytes.count > limits.head { throw .headTooLarge }
+      return .needMore
+    }
+    if end > limits.head { throw .headTooLarge }
+
+    let method = Method(bytes.extracting(line.method))
+    let target = try RequestTarget.resolve(
+      bytes, target: line.target, fields: fields, method: method, minorVersion: line.minorVersion)
+    var head = RequestHead(
+      fields: FieldSection(
+        bytes: buffer.getSlice(at: buffer.readerIndex &+ skipped, length: end) ?? ByteBuffer(),
+        fields: fields),
+      method: method,
+      methodRange: ByteRange(offset: line.method.lowerBound, count: line.method.count),
+      form: target.form, authority: target.authority, path: target.path,
+      minorVersion: line.minorVersion, framing: .none, keepsAlive: false, expectsContinue: false,
+      asksForUpgrade: false)
+    head.framing = try BodyFraming.request(head.fields, minorVersion: head.minorVersion)
+    try Self.readConnectionOptions(&head)
+    return .head(head, consumed: skipped &+ end)
+  }
+
+  /// Reads `Connection`, `Expect` and `Upgrade` (RFC 9112 §9, RFC 9110 §7.8 and §10.1.1).
+  private static func readConnectionOptions(
+    _ head: inout RequestHead
+  ) throws(MalformedMessage) {
+    var closes = false
+    var keepsAlive = false
+    var upgrades = false
+    if head.fields.contains(.connection) {
+      head.fields.forEachElement(of: .connection) { span, range in
+        let option = span.extracting(range)
+        if option.equalsIgnoringCase("close") { closes = true }
+        if option.equalsIgnoringCase("keep-alive") { keepsAlive = true }
+        if option.equalsIgnoringCase("upgrade") { upgrades = true }
+        return true
+      }
+    }
+    head.keepsAlive = head.minorVersion >= 1 ? !closes : keepsAlive && !closes
+    head.asksForUpgrade = upgrades && head.minorVersion >= 1 && head.fields.contains(.upgrade)
+    if head.minorVersion >= 1, head.fields.contains(.expect) {
+      var unknown = false
+      head.fields.forEachElement(of: .expect) { span, range in
+        unknown = !span.extracting(range).equalsIgnoringCase("100-continue")
+        return !unknown
+      }
+      if unknown { throw .expectation }
+      head.expectsContinue = head.framing != .none && head.framing != .length(0)
+    }
+  }
+}
+
+/// The first line of a request, taken apart.
+struct RequestLine {
+  var method: Range<Int>
+  var target: Range<Int>
+  var minorVersion: UInt8
+  /// Index of the first byte after the line.
+  var end: Int
+
+  /// Parses the line at the start of `bytes`; nil if it is incomplete. O(line).
+  static func parse(
+    _ bytes: Span<UInt8>, limits: HeadLimits
+  ) throws(MalformedMessage) -> RequestLine? {
+    let end = bytes.count
+    var index = 0
+    while index < end, bytes[index].isToken { index &+= 1 }
+    if index > limits.startLine { throw .targetTooLong }
+    guard index < end else { return nil }
+    if index == 0, bytes[0] == ASCII.carriageReturn, end == 1 { return nil }
+    guard bytes[index] == ASCII.space, index > 0 else { throw .method }
+    let method = 0..<index
+
+    index &+= 1
+    let targetStart = index
+    while index < end, ByteClass.table[Int(bytes[index])] & ByteClass.target != 0 { index &+= 1 }
+    if index > limits.startLine { throw .targetTooLong }
+    guard index < end else { return nil }
+    guard index > targetStart else { throw .requestLine }
+    guard bytes[index] == ASCII.space else {
+      let isLineEnd = bytes[index] == ASCII.carriageReturn || bytes[index] == ASCII.lineFeed
+      throw isLineEnd ? .requestLine : .target
+    }
+    let target = targetStart..<index
+
+    index &+= 1
+    let name: StaticString = "HTTP/"
+    let available = min(5, end &- index)
+    let matches = name.withUTF8Buffer { expected in
+      for offset in 0..<available where bytes[index &+ offset] != expected[offset] { return false }
+      return true
+    }
+    guard matches else { throw .version }
+    guard end &- index >= 8 else { return nil }
+    let major = bytes[index &+ 5]
+    let minor = bytes[index &+ 7]
+    guard major.isDigit, bytes[index &+ 6] == ASCII.dot, minor.isDigit else { throw .version }
+    guard major == ASCII.zero &+ 1 else { throw .unsupportedVersion }
+    index &+= 8
+    guard index < end else { return nil }
+    guard bytes[index] == ASCII.carriageReturn else {
+      throw bytes[index] == ASCII.lineFeed ? .bareLineEnd : .requestLine
+    }
+    guard index &+ 1 < end else { return nil }
+    guard bytes[index &+ 1] == ASCII.lineFeed else { throw .bareLineEnd }
+    return RequestLine(
+      method: method, target: target, minorVersion: minor &- ASCII.zero, end: index &+ 2)
+  }
+}

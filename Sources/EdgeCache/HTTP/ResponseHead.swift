@@ -1,0 +1,133 @@
+import NIOCore
+
+/// A response's head: its bytes and where everything in it lies.
+public struct ResponseHead: Sendable {
+  /// The field section; its bytes are those of the whole head, the status line included.
+  public internal(set) var fields: FieldSection
+  /// The status code, 100 to 999.
+  public internal(set) var status: Int
+  /// Where the reason phrase lies; may be empty.
+  public internal(set) var reason: ByteRange
+  /// The minor version of HTTP/1.
+  public internal(set) var minorVersion: UInt8
+  /// How the content is delimited.
+  public internal(set) var framing: MessageFraming
+  /// The length that `Content-Length` gives, also where there is no content (HEAD, 304).
+  public internal(set) var contentLength: Int?
+  /// True if the upstream lets the connection be used again (RFC 9112 §9.3).
+  public internal(set) var keepsAlive: Bool
+
+  /// True for an interim response (RFC 9110 §15.2).
+  public var isInterim: Bool { status < 200 }
+}
+
+/// Reads response heads off a connection (RFC 9112 §4).
+public struct ResponseParser: Sendable {
+  private let limits: HeadLimits
+  private var progress = HeadProgress()
+
+  /// A parser for one connection.
+  public init(limits: HeadLimits = .response) {
+    self.limits = limits
+  }
+
+  /// Parses the head at the start of `buffer` without consuming it; `toHead` says that the request
+  /// was HEAD, whose response has no content.
+  ///
+  /// Complexity: O(bytes of the head), O(new bytes) while it is incomplete.
+  public mutating func parse(
+    _ buffer: ByteBuffer, toHead: Bool
+  ) throws(MalformedMessage) -> ParseOutcome<ResponseHead> {
+    let bytes = buffer.readableBytesUInt8Span
+    guard progress.isWorthParsing(bytes, limits: limits) else { return .needMore }
+    let outcome = try parseHead(buffer, toHead: toHead)
+    switch outcome {
+    case .needMore: progress.needsMore(bytes.count)
+    case .head: progress.reset()
+    }
+    return outcome
+  }
+
+  private func parseHead(
+    _ buffer: ByteBuffer, toHead: Bool
+  ) throws(MalformedMessage) -> ParseOutcome<ResponseHead> {
+    let bytes = buffer.readableBytesUInt8Span
+    guard let line = try StatusLine.parse(bytes, limits: limits) else { return .needMore }
+    var parsed: [Field] = []
+    parsed.reserveCapacity(16)
+    let scan = try FieldParser.parse(
+      bytes, from: line.end, into: &parsed, limits: limits, allowsSpaceBeforeColon: true)
+    guard case .complete(let end) = scan else {
+      if bytes.count > limits.head { throw .headTooLarge }
+      return .needMore
+    }
+    if end > limits.head { throw .headTooLarge }
+
+    let fields = FieldSection(
+      bytes: buffer.getSlice(at: buffer.readerIndex, length: end) ?? ByteBuffer(), fields: parsed)
+    let framing = try BodyFraming.response(
+      fields, status: line.status, minorVersion: line.minorVersion, toHead: toHead)
+    var keepsAlive = line.minorVersion >= 1
+    if fields.contains(.connection) {
+      if fields.hasElement(.connection, "close") {
+        keepsAlive = false
+      } else if fields.hasElement(.connection, "keep-alive") {
+        keepsAlive = true
+      }
+    }
+    return .head(
+      ResponseHead(
+        fields: fields, status: line.status, reason: line.reason,
+        minorVersion: line.minorVersion, framing: framing,
+        contentLength: try BodyFraming.contentLength(fields),
+        keepsAlive: keepsAlive && framing != .untilClose),
+      consumed: end)
+  }
+}
+
+/// The first line of a response, taken apart.
+struct StatusLine {
+  var status: Int
+  var reason: ByteRange
+  var minorVersion: UInt8
+  /// Index of the first byte after the line.
+  var end: Int
+
+  /// Parses the line at the start of `bytes`; nil if it is incomplete. O(line).
+  static func parse(
+    _ bytes: Span<UInt8>, limits: HeadLimits
+  ) throws(MalformedMessage) -> StatusLine? {
+    let prefix: StaticString = "HTTP/1."
+    let available = min(7, bytes.count)
+    let matches = prefix.withUTF8Buffer { expected in
+      for index in 0..<available where bytes[index] != expected[index] { return false }
+      return true
+    }
+    guard matches else { throw .statusLine }
+    // HTTP/1.1 SP 200, then SP or the end of the line: some servers leave out both SP and reason.
+    guard bytes.count > 12 else { return nil }
+    guard bytes[7].isDigit, bytes[8] == ASCII.space,
+      let status = bytes.decimal(9..<12), status >= 100
+    else { throw .statusLine }
+    var index = 12
+    if bytes[index] == ASCII.space {
+      index &+= 1
+    } else if bytes[index] != ASCII.carriageReturn {
+      throw bytes[index] == ASCII.lineFeed ? .bareLineEnd : .statusLine
+    }
+    let start = index
+    while index < bytes.count, ByteClass.table[Int(bytes[index])] & ByteClass.fieldValue != 0 {
+      index &+= 1
+    }
+    if index > limits.startLine { throw .headTooLarge }
+    guard index < bytes.count else { return nil }
+    guard bytes[index] == ASCII.carriageReturn else {
+      throw bytes[index] == ASCII.lineFeed ? .bareLineEnd : .statusLine
+    }
+    guard index &+ 1 < bytes.count else { return nil }
+    guard bytes[index &+ 1] == ASCII.lineFeed else { throw .bareLineEnd }
+    return StatusLine(
+      status: status, reason: ByteRange(offset: start, count: index &- start),
+      minorVersion: bytes[7] &- ASCII.zero, end: index &+ 2)
+  }
+}
