@@ -1,0 +1,44 @@
+/// What can go wrong between this cache and an upstream. The raw value is the `detail` of
+/// `Cache-Status`, a label in the counters, and a word in the log.
+public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
+  /// The connection was refused, or the name not found.
+  case connect = "connect-failed"
+  /// The connection was not made in time.
+  case connectTimeout = "connect-timeout"
+  /// All connections to the upstream are in use, and so is the queue.
+  case queueFull = "queue-full"
+  /// Waited in the queue for a connection for too long.
+  case queueTimeout = "queue-timeout"
+  /// Every upstream that might answer failed lately and is held down.
+  case heldDown = "held-down"
+  /// The upstream closed the connection before it answered.
+  case closed = "upstream-closed"
+  /// The upstream closed the connection within its response.
+  case truncated = "upstream-truncated"
+  /// The upstream did not answer in time.
+  case firstByteTimeout = "first-byte-timeout"
+  /// The upstream stopped within its response.
+  case stalled = "upstream-stalled"
+  /// What the upstream sent is not an HTTP response.
+  case malformed = "upstream-malformed"
+  /// The connection broke.
+  case broken = "upstream-broken"
+
+  /// The status that tells the client (RFC 9110 §15.6.3 to §15.6.5).
+  public var status: Int {
+    switch self {
+    case .connect, .closed, .truncated, .malformed, .broken: 502
+    case .queueFull, .queueTimeout, .heldDown: 503
+    case .connectTimeout, .firstByteTimeout, .stalled: 504
+    }
+  }
+
+  /// True if no byte of the request reached the upstream, so that another one may be tried whatever
+  /// the method is.
+  public var isBeforeRequest: Bool {
+    switch self {
+    case .connect, .connectTimeout, .queueFull, .queueTimeout, .heldDown: true
+    case .closed, .truncated, .firstByteTimeout, .stalled, .malformed, .broken: false
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import Synchronization
+
+// Purges, in the order in which they were applied.
+//
+// Invariant: the number that `head` returns never exceeds that of the last purge in the index, and
+// a purge is in the index before its number can be seen. Whoever sees `head` unchanged since a
+// response was stamped knows, by that one comparison, that no purge came in between.
+
+/// What a purge covers.
+public enum PurgeScope: Sendable, Hashable {
+  /// All variants of a URL, whatever the scheme and port.
+  case url(CacheKey)
+  /// Everything that is stored.
+  case everything
+}
+
+/// The numbered purges of this PoP.
+public final class PurgeLog: Sendable {
+  private struct Index: Sendable {
+    var last: UInt64 = 0
+    var everything: UInt64 = 0
+    var urls: [KeyHash: UInt64] = [:]
+  }
+
+  private let published = Atomic<UInt64>(0)
+  private let index = Mutex(Index())
+
+  /// A log without purges.
+  public init() {}
+
+  /// The sequence number of the newest purge; 0 before the first.
+  public var head: UInt64 {
+    published.load(ordering: .acquiring)
+  }
+
+  /// Appends a purge and returns its sequence number. O(1).
+  ///
+  /// Identities are told apart by their 128-bit hash alone: were two to collide, the other would be
+  /// asked for once more, which is safe.
+  public func append(_ scope: PurgeScope) -> UInt64 {
+    index.withLock { index in
+      index.last += 1
+      switch scope {
+      case .url(let key): index.urls[key.hash] = index.last
+      case .everything:
+        index.everything = index.last
+        // Everything includes each URL.
+        index.urls.removeAll()
+      }
+      published.store(index.last, ordering: .releasing)
+      return index.last
+    }
+  }
+
+  /// The sequence number of the newest purge that covers `key`; 0 if there is none. O(1).
+  public func newest(covering key: CacheKey) -> UInt64 {
+    index.withLock { max($0.everything, $0.urls[key.hash] ?? 0) }
+  }
+
+  /// True if a purge that covers `key` came after the one numbered `sequence`. One comparison if
+  /// there was no purge at all.
+  public func isPurged(_ key: CacheKey, since sequence: UInt64) -> Bool {
+    sequence != head && newest(covering: key) > sequence
+  }
+
+  /// Number of URLs that are remembered.
+  public var rememberedURLs: Int {
+    index.withLock { $0.urls.count }
+  }
+
+  /// Forgets purges of URLs up to `sequence`, once nothing from before is stored or on its way.
+  /// O(remembered URLs).
+  public func trim(through sequence: UInt64) {
+    index.withLock { index in
+      index.urls = index.urls.filter { $0.value > sequence }
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import NIOCore
+
+// The cache key (RFC 9111 §2): the target URI; the method is always GET.
+//
+// Its *identity* is host, path and query. Scheme and port are compared too, but are not part of the
+// identity: everything stored under one identity hangs in one chain, so that a purge of a URL finds
+// the responses of both schemes and of every port, which is what an operator who copies a URL from
+// a browser means, behind a TLS terminator too.
+
+/// Scheme and port of a request's target URI.
+public struct KeyOrigin: Sendable, Hashable {
+  /// True for `https`.
+  public var isSecure: Bool
+  /// The port; the scheme's own where the URI gives none.
+  public var port: UInt16
+}
+
+/// A 128-bit keyed hash of an identity.
+public struct KeyHash: Sendable, Hashable {
+  public var low: UInt64
+  public var high: UInt64
+
+  /// A hash from its halves.
+  @inlinable
+  public init(low: UInt64, high: UInt64) {
+    self.low = low
+    self.high = high
+  }
+}
+
+/// The secret that keys the hash, so that nobody outside can make keys collide.
+public struct HashSecret: Sendable {
+  var k0: UInt64
+  var k1: UInt64
+
+  /// A secret from two random words.
+  public init(_ k0: UInt64, _ k1: UInt64) {
+    self.k0 = k0
+    self.k1 = k1
+  }
+}
+
+/// A cache key: host in lower case without port, path and query as they came, scheme and port.
+public struct CacheKey: Sendable, Hashable {
+  /// Host and then path and query.
+  public let bytes: [UInt8]
+  /// Length of the host within `bytes`; what keeps host and path from running into each other.
+  public let hostCount: Int
+  /// Scheme and port.
+  public let origin: KeyOrigin
+  /// Keyed hash of host and path.
+  public let hash: KeyHash
+
+  public static func == (lhs: CacheKey, rhs: CacheKey) -> Bool {
+    lhs.hash == rhs.hash && lhs.origin == rhs.origin && lhs.hasIdentity(of: rhs)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(hash.low)
+  }
+
+  /// True if host, path and query are the same. O(bytes).
+  public func hasIdentity(of other: CacheKey) -> Bool {
+    hostCount == other.hostCount && bytes == other.bytes
+  }
+
+  /// The host, path and query as text, for logs.
+  public var text: String {
+    String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Where the path starts with or ends at in `bytes`.
+  public var pathRange: Range<Int> { hostCount..<bytes.count }
+
+  /// The key of a request on a connection that is secured or not. O(bytes).
+  public init(_ head: RequestHead, isSecure: Bool, secret: HashSecret) {
+    self.init(
+      head.fields.bytes.readableBytesUInt8Span, authority: head.authority.range,
+      path: head.path.range, isSecure: isSecure, secret: secret)
+  }
+
+  /// The key of an absolute `http` or `https` URL, a fragment left out; nil for anything else.
+  public init?(url: some Sequence<UInt8>, secret: HashSecret) {
+    let bytes = Array(url)
+    guard let parts = URLParts(bytes.span) else { return nil }
+    self.init(
+      bytes.span, authority: parts.authority, path: parts.path, isSecure: parts.isSecure,
+      secret: secret)
+  }
+
+  /// The key of `authority` and `path`, ranges of `source`.
+  init(
+    _ source: Span<UInt8>, authority: Range<Int>, path: Range<Int>, isSecure: Bool,
+    secret: HashSecret
+  ) {
+    let host = Self.host(source, authority)
+    let port = host.upperBound + 1
+    let number =
+      port < authority.upperBound ? source.decimal(port..<authority.upperBound) : nil
+    origin = KeyOrigin(
+      isSecure: isSecure, port: UInt16(clamping: number ?? (isSecure ? 443 : 80)))
+
+    var key: [UInt8] = []
+    key.reserveCapacity(host.count + path.count + 1)
+    for index in host { key.append(source[index].asciiLowercased) }
+    hostCount = key.count
+    // RFC 9110 §4.2.3: an empty path is "/".
+    if path.isEmpty || source[path.lowerBound] == ASCII.question { key.append(ASCII.slash) }
+    for index in path { key.append(source[index]) }
+    bytes = key
+    hash = SipHash.hash(key.span, prefix: UInt64(hostCount), secret: secret)
+  }
+
+  /// The host within an authority: all before the last colon that is not part of an IPv6 address.
+  static func host(_ bytes: Span<UInt8>, _ authority: Range<Int>) -> Range<Int> {
+    var index = authority.upperBound
+    while index > authority.lowerBound {
+      index -= 1
+      if bytes[index] == ASCII.colon { return authority.lowerBound..<index }
+      if !bytes[index].isDigit { break }
+    }
+    return authority
+  }
+}
+
+/// The parts of an absolute URL that make a cache key.
+struct URLParts {
+  var isSecure: Bool
+  var authority: Range<Int>
+  /// Path and query; may be empty.
+  var path: Range<Int>
+
+  /// Takes an `http` or `https` URL apart; nil if it is not one.
+  init?(_ bytes: Span<UInt8>) {
+    let start: Int
+    if bytes.count > 8, bytes.extracting(first: 8).equalsIgnoringCase("https://") {
+      isSecure = true
+      start = 8
+    } else if bytes.count > 7, bytes.extracting(first: 7).equalsIgnoringCase("http://") {
+      isSecure = false
+      start = 7
+    } else {
+      return nil
+    }
+    let end = bytes.firstIndex(of: ASCII.hash, in: start..<bytes.count) ?? bytes.count
+    var split = start
+    while split < end, bytes[split] != ASCII.slash, bytes[split] != ASCII.question { split += 1 }
+    authority = start..<split
+    path = split..<end
+    guard RequestTarget.isAuthority(bytes, authority) else { return nil }
+  }
+}

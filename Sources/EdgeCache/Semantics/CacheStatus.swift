@@ -1,0 +1,105 @@
+import NIOCore
+
+// The Cache-Status response field (RFC 9211): one member for each response says what this cache
+// did, and why.
+
+/// Why a request went toward the origin: exactly the `fwd` tokens of RFC 9211 §2.2.
+public enum ForwardReason: String, Sendable, Hashable, CaseIterable {
+  case bypass
+  case method
+  case uriMiss = "uri-miss"
+  case varyMiss = "vary-miss"
+  case miss
+  case request
+  case stale
+  case partial
+}
+
+/// The reasoned `detail` of a cache status: always a token.
+public enum CacheStatusDetail: Sendable, Hashable {
+  /// Why the response was not stored.
+  case refused(StorageRefusal)
+  /// What went wrong on the way to the upstream.
+  case failed(UpstreamFailure)
+  /// The client may only have what is stored, and nothing is (RFC 9111 §5.2.1.7).
+  case onlyIfCached
+  /// No site has this host.
+  case unknownHost
+
+  /// The token that is written.
+  public var token: String {
+    switch self {
+    case .refused(let refusal): refusal.rawValue
+    case .failed(let failure): failure.rawValue
+    case .onlyIfCached: "only-if-cached"
+    case .unknownHost: "unknown-host"
+    }
+  }
+}
+
+/// What this cache did with one request.
+public struct CacheStatus: Sendable, Hashable {
+  /// True if the response came from the store without asking (§2.1).
+  public var isHit = false
+  /// Why the request was forwarded (§2.2).
+  public var forward: ForwardReason?
+  /// The status of the forwarded request's response, where it differs from what is sent (§2.3).
+  public var forwardStatus: Int?
+  /// Seconds of freshness left (§2.4).
+  public var ttl: Int64?
+  /// True if the response was stored (§2.5).
+  public var isStored = false
+  /// True if the request was collapsed with another (§2.6).
+  public var isCollapsed = false
+  /// More about it (§2.8).
+  public var detail: CacheStatusDetail?
+
+  /// A status that says nothing yet.
+  public init() {}
+
+  /// A hit with that much freshness left.
+  public static func hit(ttl: Int64) -> CacheStatus {
+    var status = CacheStatus()
+    status.isHit = true
+    status.ttl = ttl
+    return status
+  }
+
+  /// A request that went toward the origin.
+  public static func forwarded(_ reason: ForwardReason) -> CacheStatus {
+    var status = CacheStatus()
+    status.forward = reason
+    return status
+  }
+
+  /// Writes the member for the cache named `name`, a token. O(1).
+  public func write(to buffer: inout ByteBuffer, name: [UInt8]) {
+    buffer.writeBytes(name)
+    if isHit { buffer.writeStaticString("; hit") }
+    if let forward {
+      buffer.writeStaticString("; fwd=")
+      buffer.writeString(forward.rawValue)
+    }
+    if let forwardStatus {
+      buffer.writeStaticString("; fwd-status=")
+      buffer.writeDecimal(forwardStatus)
+    }
+    if let ttl {
+      buffer.writeStaticString("; ttl=")
+      buffer.writeDecimal(Int(ttl))
+    }
+    if isStored { buffer.writeStaticString("; stored") }
+    if isCollapsed { buffer.writeStaticString("; collapsed") }
+    if let detail {
+      buffer.writeStaticString("; detail=")
+      buffer.writeString(detail.token)
+    }
+  }
+
+  /// The member as text, for logs.
+  public func text(name: [UInt8]) -> String {
+    var buffer = ByteBuffer()
+    write(to: &buffer, name: name)
+    return String(buffer: buffer)
+  }
+}

@@ -1,0 +1,165 @@
+// How long a response may be used, and how old it is (RFC 9111 §4.2, RFC 8246).
+//
+// All that can be decided when a response arrives is decided then. A hit adds two numbers and
+// compares them.
+
+/// Where a freshness lifetime came from.
+public enum LifetimeSource: UInt8, Sendable, Hashable {
+  case sMaxAge, maxAge, expires, hashedURL, heuristic, none
+
+  /// True if the origin said it, by a directive or `Expires`.
+  public var isExplicit: Bool {
+    switch self {
+    case .sMaxAge, .maxAge, .expires: true
+    case .hashedURL, .heuristic, .none: false
+    }
+  }
+}
+
+/// Age and lifetime of a response, worked out when it arrived.
+public struct Freshness: Sendable, Hashable {
+  /// When the response was received.
+  public var responseTime: Instant
+  /// corrected_initial_age (§4.2.3), in seconds.
+  public var initialAge: Int64
+  /// freshness_lifetime (§4.2.1), in seconds.
+  public var lifetime: Int64
+  /// Where the lifetime came from.
+  public var source: LifetimeSource
+  /// `no-cache`: never used without validation, however fresh (§5.2.2.4).
+  public var alwaysValidate: Bool
+  /// `must-revalidate`, `proxy-revalidate`, `s-maxage` or `no-cache`: never served stale (§4.2.4).
+  public var neverStale: Bool
+  /// Its content does not change while it is fresh (RFC 8246, or the URL has its hash).
+  public var immutable: Bool
+  /// `stale-if-error`, in seconds (RFC 5861 §4).
+  public var staleIfError: Int64?
+
+  /// current_age at `now` (§4.2.3), in seconds. O(1).
+  @inlinable
+  public func age(_ now: Instant) -> Int64 {
+    initialAge &+ now.milliseconds(since: responseTime) / 1000
+  }
+
+  /// Seconds of freshness left at `now` (RFC 9211 §2.4), negative when stale. O(1).
+  @inlinable
+  public func ttl(_ now: Instant) -> Int64 {
+    lifetime &- age(now)
+  }
+
+  /// True if the response may be used without asking (§4.2): its lifetime exceeds its age. O(1).
+  @inlinable
+  public func isFresh(_ now: Instant) -> Bool {
+    !alwaysValidate && lifetime > age(now)
+  }
+
+  /// Longest staleness that is served when the upstream fails and nothing else is said: 24 h.
+  public static let staleOnErrorLimit: Int64 = 24 * 3600
+
+  /// True if the stale response may stand in for an upstream that failed (§4.2.4, RFC 5861 §4).
+  public func mayServeStaleOnError(_ now: Instant) -> Bool {
+    if neverStale { return false }
+    return -ttl(now) <= (staleIfError ?? Self.staleOnErrorLimit)
+  }
+}
+
+extension Freshness {
+  /// The lifetime of what a hashed URL names, when the origin says nothing: a year.
+  static let hashedURLLifetime: Int64 = 365 * 24 * 3600
+  /// The longest heuristic lifetime: a day.
+  static let heuristicLimit: Int64 = 24 * 3600
+
+  /// Works out age and lifetime of a response that arrived at `responseTime` on a request sent at
+  /// `requestTime`. O(bytes of the fields that matter).
+  public init(
+    _ response: ResponseHead,
+    directives: CacheControl,
+    isHashedURL: Bool,
+    requestTime: Instant,
+    responseTime: Instant
+  ) {
+    let fields = response.fields
+    let dates = ResponseDates(fields, now: responseTime)
+    let date = dates.date ?? responseTime.seconds
+
+    // §4.2.3: apparent_age, corrected_age_value and their maximum.
+    let apparent = max(0, responseTime.seconds - date)
+    let delay = responseTime.milliseconds(since: requestTime) / 1000
+    let initialAge = max(apparent, Self.ageValue(fields) + delay)
+
+    let (lifetime, source) = Self.lifetime(
+      status: response.status, directives: directives, dates: dates, date: date,
+      isHashedURL: isHashedURL)
+    self.init(
+      responseTime: responseTime, initialAge: initialAge, lifetime: lifetime, source: source,
+      alwaysValidate: directives.noCache,
+      neverStale: directives.mustRevalidate || directives.proxyRevalidate
+        || directives.sMaxAge != nil || directives.noCache,
+      immutable: directives.immutable || source == .hashedURL,
+      staleIfError: directives.staleIfError)
+  }
+
+  /// freshness_lifetime (§4.2.1), the first that applies.
+  private static func lifetime(
+    status: Int, directives: CacheControl, dates: ResponseDates, date: Int64, isHashedURL: Bool
+  ) -> (Int64, LifetimeSource) {
+    if let seconds = directives.sMaxAge { return (seconds, .sMaxAge) }
+    if let seconds = directives.maxAge { return (seconds, .maxAge) }
+    switch dates.expires {
+    case .at(let expires): return (max(0, expires - date), .expires)
+    case .invalid: return (0, .expires)
+    case .absent: break
+    }
+    if isHashedURL, status == 200, !directives.noCache {
+      return (hashedURLLifetime, .hashedURL)
+    }
+    if isHeuristicallyCacheable(status) || directives.isPublic, let modified = dates.lastModified,
+      modified <= date
+    {
+      return (min((date - modified) / 10, heuristicLimit), .heuristic)
+    }
+    return (0, .none)
+  }
+
+  /// age_value (§5.1): the first member of the first line; what is not a number is ignored.
+  private static func ageValue(_ fields: FieldSection) -> Int64 {
+    guard let range = fields.first(.age) else { return 0 }
+    let bytes = fields.bytes.readableBytesUInt8Span
+    let end = bytes.firstIndex(of: ASCII.comma, in: range.range) ?? range.range.upperBound
+    let member = bytes.trimmingWhitespace(range.range.lowerBound..<end)
+    return CacheControl.deltaSeconds(bytes, member) ?? 0
+  }
+
+  /// Statuses that may get a heuristic lifetime (RFC 9110 §15.1).
+  public static func isHeuristicallyCacheable(_ status: Int) -> Bool {
+    switch status {
+    case 200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501: true
+    default: false
+    }
+  }
+}
+
+/// The dates of a response, in seconds since 1970.
+public struct ResponseDates: Sendable {
+  /// What `Expires` says (§5.3): an invalid one is a time in the past.
+  public enum Expires: Sendable, Hashable {
+    case absent, invalid
+    case at(Int64)
+  }
+
+  public var date: Int64?
+  public var lastModified: Int64?
+  public var expires: Expires
+
+  /// Reads the dates of `fields`; the first of several `Expires` counts (§4.2.1).
+  public init(_ fields: FieldSection, now: Instant) {
+    func read(_ name: FieldName) -> Int64? {
+      guard let range = fields.first(name) else { return nil }
+      return HTTPDate.parse(
+        fields.bytes.readableBytesUInt8Span.extracting(range.range), now: now)
+    }
+    date = read(.date)
+    lastModified = read(.lastModified)
+    expires = fields.contains(.expires) ? read(.expires).map { .at($0) } ?? .invalid : .absent
+  }
+}

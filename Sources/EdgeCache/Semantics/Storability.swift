@@ -1,0 +1,116 @@
+// May this response be kept? (RFC 9111 §3)
+
+/// Why a response was not stored; one case for each rule. The raw value is the `detail` of
+/// `Cache-Status`.
+public enum StorageRefusal: String, Error, Sendable, Hashable, CaseIterable {
+  /// The method is neither GET nor HEAD (§3).
+  case method = "method"
+  /// The response is to HEAD and has no content to keep.
+  case head = "head"
+  /// The request said `no-store` (§5.2.1.5).
+  case requestNoStore = "request-no-store"
+  /// The request went past the store on purpose: `no-cache` or content in a GET.
+  case passThrough = "pass-through"
+  /// The path belongs to the regional API.
+  case route = "route"
+  /// The response said `no-store` (§5.2.2.5).
+  case noStore = "no-store"
+  /// The response said `private` (§5.2.2.7).
+  case isPrivate = "private"
+  /// The request had `Authorization` and the response does not allow sharing (§3.5).
+  case authorization = "authorization"
+  /// Only part of the content was asked for or sent (§3.3).
+  case partial = "partial"
+  /// The status is interim, or 304 to a request that had not asked.
+  case status = "status"
+  /// `must-understand` with a status that this cache does not know (§5.2.2.3).
+  case mustUnderstand = "must-understand"
+  /// `Vary: *` (§4.1).
+  case varyStar = "vary-star"
+  /// No lifetime: neither given nor to be guessed (§4.2.2).
+  case noFreshness = "no-freshness"
+  /// No lifetime is left and there is no validator, so it could never be used.
+  case notReusable = "not-reusable"
+  /// `Set-Cookie` without an explicit lifetime (§7.3).
+  case setCookie = "set-cookie"
+  /// Longer than the largest stored response.
+  case tooLarge = "too-large"
+  /// The memory tier has no room, even after evicting.
+  case full = "full"
+  /// A purge of this URL came while it was on its way.
+  case purged = "purged"
+  /// An unsafe request for this URL came while it was on its way (§4.4).
+  case invalidated = "invalidated"
+  /// The content broke off (§3.3).
+  case incomplete = "incomplete"
+  /// Too many requests wait for this URL already.
+  case followerLimit = "follower-limit"
+}
+
+/// Decides whether a response may be stored.
+public enum Storability {
+  /// What a response is stored with, if it may be.
+  public struct Accepted: Sendable {
+    public var freshness: Freshness
+    public var selector: VariantSelector
+  }
+
+  /// Whether the response to a GET may be stored, and with what. O(bytes of the fields).
+  public static func decide(
+    request: RequestHead,
+    requestDirectives: CacheControl,
+    response: ResponseHead,
+    isHashedURL: Bool,
+    requestTime: Instant,
+    responseTime: Instant
+  ) -> Result<Accepted, StorageRefusal> {
+    guard request.method == .get else { return .failure(.method) }
+    if requestDirectives.noStore { return .failure(.requestNoStore) }
+    let status = response.status
+    if status == 206 || response.fields.contains(.contentRange) { return .failure(.partial) }
+    if status < 200 || status == 304 { return .failure(.status) }
+
+    let directives = CacheControl(response.fields)
+    if directives.mustUnderstand {
+      // §5.2.2.3: with it, no-store is for caches that do not know the status.
+      if !isUnderstood(status) { return .failure(.mustUnderstand) }
+    } else if directives.noStore {
+      return .failure(.noStore)
+    }
+    if directives.isPrivate { return .failure(.isPrivate) }
+    if request.fields.contains(.authorization),
+      !directives.isPublic, !directives.mustRevalidate, directives.sMaxAge == nil
+    {
+      return .failure(.authorization)
+    }
+    guard let selector = VariantSelector(response: response.fields, request: request.fields) else {
+      return .failure(.varyStar)
+    }
+
+    let freshness = Freshness(
+      response, directives: directives, isHashedURL: isHashedURL, requestTime: requestTime,
+      responseTime: responseTime)
+    if response.fields.contains(.setCookie), !freshness.source.isExplicit {
+      return .failure(.setCookie)
+    }
+    let hasValidator =
+      response.fields.contains(.etag) || response.fields.contains(.lastModified)
+    if freshness.source == .none, !(directives.noCache && hasValidator) {
+      return .failure(.noFreshness)
+    }
+    if !freshness.isFresh(responseTime), !hasValidator, freshness.staleIfError == nil {
+      return .failure(.notReusable)
+    }
+    return .success(Accepted(freshness: freshness, selector: selector))
+  }
+
+  /// The statuses whose caching rules this cache knows and follows (RFC 9110 §15).
+  static func isUnderstood(_ status: Int) -> Bool {
+    switch status {
+    case 200, 201, 202, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409,
+      410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 451, 500, 501, 502, 503, 504, 505:
+      true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import NIOCore
+
+// The head of a stored response, in the form in which it is sent: a hit copies these bytes and adds
+// what changes from one response to the next.
+
+/// Status line and end-to-end fields of a response, with what later questions need already read.
+public struct StoredHead: Sendable {
+  /// Status line and field lines, each with its CR LF, without the empty line at the end.
+  ///
+  /// Without `Content-Length`, `Age`, and fields of one connection: those are written when sent.
+  public let fields: FieldSection
+  /// The status code.
+  public let status: Int
+  /// Where the entity tag lies.
+  public let etag: ByteRange?
+  /// `Last-Modified` in seconds since 1970, if it is a date.
+  public let lastModified: Int64?
+  /// `Date` in seconds since 1970.
+  public let date: Int64?
+
+  /// Bytes of status line and fields.
+  public var count: Int { fields.bytes.readableBytes }
+
+  /// The head of `response`, received at `now`. O(bytes).
+  public init(_ response: ResponseHead, now: Instant) {
+    self.init(status: response.status, source: response.fields, reason: response.reason, now: now) {
+      response.fields.isEndToEnd($0)
+    }
+  }
+
+  private init(
+    status: Int, source: FieldSection, reason: ByteRange, now: Instant, keeps: (Int) -> Bool
+  ) {
+    var writer = SectionWriter(capacity: source.bytes.readableBytes + 40)
+    writer.writeStatusLine(status, reason: source, reason)
+    var hasDate = false
+    for (index, field) in source.fields.enumerated() where keeps(index) {
+      if field.name == .date { hasDate = true }
+      writer.append(field, from: source)
+    }
+    // RFC 9110 §6.6.1: who receives a response without Date and stores it, records the time.
+    if !hasDate { writer.append(name: "date", value: HTTPDate.bytes(now.seconds)) }
+    self.init(writer.section, status: status, now: now)
+  }
+
+  private init(_ fields: FieldSection, status: Int, now: Instant) {
+    let dates = ResponseDates(fields, now: now)
+    self.fields = fields
+    self.status = status
+    etag = fields.first(.etag)
+    lastModified = dates.lastModified
+    date = dates.date
+  }
+
+  /// This head with the fields of a 304 put in the place of its own (RFC 9111 §3.2 and §4.3.4).
+  ///
+  /// Fields that describe the stored content itself stay: a 304 has no content and cannot change
+  /// how the stored one is to be read. O(bytes).
+  public func freshened(by response: ResponseHead, now: Instant) -> StoredHead {
+    let update = response.fields
+    let updateBytes = update.bytes.readableBytesUInt8Span
+    let storedBytes = fields.bytes.readableBytesUInt8Span
+    func changes(_ index: Int) -> Bool {
+      guard update.isEndToEnd(index) else { return false }
+      let name = updateBytes.extracting(update.fields[index].nameRange.range)
+      return !name.equalsIgnoringCase("content-encoding")
+        && !name.equalsIgnoringCase("content-type")
+        && !name.equalsIgnoringCase("content-range")
+    }
+    var writer = SectionWriter(capacity: count + update.bytes.readableBytes)
+    // The status line of a stored head comes before its first field.
+    writer.copyBytes(of: fields, upTo: Int(fields.fields.first?.nameRange.offset ?? 0))
+    for field in fields.fields {
+      let name = storedBytes.extracting(field.nameRange.range)
+      var isReplaced = false
+      for index in update.fields.indices
+      where changes(index)
+        && updateBytes.extracting(update.fields[index].nameRange.range).equalsIgnoringCase(name)
+      {
+        isReplaced = true
+        break
+      }
+      if !isReplaced { writer.append(field, from: fields) }
+    }
+    for (index, field) in update.fields.enumerated() where changes(index) {
+      writer.append(field, from: update)
+    }
+    return StoredHead(writer.section, status: status, now: now)
+  }
+
+  /// The response head that this stored head stands for, to be judged again after freshening.
+  var asResponse: ResponseHead {
+    ResponseHead(
+      fields: fields, status: status, reason: .empty, minorVersion: 1, framing: .none,
+      contentLength: nil, keepsAlive: true)
+  }
+}
+
+extension FieldSection {
+  /// True if the field line at `index` goes on to the next recipient and into the store as it is
+  /// (RFC 9110 §7.6.1, RFC 9111 §3.1). `Content-Length` and `Age` are written anew where they apply.
+  public func isEndToEnd(_ index: Int) -> Bool {
+    let name = fields[index].name
+    if name.isHopByHop || name == .contentLength || name == .age { return false }
+    return !contains(.connection) || !isNominatedByConnection(index)
+  }
+}
+
+/// Builds a field section whose ranges fit its own bytes.
+struct SectionWriter {
+  private(set) var section: FieldSection
+
+  init(capacity: Int) {
+    section = FieldSection(bytes: ByteBufferAllocator().buffer(capacity: capacity))
+  }
+
+  /// Writes `HTTP/1.1 STATUS REASON CRLF`; the known reason where the peer gave none.
+  mutating func writeStatusLine(_ status: Int, reason source: FieldSection, _ reason: ByteRange) {
+    section.bytes.writeStaticString("HTTP/1.1 ")
+    section.bytes.writeDecimal(status)
+    section.bytes.writeInteger(ASCII.space)
+    if reason.isEmpty {
+      section.bytes.writeStaticString(reasonPhrase(status))
+    } else {
+      section.bytes.writeRange(reason, of: source)
+    }
+    section.bytes.writeStaticString("\r\n")
+  }
+
+  mutating func copyBytes(of source: FieldSection, upTo end: Int) {
+    section.bytes.writeRange(ByteRange(offset: 0, count: end), of: source)
+  }
+
+  /// Appends a field of another section, letter case kept.
+  mutating func append(_ field: Field, from source: FieldSection) {
+    let nameOffset = section.bytes.readableBytes
+    section.bytes.writeRange(field.nameRange, of: source)
+    section.bytes.writeStaticString(": ")
+    let valueOffset = section.bytes.readableBytes
+    section.bytes.writeRange(field.value, of: source)
+    section.bytes.writeStaticString("\r\n")
+    section.fields.append(
+      Field(
+        name: field.name,
+        nameRange: ByteRange(offset: nameOffset, count: Int(field.nameRange.count)),
+        value: ByteRange(offset: valueOffset, count: Int(field.value.count))))
+  }
+
+  mutating func append(name: StaticString, value: some Sequence<UInt8>) {
+    section.append(name: name, value: value)
+  }
+}

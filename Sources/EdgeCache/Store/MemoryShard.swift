@@ -1,0 +1,236 @@
+// One shard of the memory tier: a flat table of slots, an index from hash to slot, and an LRU list
+// through the slots. Everything is an integer or a reference to an immutable response, so a hit
+// allocates nothing.
+//
+// Invariants: `used` is the sum of the costs in the slots plus what fills have reserved, and never
+// exceeds `capacity`. Each stored response is in exactly one chain and once in the LRU list.
+
+/// One shard; its owner guards it with a lock.
+struct MemoryShard: Sendable {
+  private static let none: Int32 = -1
+
+  private struct Slot: Sendable {
+    var response: StoredResponse?
+    var hash = KeyHash(low: 0, high: 0)
+    /// Sequence number of the newest purge that is known not to cover this response.
+    var stamp: UInt64 = 0
+    var cost = 0
+    /// Toward the most recently used.
+    var newer: Int32 = MemoryShard.none
+    /// Toward the least recently used; in a free slot, the next free one.
+    var older: Int32 = MemoryShard.none
+    /// The next stored response of the same identity.
+    var next: Int32 = MemoryShard.none
+  }
+
+  private var slots: [Slot] = []
+  /// Open addressing: the first slot of a chain, or `none`.
+  private var index: [Int32]
+  private var chains = 0
+  private var free: Int32 = MemoryShard.none
+  private var newest: Int32 = MemoryShard.none
+  private var oldest: Int32 = MemoryShard.none
+
+  /// Bytes that may be used.
+  let capacity: Int
+  /// Bytes in use, reservations included.
+  private(set) var used = 0
+  /// Number of stored responses.
+  private(set) var count = 0
+  /// Number of responses evicted so far.
+  private(set) var evictions: UInt64 = 0
+
+  init(capacity: Int) {
+    self.capacity = capacity
+    index = [Int32](repeating: Self.none, count: 64)
+  }
+
+  // MARK: Chains
+
+  /// Calls `body` with each stored response of that identity, newest first, until it returns true;
+  /// that one counts as used now. Purged ones are taken out on the way.
+  mutating func find(
+    _ key: CacheKey, purges: PurgeLog, where body: (StoredResponse) -> Bool
+  ) -> StoredResponse? {
+    var slot = first(key.hash)
+    let head = purges.head
+    while slot != Self.none {
+      let next = slots[Int(slot)].next
+      guard let response = slots[Int(slot)].response else { break }
+      if slots[Int(slot)].stamp != head {
+        if purges.newest(covering: response.key) > slots[Int(slot)].stamp {
+          remove(slot)
+          slot = next
+          continue
+        }
+        slots[Int(slot)].stamp = head
+      }
+      if response.key.hasIdentity(of: key), body(response) {
+        touch(slot)
+        return response
+      }
+      slot = next
+    }
+    return nil
+  }
+
+  /// Calls `body` with each stored response of that identity and takes out those for which it
+  /// returns true; returns their number and cost.
+  mutating func removeAll(
+    _ key: CacheKey, where body: (StoredResponse) -> Bool = { _ in true }
+  ) -> (count: Int, bytes: Int) {
+    var removed = 0
+    var bytes = 0
+    var slot = first(key.hash)
+    while slot != Self.none {
+      let next = slots[Int(slot)].next
+      if let response = slots[Int(slot)].response, response.key.hasIdentity(of: key),
+        body(response)
+      {
+        removed += 1
+        bytes += slots[Int(slot)].cost
+        remove(slot)
+      }
+      slot = next
+    }
+    return (removed, bytes)
+  }
+
+  // MARK: Space
+
+  /// Makes room for `bytes` by evicting what was used longest ago; false if even an empty shard
+  /// with its present reservations has none.
+  mutating func reserve(_ bytes: Int) -> Bool {
+    while used + bytes > capacity {
+      guard oldest != Self.none else { return false }
+      evictions += 1
+      remove(oldest)
+    }
+    used += bytes
+    return true
+  }
+
+  /// Gives back a reservation.
+  mutating func release(_ bytes: Int) {
+    used -= bytes
+    invariant(used >= 0, "more bytes released than reserved")
+  }
+
+  /// Stores a response for which there is room already, as the newest of its chain.
+  mutating func insert(_ response: StoredResponse, cost: Int, stamp: UInt64) {
+    let slot = takeFreeSlot()
+    let place = place(of: response.key.hash)
+    slots[Int(slot)] = Slot(
+      response: response, hash: response.key.hash, stamp: stamp, cost: cost, next: index[place])
+    if index[place] == Self.none { chains += 1 }
+    index[place] = slot
+    count += 1
+    pushNewest(slot)
+    if chains * 4 > index.count * 3 { growIndex() }
+  }
+
+  // MARK: Slots
+
+  private mutating func takeFreeSlot() -> Int32 {
+    if free == Self.none {
+      slots.append(Slot())
+      return Int32(slots.count - 1)
+    }
+    let slot = free
+    free = slots[Int(slot)].older
+    return slot
+  }
+
+  private mutating func remove(_ slot: Int32) {
+    unlink(slot)
+    unchain(slot)
+    used -= slots[Int(slot)].cost
+    count -= 1
+    invariant(used >= 0 && count >= 0, "the shard's sums are wrong")
+    slots[Int(slot)] = Slot(older: free)
+    free = slot
+  }
+
+  // MARK: LRU list
+
+  private mutating func touch(_ slot: Int32) {
+    if newest == slot { return }
+    unlink(slot)
+    pushNewest(slot)
+  }
+
+  private mutating func pushNewest(_ slot: Int32) {
+    slots[Int(slot)].newer = Self.none
+    slots[Int(slot)].older = newest
+    if newest != Self.none { slots[Int(newest)].newer = slot }
+    newest = slot
+    if oldest == Self.none { oldest = slot }
+  }
+
+  private mutating func unlink(_ slot: Int32) {
+    let newer = slots[Int(slot)].newer
+    let older = slots[Int(slot)].older
+    if newer != Self.none { slots[Int(newer)].older = older } else { newest = older }
+    if older != Self.none { slots[Int(older)].newer = newer } else { oldest = newer }
+  }
+
+  // MARK: Index
+
+  /// The first slot of the chain with that hash, or `none`.
+  private func first(_ hash: KeyHash) -> Int32 {
+    index[place(of: hash)]
+  }
+
+  /// Where in the index a hash is, or would be.
+  private func place(of hash: KeyHash) -> Int {
+    let mask = index.count - 1
+    var place = Int(truncatingIfNeeded: hash.low) & mask
+    while index[place] != Self.none, slots[Int(index[place])].hash != hash {
+      place = (place + 1) & mask
+    }
+    return place
+  }
+
+  private mutating func unchain(_ slot: Int32) {
+    let place = place(of: slots[Int(slot)].hash)
+    let next = slots[Int(slot)].next
+    if index[place] == slot {
+      index[place] = next
+      if next == Self.none {
+        chains -= 1
+        closeGap(at: place)
+      }
+      return
+    }
+    var before = index[place]
+    while before != Self.none, slots[Int(before)].next != slot {
+      before = slots[Int(before)].next
+    }
+    invariant(before != Self.none, "a stored response is missing from its chain")
+    slots[Int(before)].next = next
+  }
+
+  /// Moves later entries back over an emptied place, so that probing needs no tombstones.
+  private mutating func closeGap(at emptied: Int) {
+    let mask = index.count - 1
+    var gap = emptied
+    var place = (gap + 1) & mask
+    while index[place] != Self.none {
+      let home = Int(truncatingIfNeeded: slots[Int(index[place])].hash.low) & mask
+      if (place - home) & mask >= (place - gap) & mask {
+        index[gap] = index[place]
+        index[place] = Self.none
+        gap = place
+      }
+      place = (place + 1) & mask
+    }
+  }
+
+  private mutating func growIndex() {
+    let old = index
+    index = [Int32](repeating: Self.none, count: old.count * 2)
+    for slot in old where slot != Self.none {
+      index[place(of: slots[Int(slot)].hash)] = slot
+    }
+  }
+}

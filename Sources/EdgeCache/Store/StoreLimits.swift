@@ -1,0 +1,35 @@
+/// Bounds of the store. Reaching one is counted and never an error of the client's.
+public struct StoreLimits: Sendable {
+  /// Bytes of memory for stored responses and for what is on its way into the store.
+  public var memory: Int
+  /// Number of shards; a power of two, at most 16.
+  public var shards: Int
+  /// Bytes of the largest stored response, its bookkeeping included.
+  public var largestResponse: Int
+  /// Variants of one key.
+  public var variants = 8
+  /// Stored responses of one identity: variants, schemes and ports together.
+  public var chain = 64
+  /// Requests that wait for one flight.
+  public var followers = 10_000
+  /// Seconds for which a key stays hit-for-miss.
+  public var hitForMiss: Int64 = 60
+  /// Keys that are remembered as hit-for-miss in each shard.
+  public var hitForMissKeys = 4096
+  /// Bytes that a follower may lag behind in content that is too large to be stored.
+  public var relayWindow = 4 << 20
+  /// Bytes that wait for the fastest reader of such content before the upstream is held.
+  public var relayBuffer = 256 << 10
+
+  /// Limits for a memory budget in bytes.
+  ///
+  /// A shard has 32 MiB or more, so that the largest stored response is a small part of it, and a
+  /// small cache is one shard with an exact LRU.
+  public init(memory: Int) {
+    self.memory = memory
+    var shards = 1
+    while shards < 16, memory / (shards * 2) >= 32 << 20 { shards *= 2 }
+    self.shards = shards
+    largestResponse = min(memory / shards, max(memory / shards / 16, 1 << 20))
+  }
+}

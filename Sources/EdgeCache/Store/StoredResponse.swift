@@ -1,0 +1,48 @@
+import NIOCore
+
+/// What the cache keeps: immutable once made, so that any number of connections can send it while
+/// it is replaced, evicted or purged.
+public final class StoredResponse: Sendable {
+  /// The cache key.
+  public let key: CacheKey
+  /// What the request must have for this response to be its own.
+  public let selector: VariantSelector
+  /// Status line and fields.
+  public let head: StoredHead
+  /// Age and lifetime.
+  public let freshness: Freshness
+  /// The content.
+  public let content: Content
+  /// True if the URL holds the hash of the content.
+  public let isHashedURL: Bool
+
+  /// A stored response from its parts.
+  public init(
+    key: CacheKey, selector: VariantSelector, head: StoredHead, freshness: Freshness,
+    content: Content, isHashedURL: Bool
+  ) {
+    self.key = key
+    self.selector = selector
+    self.head = head
+    self.freshness = freshness
+    self.content = content
+    self.isHashedURL = isHashedURL
+  }
+
+  /// Bytes of memory that this response takes with all its bookkeeping: what the budget counts.
+  public var cost: Int {
+    Self.overhead + head.fields.bytes.storageCapacity
+      + head.fields.fields.count * MemoryLayout<Field>.stride + key.bytes.count + selector.cost
+      + content.capacity
+  }
+
+  /// Bytes for the object, its slot, its share of the index and the headers of its allocations.
+  static let overhead = 640
+
+  /// This response with the head and freshness that a validation brought.
+  public func freshened(head: StoredHead, accepted: Storability.Accepted) -> StoredResponse {
+    StoredResponse(
+      key: key, selector: selector, head: head, freshness: accepted.freshness, content: content,
+      isHashedURL: isHashedURL)
+  }
+}
