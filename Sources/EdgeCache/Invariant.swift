@@ -18,6 +18,8 @@ public func invariant(
 /// The cold half of ``invariant(_:_:file:line:)``, kept out of line so that the check stays small.
 @inline(never)
 @usableFromInline
-func invariantFailed(_ message: StaticString, file: StaticString, line: UInt) -> Never {
+func invariantFailed(
+  _ message: StaticString, file: StaticString = #fileID, line: UInt = #line
+) -> Never {
   fatalError("invariant violated: \(message)", file: file, line: line)
 }

@@ -21,13 +21,15 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
   case stalled = "upstream-stalled"
   /// What the upstream sent is not an HTTP response.
   case malformed = "upstream-malformed"
+  /// The upstream answered a validation with a server error.
+  case serverError = "upstream-error"
   /// The connection broke.
   case broken = "upstream-broken"
 
   /// The status that tells the client (RFC 9110 §15.6.3 to §15.6.5).
   public var status: Int {
     switch self {
-    case .connect, .closed, .truncated, .malformed, .broken: 502
+    case .connect, .closed, .truncated, .malformed, .serverError, .broken: 502
     case .queueFull, .queueTimeout, .heldDown: 503
     case .connectTimeout, .firstByteTimeout, .stalled: 504
     }
@@ -38,7 +40,8 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
   public var isBeforeRequest: Bool {
     switch self {
     case .connect, .connectTimeout, .queueFull, .queueTimeout, .heldDown: true
-    case .closed, .truncated, .firstByteTimeout, .stalled, .malformed, .broken: false
+    case .closed, .truncated, .firstByteTimeout, .stalled, .malformed, .serverError, .broken:
+      false
     }
   }
 }

@@ -43,6 +43,8 @@ public enum StorageRefusal: String, Error, Sendable, Hashable, CaseIterable {
   case invalidated = "invalidated"
   /// The content broke off (§3.3).
   case incomplete = "incomplete"
+  /// There are as many variants of this URL as may be kept, all of them fresh.
+  case variantLimit = "variant-limit"
   /// Too many requests wait for this URL already.
   case followerLimit = "follower-limit"
 }

@@ -33,10 +33,12 @@ public enum Validation {
     guard response.status == 304 else { return .replaced }
     // §4.3.4: a strong validator in the 304 must be the stored one, and so must a weak one.
     if let etag = response.fields.first(.etag) {
-      guard let own = stored.head.etag,
+      guard let own = stored.head.etag else { return .mismatch }
+      let storedBytes = stored.head.fields.bytes
+      guard
         EntityTag.weaklyEqual(
           response.fields.bytes.readableBytesUInt8Span, etag.range,
-          stored.head.fields.bytes.readableBytesUInt8Span, own.range)
+          storedBytes.readableBytesUInt8Span, own.range)
       else { return .mismatch }
     }
     let head = stored.head.freshened(by: response, now: responseTime)

@@ -7,20 +7,20 @@
 
 /// One shard; its owner guards it with a lock.
 struct MemoryShard: Sendable {
-  private static let none: Int32 = -1
+  fileprivate static let none: Int32 = -1
 
-  private struct Slot: Sendable {
+  fileprivate struct Slot: Sendable {
     var response: StoredResponse?
     var hash = KeyHash(low: 0, high: 0)
     /// Sequence number of the newest purge that is known not to cover this response.
     var stamp: UInt64 = 0
     var cost = 0
     /// Toward the most recently used.
-    var newer: Int32 = MemoryShard.none
+    var newer = MemoryShard.none
     /// Toward the least recently used; in a free slot, the next free one.
-    var older: Int32 = MemoryShard.none
+    var older = MemoryShard.none
     /// The next stored response of the same identity.
-    var next: Int32 = MemoryShard.none
+    var next = MemoryShard.none
   }
 
   private var slots: [Slot] = []
@@ -35,6 +35,8 @@ struct MemoryShard: Sendable {
   let capacity: Int
   /// Bytes in use, reservations included.
   private(set) var used = 0
+  /// Bytes that fills have reserved, part of `used`.
+  private(set) var reserved = 0
   /// Number of stored responses.
   private(set) var count = 0
   /// Number of responses evicted so far.
@@ -101,22 +103,49 @@ struct MemoryShard: Sendable {
   /// Makes room for `bytes` by evicting what was used longest ago; false if even an empty shard
   /// with its present reservations has none.
   mutating func reserve(_ bytes: Int) -> Bool {
+    // What cannot fit evicts nothing.
+    guard reserved + bytes <= capacity else { return false }
     while used + bytes > capacity {
       guard oldest != Self.none else { return false }
       evictions += 1
       remove(oldest)
     }
     used += bytes
+    reserved += bytes
     return true
   }
 
   /// Gives back a reservation.
   mutating func release(_ bytes: Int) {
     used -= bytes
-    invariant(used >= 0, "more bytes released than reserved")
+    reserved -= bytes
+    invariant(reserved >= 0, "more bytes released than reserved")
   }
 
-  /// Stores a response for which there is room already, as the newest of its chain.
+  /// What was in a shard, to be freed where it holds nobody up.
+  struct Evacuated: Sendable {
+    fileprivate var slots: [Slot]
+    /// Number of stored responses.
+    let count: Int
+    /// Bytes that they took.
+    let bytes: Int
+  }
+
+  /// Empties the shard. O(1): the content is handed to the caller to free.
+  mutating func evacuate() -> Evacuated {
+    let content = Evacuated(slots: slots, count: count, bytes: used - reserved)
+    slots = []
+    index = [Int32](repeating: Self.none, count: 64)
+    chains = 0
+    free = Self.none
+    newest = Self.none
+    oldest = Self.none
+    used = reserved
+    count = 0
+    return content
+  }
+
+  /// Stores a response whose cost has been reserved, as the newest of its chain.
   mutating func insert(_ response: StoredResponse, cost: Int, stamp: UInt64) {
     let slot = takeFreeSlot()
     let place = place(of: response.key.hash)
@@ -125,6 +154,8 @@ struct MemoryShard: Sendable {
     if index[place] == Self.none { chains += 1 }
     index[place] = slot
     count += 1
+    reserved -= cost
+    invariant(reserved >= 0, "a response is stored without room for it")
     pushNewest(slot)
     if chains * 4 > index.count * 3 { growIndex() }
   }

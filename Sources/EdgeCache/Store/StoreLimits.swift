@@ -4,7 +4,7 @@ public struct StoreLimits: Sendable {
   public var memory: Int
   /// Number of shards; a power of two, at most 16.
   public var shards: Int
-  /// Bytes of the largest stored response, its bookkeeping included.
+  /// Bytes of content of the largest stored response.
   public var largestResponse: Int
   /// Variants of one key.
   public var variants = 8

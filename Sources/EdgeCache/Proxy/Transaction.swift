@@ -1,0 +1,576 @@
+import NIOCore
+
+// The life of one request as one state machine: events in, actions out, no I/O.
+//
+//   state      | what it waits for       | where it goes
+//   -----------+-------------------------+------------------------------------------------
+//   received   | start                   | answered, following, leading, passing
+//   following  | news of a flight        | reading, answered, received (go alone)
+//   leading    | the upstream's head     | reading, answered, passing, leading (again)
+//   reading    | content of the flight   | answered
+//   passing    | the upstream's response | answered
+//   answered   | nothing                 |
+//
+// A leader has two sides that end independently. Its client may leave while the upstream goes on
+// filling the store for others, and the client may still be reading when the upstream is done.
+
+/// Where requests of one kind go; an index into the PoP's list of upstream groups.
+public typealias UpstreamGroupID = Int
+
+/// What the configuration says about a request.
+public struct RequestRoute: Sendable, Hashable {
+  /// The upstreams of responses that may be stored; nil if the path belongs to the regional API.
+  public var cached: UpstreamGroupID?
+  /// The upstreams of everything that goes past the store.
+  public var passThrough: UpstreamGroupID
+
+  /// A route from its parts.
+  public init(cached: UpstreamGroupID?, passThrough: UpstreamGroupID) {
+    self.cached = cached
+    self.passThrough = passThrough
+  }
+}
+
+/// The life of one request.
+public struct Transaction {
+  /// What happens to a request.
+  public enum Event {
+    case start
+    /// The flight that is followed or read has news.
+    case flightNews
+    case upstreamInterim(ResponseHead)
+    case upstreamHead(ResponseHead)
+    case upstreamContent(ByteBuffer)
+    case upstreamEnd(FieldSection?)
+    case upstreamFailed(UpstreamFailure, mayRetry: Bool)
+    /// The client closed its connection or gave up the request.
+    case clientGone
+  }
+
+  /// What is to be done for a request.
+  public enum Action {
+    /// Send the request upstream.
+    case forward(Forward)
+    /// Let go of the upstream.
+    case cancelUpstream
+    /// Stop reading from the upstream until the flight calls its `resume`.
+    case holdUpstream
+    /// Send an interim response.
+    case sendInterim(ResponseHead)
+    /// Send this stored response, in part or whole; nothing follows.
+    case sendStored(StoredResponse, CacheStatus)
+    /// Send the head of a flight; content follows. With `whole` false it is 304 and nothing does.
+    case sendFlightHead(FlightHead, CacheStatus, whole: Bool)
+    /// Send the upstream's own head; content follows.
+    case sendUpstreamHead(ResponseHead, CacheStatus)
+    case sendContent(ByteBuffer)
+    case sendEnd(FieldSection?)
+    /// Send an answer of our own; nothing follows.
+    case sendError(status: Int, CacheStatus)
+    /// The response cannot be completed: close the connection so that the client sees it.
+    case abortClient
+  }
+
+  /// A request to be sent upstream.
+  public struct Forward: Sendable {
+    public var group: UpstreamGroupID
+    /// True if the client's own preconditions and ranges are left out, because the whole response
+    /// is wanted for the store.
+    public var isForStore: Bool
+    /// The stored response to be validated.
+    public var validates: StoredResponse?
+  }
+
+  private enum State {
+    case received
+    case following(Flight, Flight.ReaderID)
+    case leading(Flight, Flight.ReaderID)
+    case reading(Flight, Flight.ReaderID)
+    case passing
+    case answered
+  }
+
+  /// The upstream side.
+  private enum Upstream {
+    case idle
+    /// The request is out; no head yet.
+    case waiting
+    /// Its response fills a flight.
+    case filling(Flight, FlightHead)
+    /// Its response goes to the client.
+    case passing
+    /// What is left of its response is of no use.
+    case draining
+  }
+
+  /// The request.
+  public let request: RequestHead
+  /// Its cache key.
+  public let key: CacheKey
+  /// What this cache did, as far as it is known.
+  public private(set) var status = CacheStatus()
+
+  private let route: RequestRoute
+  private let store: Store
+  private let directives: CacheControl
+  private let wake: @Sendable () -> Void
+  private let isHashedURL: Bool
+
+  private var state = State.received
+  private var upstream = Upstream.idle
+  private var fill = Fill()
+  private var actions: [Action] = []
+  private var hasClient = true
+  private var stale: StoredResponse?
+  private var goesAlone = false
+  private var requestTime = Instant(milliseconds: 0)
+  private var forwardAttempts = 0
+  private var lastForward: Forward?
+
+  /// A transaction for a request that came in; `wake` is called, from any thread, when
+  /// ``Event/flightNews`` is due.
+  public init(
+    request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
+    store: Store, wake: @escaping @Sendable () -> Void
+  ) {
+    self.request = request
+    self.key = key
+    self.directives = directives
+    self.route = route
+    self.store = store
+    self.wake = wake
+    let path = key.bytes.span.extracting(key.pathRange)
+    isHashedURL = HashedURL.matches(path)
+  }
+
+  /// True when nothing more will happen.
+  public var isDone: Bool {
+    guard case .answered = state, actions.isEmpty else { return false }
+    switch upstream {
+    case .idle: return true
+    case .waiting, .filling, .passing, .draining: return false
+    }
+  }
+
+  /// True while the response still to be sent to the client is not complete.
+  public var isAnswering: Bool {
+    if case .answered = state { return false }
+    return true
+  }
+
+  /// The next thing to do; nil when an event must come first. Content of a flight is only taken
+  /// while the client can be written to.
+  public mutating func nextAction(clientIsWritable: Bool, now: Instant) -> Action? {
+    if actions.isEmpty, hasClient { takeFlightStep(clientIsWritable: clientIsWritable, now: now) }
+    return actions.isEmpty ? nil : actions.removeFirst()
+  }
+
+  /// Takes an event in.
+  public mutating func handle(_ event: Event, now: Instant) {
+    switch event {
+    case .start: start(now)
+    case .flightNews: break
+    case .upstreamInterim(let head):
+      if hasClient, request.minorVersion >= 1 { actions.append(.sendInterim(head)) }
+    case .upstreamHead(let head): upstreamHead(head, now)
+    case .upstreamContent(let content): upstreamContent(content, now)
+    case .upstreamEnd(let trailers): upstreamEnd(trailers, now)
+    case .upstreamFailed(let failure, let mayRetry):
+      upstreamFailed(failure, mayRetry: mayRetry, now)
+    case .clientGone: clientGone(now)
+    }
+  }
+
+  // MARK: received
+
+  private mutating func start(_ now: Instant) {
+    if let (reason, refusal) = passThroughReason {
+      if directives.onlyIfCached { return refuseOnlyIfCached() }
+      return pass(reason, refusal)
+    }
+    lookUp(now)
+  }
+
+  /// Why the request goes past the store, if it does.
+  private var passThroughReason: (ForwardReason, StorageRefusal)? {
+    switch request.method {
+    case .get, .head: break
+    default: return (.method, .method)
+    }
+    if route.cached == nil { return (.bypass, .route) }
+    if directives.noStore { return (.request, .requestNoStore) }
+    if directives.noCache { return (.request, .passThrough) }
+    if request.hasContent || request.asksForUpgrade || request.form == .asterisk
+      || Preconditions.needOrigin(request.fields)
+    {
+      return (.bypass, .passThrough)
+    }
+    return nil
+  }
+
+  private mutating func lookUp(_ now: Instant) {
+    let reason: ForwardReason
+    switch store.find(key, request: request.fields) {
+    case .selected(let response):
+      switch Reuse.judge(response.freshness, directives: directives, now: now) {
+      case .yes: return answer(response, .hit(ttl: response.freshness.ttl(now)))
+      case .no(let why): reason = why
+      }
+      stale = response
+    case .otherVariants: reason = .varyMiss
+    case .nothing: reason = .uriMiss
+    }
+    if directives.onlyIfCached { return refuseOnlyIfCached() }
+    // A fill wants the whole response to GET. Without something stored to validate, HEAD and ranges
+    // would make the origin send more than was asked for.
+    if request.method == .head { return pass(reason, .head) }
+    if request.fields.contains(.range), stale == nil { return pass(reason, .partial) }
+    forward(reason, now)
+  }
+
+  private mutating func refuseOnlyIfCached() {
+    status.detail = .onlyIfCached
+    state = .answered
+    actions.append(.sendError(status: 504, status))
+  }
+
+  private mutating func forward(_ reason: ForwardReason, _ now: Instant) {
+    status = .forwarded(reason)
+    let plan = store.plan(
+      key, request: request.fields, stale: stale, alone: goesAlone, now: now, wake: wake)
+    switch plan {
+    case .stored(let response):
+      answer(response, .hit(ttl: response.freshness.ttl(now)))
+    case .follow(let flight, let reader):
+      status.isCollapsed = true
+      state = .following(flight, reader)
+    case .lead(let flight, let reader):
+      state = .leading(flight, reader)
+      sendForward(
+        Forward(
+          group: route.cached ?? route.passThrough, isForStore: true,
+          validates: stale.flatMap { Validation.hasValidator($0.head) ? $0 : nil }), now)
+    }
+  }
+
+  private mutating func pass(_ reason: ForwardReason, _ refusal: StorageRefusal) {
+    status = .forwarded(reason)
+    status.detail = .refused(refusal)
+    state = .passing
+    let group: UpstreamGroupID
+    // A miss that is not stored (HEAD, a range) still belongs to the origin.
+    switch refusal {
+    case .head, .partial: group = route.cached ?? route.passThrough
+    default: group = route.passThrough
+    }
+    sendForward(Forward(group: group, isForStore: false), requestTime)
+  }
+
+  private mutating func sendForward(_ forward: Forward, _ now: Instant) {
+    upstream = .waiting
+    requestTime = now
+    lastForward = forward
+    forwardAttempts += 1
+    actions.append(.forward(forward))
+  }
+
+  // MARK: answered
+
+  private mutating func answer(_ response: StoredResponse, _ status: CacheStatus) {
+    self.status = status
+    state = .answered
+    if hasClient { actions.append(.sendStored(response, status)) }
+  }
+
+  private mutating func answerStale(
+    _ response: StoredResponse, _ failure: CacheStatusDetail, forwardStatus: Int?, _ now: Instant
+  ) {
+    status.forwardStatus = forwardStatus
+    status.ttl = response.freshness.ttl(now)
+    status.detail = failure
+    answer(response, status)
+  }
+
+  private mutating func abort() {
+    state = .answered
+    if hasClient { actions.append(.abortClient) }
+  }
+
+  // MARK: following and reading
+
+  private mutating func takeFlightStep(clientIsWritable: Bool, now: Instant) {
+    switch state {
+    case .following(let flight, let reader), .leading(let flight, let reader):
+      step(flight, reader, now)
+    case .reading(let flight, let reader):
+      if clientIsWritable { step(flight, reader, now) }
+    case .received, .passing, .answered: break
+    }
+  }
+
+  private mutating func step(_ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant) {
+    switch flight.next(reader) {
+    case .wait: return
+    case .head(let head): begin(head, flight, reader, now)
+    case .content(let content): actions.append(.sendContent(content))
+    case .end:
+      flight.unsubscribe(reader)
+      state = .answered
+      actions.append(.sendEnd(nil))
+    case .truncated:
+      flight.unsubscribe(reader)
+      abort()
+    case .stored(let response):
+      flight.unsubscribe(reader)
+      status.ttl = response.freshness.ttl(now)
+      answer(response, status)
+    case .goAlone:
+      flight.unsubscribe(reader)
+      forwardAlone(now)
+    case .failed(let failure):
+      flight.unsubscribe(reader)
+      fail(failure, now)
+    }
+  }
+
+  private mutating func begin(
+    _ head: FlightHead, _ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant
+  ) {
+    // The leader's request chose the variant; this one may have been meant for another
+    // (RFC 9111 §4.1), or may not be answered without asking (§4).
+    let isLeader: Bool
+    if case .leading = state { isLeader = true } else { isLeader = false }
+    if !isLeader, !head.selector.matches(request.fields) || !head.freshness.isFresh(now) {
+      flight.unsubscribe(reader)
+      return forwardAlone(now)
+    }
+    status.ttl = head.freshness.ttl(now)
+    if Preconditions.isNotModified(request: request.fields, response: head.head, now: now) {
+      flight.unsubscribe(reader)
+      state = .answered
+      actions.append(.sendFlightHead(head, status, whole: false))
+      return
+    }
+    state = .reading(flight, reader)
+    actions.append(.sendFlightHead(head, status, whole: true))
+  }
+
+  /// Starts over, this time without waiting for anybody.
+  private mutating func forwardAlone(_ now: Instant) {
+    let reason = status.forward ?? .miss
+    goesAlone = true
+    status.isCollapsed = false
+    forward(reason, now)
+  }
+
+  private mutating func fail(_ failure: UpstreamFailure, _ now: Instant) {
+    if let stale, stale.freshness.mayServeStaleOnError(now) {
+      return answerStale(stale, .failed(failure), forwardStatus: nil, now)
+    }
+    status.detail = .failed(failure)
+    state = .answered
+    if hasClient { actions.append(.sendError(status: failure.status, status)) }
+  }
+
+  // MARK: The upstream's response
+
+  private mutating func upstreamHead(_ head: ResponseHead, _ now: Instant) {
+    guard case .waiting = upstream else { return }
+    guard case .leading(let flight, let reader) = state else { return passHead(head, now) }
+    if let stale, lastForward?.validates != nil {
+      switch Validation.judge(
+        head, stored: stale, request: request, requestTime: requestTime, responseTime: now)
+      {
+      case .freshened(let newHead, let accepted):
+        return freshened(
+          stale.freshened(head: newHead, accepted: accepted), flight, reader, head.status, now)
+      case .confirmed(let refusal):
+        if refusal != .authorization { store.remove(stale) }
+        leaveFlight(flight, reader, hitForMiss: false, now)
+        flight.scatter(refusal)
+        upstream = .draining
+        status.detail = .refused(refusal)
+        status.forwardStatus = head.status
+        return answer(stale, status)
+      case .mismatch:
+        store.remove(stale)
+        self.stale = nil
+        upstream = .idle
+        actions.append(.cancelUpstream)
+        return sendForward(
+          Forward(group: route.cached ?? route.passThrough, isForStore: true), now)
+      case .serverError:
+        if stale.freshness.mayServeStaleOnError(now) {
+          leaveFlight(flight, reader, hitForMiss: false, now)
+          flight.resolve(stale)
+          upstream = .draining
+          return answerStale(stale, .failed(.serverError), forwardStatus: head.status, now)
+        }
+      case .replaced: break
+      }
+    }
+    store(head, flight, reader, now)
+  }
+
+  private mutating func freshened(
+    _ response: StoredResponse, _ flight: Flight, _ reader: Flight.ReaderID, _ forwardStatus: Int,
+    _ now: Instant
+  ) {
+    flight.unsubscribe(reader)
+    if let stale { store.freshen(flight, stale: stale, with: response, now: now) }
+    upstream = .draining
+    status.forwardStatus = forwardStatus
+    status.isStored = true
+    status.ttl = response.freshness.ttl(now)
+    answer(response, status)
+  }
+
+  private mutating func store(
+    _ head: ResponseHead, _ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant
+  ) {
+    let decision = Storability.decide(
+      request: request, requestDirectives: directives, response: head, isHashedURL: isHashedURL,
+      requestTime: requestTime, responseTime: now)
+    switch decision {
+    case .success(let accepted) where (head.contentLength ?? 0) <= store.limits.largestResponse:
+      let flightHead = FlightHead(
+        head: StoredHead(head, now: now), freshness: accepted.freshness,
+        selector: accepted.selector, contentLength: head.contentLength)
+      fill = Fill(expectedLength: head.contentLength)
+      upstream = .filling(flight, flightHead)
+      status.isStored = true
+      flight.begin(flightHead)
+    case .success: refuse(.tooLarge, head, flight, reader, now)
+    case .failure(let refusal): refuse(refusal, head, flight, reader, now)
+    }
+  }
+
+  private mutating func refuse(
+    _ refusal: StorageRefusal, _ head: ResponseHead, _ flight: Flight, _ reader: Flight.ReaderID,
+    _ now: Instant
+  ) {
+    // One failure of the origin, or one client's credentials, say nothing about the next request.
+    let isLasting = refusal != .authorization && head.status < 500
+    if isLasting, let stale { store.remove(stale) }
+    leaveFlight(flight, reader, hitForMiss: isLasting, now)
+    flight.scatter(refusal)
+    status.detail = .refused(refusal)
+    state = .passing
+    passHead(head, now)
+  }
+
+  private mutating func leaveFlight(
+    _ flight: Flight, _ reader: Flight.ReaderID, hitForMiss: Bool, _ now: Instant
+  ) {
+    flight.unsubscribe(reader)
+    store.close(flight, hitForMiss: hitForMiss, fill: &fill, now: now)
+  }
+
+  private mutating func passHead(_ head: ResponseHead, _ now: Instant) {
+    for key in Invalidation.keys(
+      request: request, target: key, response: head, secret: store.secret)
+    {
+      store.invalidate(key)
+    }
+    guard hasClient else {
+      upstream = .idle
+      state = .answered
+      actions.append(.cancelUpstream)
+      return
+    }
+    upstream = .passing
+    actions.append(.sendUpstreamHead(head, status))
+  }
+
+  private mutating func upstreamContent(_ content: ByteBuffer, _ now: Instant) {
+    switch upstream {
+    case .filling(let flight, _):
+      switch store.append(content, to: flight, fill: &fill) {
+      case .goOn: break
+      case .hold: actions.append(.holdUpstream)
+      case .cancel:
+        store.close(flight, hitForMiss: false, fill: &fill, now: now)
+        flight.truncate()
+        upstream = .idle
+        actions.append(.cancelUpstream)
+      }
+    case .passing: if hasClient { actions.append(.sendContent(content)) }
+    case .idle, .waiting, .draining: break
+    }
+  }
+
+  private mutating func upstreamEnd(_ trailers: FieldSection?, _ now: Instant) {
+    let side = upstream
+    upstream = .idle
+    switch side {
+    case .filling(let flight, let head):
+      store.complete(flight, head: head, fill: &fill, isHashedURL: isHashedURL, now: now)
+    case .passing:
+      state = .answered
+      if hasClient { actions.append(.sendEnd(trailers)) }
+    case .idle, .waiting, .draining: break
+    }
+  }
+
+  private mutating func upstreamFailed(
+    _ failure: UpstreamFailure, mayRetry: Bool, _ now: Instant
+  ) {
+    let side = upstream
+    upstream = .idle
+    switch side {
+    case .idle, .draining: break
+    case .filling(let flight, _):
+      store.close(flight, hitForMiss: false, fill: &fill, now: now)
+      flight.truncate()
+    case .passing: abort()
+    case .waiting:
+      // RFC 9110 §9.2.2: a proxy repeats only what is idempotent, and only once.
+      if mayRetry, forwardAttempts < 2, request.method.isIdempotent, let lastForward,
+        hasClient || isLeading
+      {
+        return sendForward(lastForward, now)
+      }
+      if case .leading(let flight, let reader) = state {
+        leaveFlight(flight, reader, hitForMiss: false, now)
+        flight.fail(failure)
+      }
+      fail(failure, now)
+    }
+  }
+
+  private var isLeading: Bool {
+    if case .leading = state { return true }
+    return false
+  }
+
+  // MARK: The client leaves
+
+  private mutating func clientGone(_ now: Instant) {
+    guard hasClient else { return }
+    hasClient = false
+    actions.removeAll { action in
+      switch action {
+      case .forward, .cancelUpstream, .holdUpstream: false
+      default: true
+      }
+    }
+    switch state {
+    case .following(let flight, let reader), .reading(let flight, let reader):
+      flight.unsubscribe(reader)
+      state = .answered
+    case .leading, .received, .answered:
+      // A leader goes on: others may wait, and what arrives can be stored.
+      break
+    case .passing:
+      state = .answered
+      actions.removeAll()
+      switch upstream {
+      case .waiting, .passing:
+        upstream = .idle
+        actions.append(.cancelUpstream)
+      case .idle, .filling, .draining: break
+      }
+    }
+    if case .received = state { state = .answered }
+  }
+}

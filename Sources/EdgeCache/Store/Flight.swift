@@ -1,0 +1,319 @@
+import NIOCore
+import Synchronization
+
+// Collapsed forwarding (RFC 9111 §4): one request upstream, any number of readers.
+//
+// The leader's upstream connection appends; every reader, the leader's own client among them, takes
+// what has arrived at its own pace and is woken when there is more. A reader that leaves or stalls
+// holds up nobody: content that may be stored is kept whole (and counted in the budget), content
+// that turns out too long is relayed through a window that a slow reader falls out of.
+//
+// Invariant: `chunks[0]` has the number `firstChunk`; a reader whose next chunk has a lower number
+// has lagged too far behind and gets no more.
+
+/// What a flight's response head tells its readers.
+public struct FlightHead: Sendable {
+  /// The head as it will be stored.
+  public let head: StoredHead
+  /// Age and lifetime.
+  public let freshness: Freshness
+  /// What a request must have for this response to be its own.
+  public let selector: VariantSelector
+  /// The length of the content, if the upstream gave it.
+  public let contentLength: Int?
+}
+
+/// What a reader gets next from a flight.
+public enum FlightStep: Sendable {
+  /// Nothing yet; the reader will be woken.
+  case wait
+  /// The head; content follows.
+  case head(FlightHead)
+  /// Some content.
+  case content(ByteBuffer)
+  /// The content is complete.
+  case end
+  /// A validation found the stored response good: send that.
+  case stored(StoredResponse)
+  /// The response is not for sharing: forward by yourself.
+  case goAlone(StorageRefusal)
+  /// The upstream failed before a head came.
+  case failed(UpstreamFailure)
+  /// The response broke off, or this reader lagged too far behind.
+  case truncated
+}
+
+/// What an upstream connection does after it appended content to a flight.
+public enum FillStep: Sendable, Hashable {
+  /// Go on reading.
+  case goOn
+  /// Stop reading until the flight calls `resume`.
+  case hold
+  /// Nobody wants the rest: let go of the upstream.
+  case cancel
+}
+
+/// One forwarded request and those who wait for its response.
+public final class Flight: Sendable {
+  /// A reader of a flight, by number.
+  public typealias ReaderID = Int
+
+  /// The cache key that is asked for.
+  public let key: CacheKey
+  /// The newest purge that had been applied when the request went upstream.
+  public let sequence: UInt64
+  /// The fields that select variants of this key, as far as known beforehand, with the values of
+  /// the leader's request.
+  let hint: VariantSelector
+  /// True if nobody may join: the key is hit-for-miss, or the leader must not be waited for.
+  let isSolo: Bool
+  private let limits: StoreLimits
+  private let state: Mutex<State>
+
+  private struct Reader: Sendable {
+    /// Number of the chunk that it gets next.
+    var chunk = 0
+    /// Bytes that it got so far.
+    var position = 0
+    var sawHead = false
+    var isAsleep = true
+    let wake: @Sendable () -> Void
+  }
+
+  private enum Outcome: Sendable {
+    case pending
+    case streaming(FlightHead)
+    case complete(FlightHead)
+    case truncated(FlightHead)
+    case stored(StoredResponse)
+    case goAlone(StorageRefusal)
+    case failed(UpstreamFailure)
+  }
+
+  private struct State: Sendable {
+    var outcome = Outcome.pending
+    var chunks: [ByteBuffer] = []
+    /// Number of the first chunk that is still here, counted from the start of the content.
+    var firstChunk = 0
+    /// Bytes that were dropped before it.
+    var dropped = 0
+    /// Bytes received so far.
+    var received = 0
+    var readers: [ReaderID: Reader] = [:]
+    var nextReader = 0
+    /// Set when the content may not be stored after all.
+    var refusal: StorageRefusal?
+    var resume: (@Sendable () -> Void)?
+    var isHeld = false
+  }
+
+  init(
+    key: CacheKey, sequence: UInt64, hint: VariantSelector, isSolo: Bool, limits: StoreLimits
+  ) {
+    self.isSolo = isSolo
+    self.key = key
+    self.sequence = sequence
+    self.hint = hint
+    self.limits = limits
+    state = Mutex(State())
+  }
+
+  // MARK: Readers
+
+  /// Adds a reader, which `wake` tells of news, from any thread; nil when there are too many.
+  public func subscribe(_ wake: @escaping @Sendable () -> Void) -> ReaderID? {
+    state.withLock { state in
+      guard state.readers.count <= limits.followers else { return nil }
+      state.nextReader += 1
+      state.readers[state.nextReader] = Reader(wake: wake)
+      return state.nextReader
+    }
+  }
+
+  /// The number of readers.
+  public var readerCount: Int {
+    state.withLock { $0.readers.count }
+  }
+
+  /// Takes the next step of a reader. O(chunks waiting).
+  public func next(_ id: ReaderID) -> FlightStep {
+    let (step, resume) = state.withLock { state -> (FlightStep, (@Sendable () -> Void)?) in
+      guard var reader = state.readers[id] else { return (.truncated, nil) }
+      let step = Self.step(&state, &reader)
+      if case .wait = step { reader.isAsleep = true }
+      state.readers[id] = reader
+      let resume = afterReading(&state)
+      return (step, resume)
+    }
+    resume?()
+    return step
+  }
+
+  /// Removes a reader.
+  public func unsubscribe(_ id: ReaderID) {
+    let resume = state.withLock { state in
+      state.readers[id] = nil
+      return afterReading(&state)
+    }
+    resume?()
+  }
+
+  private static func step(_ state: inout State, _ reader: inout Reader) -> FlightStep {
+    switch state.outcome {
+    case .pending: return .wait
+    case .stored(let response): return .stored(response)
+    case .goAlone(let refusal): return .goAlone(refusal)
+    case .failed(let failure): return .failed(failure)
+    case .streaming(let head), .complete(let head), .truncated(let head):
+      if !reader.sawHead {
+        // Too late to join content whose beginning is gone.
+        if state.firstChunk > 0 { return .goAlone(.tooLarge) }
+        reader.sawHead = true
+        return .head(head)
+      }
+    }
+    if reader.chunk < state.firstChunk { return .truncated }
+    let place = reader.chunk - state.firstChunk
+    if place < state.chunks.count {
+      reader.chunk += 1
+      reader.position += state.chunks[place].readableBytes
+      return .content(state.chunks[place])
+    }
+    switch state.outcome {
+    case .complete: return .end
+    case .truncated: return .truncated
+    default: return .wait
+    }
+  }
+
+  /// Drops what no reader needs and says whether the upstream is to be read again.
+  private func afterReading(_ state: inout State) -> (@Sendable () -> Void)? {
+    guard state.refusal != nil else { return nil }
+    Self.dropReadChunks(&state, window: limits.relayWindow)
+    let fastest = state.readers.values.reduce(0) { max($0, $1.position) }
+    guard state.isHeld, state.received - fastest < limits.relayBuffer || state.readers.isEmpty
+    else { return nil }
+    state.isHeld = false
+    return state.resume
+  }
+
+  private static func dropReadChunks(_ state: inout State, window: Int) {
+    let slowest = state.readers.values.reduce(state.received) { min($0, $1.position) }
+    let keepFrom = max(slowest, state.received - window)
+    var count = 0
+    while count < state.chunks.count,
+      state.dropped + state.chunks[count].readableBytes <= keepFrom
+    {
+      state.dropped += state.chunks[count].readableBytes
+      count += 1
+    }
+    if count > 0 {
+      state.chunks.removeFirst(count)
+      state.firstChunk += count
+    }
+  }
+
+  // MARK: The leader's side
+
+  /// Tells what to call when the upstream may be read again after ``FillStep/hold``.
+  public func onResume(_ resume: @escaping @Sendable () -> Void) {
+    state.withLock { $0.resume = resume }
+  }
+
+  /// The response may be shared: readers get its head.
+  public func begin(_ head: FlightHead) {
+    finish { $0 = .streaming(head) }
+  }
+
+  /// Adds content. O(readers that sleep).
+  func append(_ chunk: ByteBuffer) -> FillStep {
+    let (step, wakes) = state.withLock { state -> (FillStep, [@Sendable () -> Void]) in
+      state.chunks.append(chunk)
+      state.received += chunk.readableBytes
+      guard state.refusal != nil else { return (.goOn, Self.wakeAll(&state)) }
+      if state.readers.isEmpty { return (.cancel, []) }
+      Self.dropReadChunks(&state, window: limits.relayWindow)
+      let fastest = state.readers.values.reduce(0) { max($0, $1.position) }
+      state.isHeld = state.received - fastest >= limits.relayBuffer
+      return (state.isHeld ? .hold : .goOn, Self.wakeAll(&state))
+    }
+    for wake in wakes { wake() }
+    return step
+  }
+
+  /// Bytes received so far.
+  var received: Int { state.withLock { $0.received } }
+
+  /// The whole content, if it may be stored.
+  func takeContent() -> Content? {
+    let (chunks, count) = state.withLock { state in
+      state.refusal == nil ? (state.chunks, state.received) : ([], -1)
+    }
+    return count < 0 ? nil : Content(copying: chunks, count: count)
+  }
+
+  /// The content will not be stored; readers still get it. The first reason stays.
+  func refuse(_ refusal: StorageRefusal) {
+    state.withLock { if $0.refusal == nil { $0.refusal = refusal } }
+  }
+
+  /// Why the content will not be stored, if it will not.
+  public var refusal: StorageRefusal? { state.withLock { $0.refusal } }
+
+  /// The content is complete.
+  func complete() {
+    finish { if case .streaming(let head) = $0 { $0 = .complete(head) } }
+  }
+
+  /// The response broke off.
+  func truncate() {
+    finish { if case .streaming(let head) = $0 { $0 = .truncated(head) } }
+  }
+
+  /// A validation found `response` good.
+  func resolve(_ response: StoredResponse) {
+    finish { if case .pending = $0 { $0 = .stored(response) } }
+  }
+
+  /// The response is not for sharing.
+  func scatter(_ refusal: StorageRefusal) {
+    finish { if case .pending = $0 { $0 = .goAlone(refusal) } }
+  }
+
+  /// The upstream failed before a head came.
+  func fail(_ failure: UpstreamFailure) {
+    finish { if case .pending = $0 { $0 = .failed(failure) } }
+  }
+
+  private func finish(_ change: (inout Outcome) -> Void) {
+    let wakes = state.withLock { state in
+      change(&state.outcome)
+      return Self.wakeAll(&state)
+    }
+    for wake in wakes { wake() }
+  }
+
+  private static func wakeAll(_ state: inout State) -> [@Sendable () -> Void] {
+    var wakes: [@Sendable () -> Void] = []
+    for (id, reader) in state.readers where reader.isAsleep {
+      state.readers[id]?.isAsleep = false
+      wakes.append(reader.wake)
+    }
+    return wakes
+  }
+
+  // MARK: Joining
+
+  /// True if a request with these fields may wait for this flight.
+  func mayJoin(_ request: FieldSection) -> Bool {
+    if isSolo { return false }
+    return state.withLock { state in
+      if state.refusal != nil || state.readers.count > limits.followers { return false }
+      switch state.outcome {
+      case .pending: return hint.matches(request)
+      case .streaming(let head): return head.selector.matches(request)
+      case .complete, .truncated, .stored, .goAlone, .failed: return false
+      }
+    }
+  }
+}
