@@ -7,14 +7,6 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// Why a request to the admin API has no usable reply.
 public enum AdminClientError: Error, Sendable, Hashable, CustomStringConvertible {
   /// No connection could be made.
@@ -241,8 +233,5 @@ extension AdminClientError {
 
 /// The kernel's words for its errors, without the name of the system call.
 private func plainReason(_ error: any Error) -> String {
-  guard let failure = error as? IOError, let words = strerror(failure.errnoCode) else {
-    return "\(error)"
-  }
-  return String(cString: words).lowercased()
+  (error as? IOError).map { KernelError($0.errnoCode).description } ?? "\(error)"
 }

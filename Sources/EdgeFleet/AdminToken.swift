@@ -24,7 +24,7 @@ public struct AdminToken: Sendable, Hashable, CustomStringConvertible, CustomRef
   /// Reads the token from a file which holds nothing else; white space around it does not count.
   public static func read(path: String) throws(Problem) -> AdminToken {
     let bytes: [UInt8]
-    do {
+    do throws(TextFile.Unreadable) {
       bytes = try TextFile.bytes(path: path)
     } catch {
       throw Problem(description: "admin token file \(quoted(path)): \(error.reason)")

@@ -2,8 +2,6 @@
 // parts together (a region that exists, an address used once) are checked here too, where both
 // paths are known. Key by key the same order as the model and docs/configuration.md.
 
-import FoundationEssentials
-
 extension FleetConfiguration {
   /// Where the configuration is looked for when nobody says.
   public static let defaultPath = "Config/pops.json"
@@ -17,7 +15,7 @@ extension FleetConfiguration {
   /// Reads the file at `path`.
   public static func load(path: String) throws(ConfigurationError) -> FleetConfiguration {
     let bytes: [UInt8]
-    do {
+    do throws(TextFile.Unreadable) {
       bytes = try TextFile.bytes(path: path)
     } catch {
       throw ConfigurationError(file: path, problems: [.init(.file, error.reason)])

@@ -74,9 +74,10 @@ public struct PurgeFanOut: Sendable {
   /// The first pause before a repeated request; each next one is twice as long.
   static let shortestPause = Duration.milliseconds(50)
   /// The longest pause before a repeated request.
-  static let longestPause = Duration.seconds(1)
+  static let longestPause = Duration.milliseconds(800)
 
-  private let targets: [Target]
+  /// The PoPs the purge goes to.
+  public let targets: [Target]
   private let token: AdminToken?
   private let timeout: Duration
   private let group: any EventLoopGroup
@@ -132,13 +133,15 @@ public struct PurgeFanOut: Sendable {
       }
       // When time runs out during a repeated request, why it had to be repeated says more.
       if case .timeout = error {} else { earlier = error }
-      guard timeout - (.now - start) > pause else {
+      let left = timeout - (.now - start)
+      guard left > Self.shortestPause else {
         let reason = earlier ?? .timeout(timeout)
         return Result(
           target: target, outcome: .pending(reason), elapsed: .now - start, attempts: attempts)
       }
       report(.retrying(target, error))
-      try? await Task.sleep(for: pause)
+      // The last pause is cut short, so that the last request still has a moment to succeed.
+      try? await Task.sleep(for: min(pause, left - Self.shortestPause))
       pause = min(pause * 2, Self.longestPause)
     }
   }

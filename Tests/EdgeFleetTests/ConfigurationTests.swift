@@ -117,9 +117,10 @@ private func lines(of text: String) -> [String] {
 
   @Test func aMissingFileIsNamed() {
     let path = "/nonexistent/pops.json"
-    #expect(
-      throws: ConfigurationError(file: path, problems: [.init(.file, "no such file")])
-    ) { try FleetConfiguration.load(path: path) }
+    let problem = ConfigurationError.Problem(.file, "no such file or directory")
+    #expect(throws: ConfigurationError(file: path, problems: [problem])) {
+      try FleetConfiguration.load(path: path)
+    }
   }
 
   @Test func addressesThatMayBeShared() {
