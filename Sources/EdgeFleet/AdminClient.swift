@@ -168,6 +168,9 @@ private final class AdminExchange: ChannelInboundHandler {
   typealias InboundIn = HTTPClientResponsePart
   typealias OutboundOut = HTTPClientRequestPart
 
+  private static let endedEarly = AdminClientError.connectionLost(
+    reason: "closed before the reply was complete")
+
   private let head: HTTPRequestHead
   private let body: ByteBuffer
   private let promise: EventLoopPromise<AdminReply>
@@ -200,15 +203,16 @@ private final class AdminExchange: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    if error is HTTPParserError {
-      promise.fail(AdminClientError.badReply(reason: "it is not HTTP"))
-    } else {
-      promise.fail(AdminClientError.connectionLost(reason: plainReason(error)))
+    switch error {
+    // The parser's word for an end in the middle of a reply: a PoP that stopped, not a stranger.
+    case HTTPParserError.invalidEOFState: promise.fail(Self.endedEarly)
+    case is HTTPParserError: promise.fail(AdminClientError.badReply(reason: "it is not HTTP"))
+    default: promise.fail(AdminClientError.connectionLost(reason: plainReason(error)))
     }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    promise.fail(AdminClientError.connectionLost(reason: "closed before the reply was complete"))
+    promise.fail(Self.endedEarly)
   }
 }
 
