@@ -1,1 +1,48 @@
-print("not yet")
+// purge-cli removes stored responses from every PoP of a fleet and says which PoPs have done so.
+//
+// ArgumentParser's own entry point exits with 64 for wrong use; here 2 means "not everywhere" and
+// every way of not starting is 1, so that a deployment script can tell the two apart.
+
+import EdgeFleet
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// How purge-cli ends.
+enum ExitStatus: Int32 {
+  /// Every PoP acknowledged the purge.
+  case everywhere = 0
+  /// Nothing was sent: wrong use, or a file that cannot be read.
+  case wrongUse = 1
+  /// Some PoP did not acknowledge the purge, and may still serve what it should not.
+  case notEverywhere = 2
+}
+
+/// Runs the command line and returns how to exit.
+func purgeProgram() async -> ExitStatus {
+  do {
+    var command = try PurgeCLI.parseAsRoot()
+    if let purge = command as? any PurgeCommand { return try await purge.send() }
+    if command is PurgeCLI {
+      throw WrongUse("say what to purge: url URL... or everything (see purge-cli --help)")
+    }
+    // What ArgumentParser brings along, such as help; it ends by throwing what to print.
+    try command.run()
+    return .everywhere
+  } catch {
+    if PurgeCLI.exitCode(for: error).isSuccess {
+      print(PurgeCLI.fullMessage(for: error))
+      return .everywhere
+    }
+    let message = (error as? WrongUse)?.description ?? PurgeCLI.message(for: error)
+    for line in message.split(separator: "\n") { writeToStandardError("purge-cli: \(line)\n") }
+    return .wrongUse
+  }
+}
+
+exit(await purgeProgram().rawValue)

@@ -1,0 +1,190 @@
+// The configuration of a fleet, as a tree of values whose comments are its reference. All PoPs of a
+// fleet read the same file and find themselves in it by their id. Nothing here reads a file or
+// checks a rule: FleetConfiguration+Reading.swift does both, so that a value of this type which came
+// from there is known to be consistent.
+
+/// What a fleet is: its regions, the sites it serves and its PoPs. Read from `Config/pops.json`.
+public struct FleetConfiguration: Sendable, Hashable {
+  /// The name of the fleet, for logs and metrics.
+  public var fleet: String
+  /// The regions by their name. Every PoP is in one.
+  public var regions: [String: Region]
+  /// The sites that every PoP serves.
+  public var sites: [Site]
+  /// The PoPs, in the order of the file.
+  public var pops: [PoP]
+
+  /// A configuration of parts which the caller knows to be consistent.
+  public init(fleet: String, regions: [String: Region], sites: [Site], pops: [PoP]) {
+    (self.fleet, self.regions, self.sites, self.pops) = (fleet, regions, sites, pops)
+  }
+
+  /// A geography with its own regional API.
+  public struct Region: Sendable, Hashable {
+    /// The servers of the regional API; each can answer any request. At least one.
+    public var api: [UpstreamURL]
+    /// The regions whose regional API stands in when none of this region's answers, nearest first.
+    public var failover: [String]
+
+    /// A region served by `api`.
+    public init(api: [UpstreamURL], failover: [String] = []) {
+      (self.api, self.failover) = (api, failover)
+    }
+  }
+
+  /// A set of hosts with one origin and one way of routing.
+  public struct Site: Sendable, Hashable {
+    /// The name of the site, for logs and metrics.
+    public var name: String
+    /// The hosts of the site. An exact name wins over `*.suffix`, the longer suffix over the
+    /// shorter, and either over `*`.
+    public var hosts: [HostPattern]
+    /// The servers of the origin; each can answer any request. At least one.
+    public var origin: [UpstreamURL]
+    /// Where paths go. The longest prefix wins; a path with no route goes to the origin.
+    public var routes: [Route]
+    /// Where requests go that are passed through whatever their path.
+    public var passThroughTo: PassThroughTarget
+
+    /// A site whose requests all go to `origin` but for `routes`.
+    public init(
+      name: String, hosts: [HostPattern], origin: [UpstreamURL], routes: [Route] = [],
+      passThroughTo: PassThroughTarget = .route
+    ) {
+      (self.name, self.hosts, self.origin) = (name, hosts, origin)
+      (self.routes, self.passThroughTo) = (routes, passThroughTo)
+    }
+  }
+
+  /// Which requests a host pattern takes: `www.example`, `*.example` or `*`.
+  public enum HostPattern: Sendable, Hashable, CustomStringConvertible {
+    /// Exactly this host: lower case, without a port; an IPv6 address in its brackets.
+    case exact(String)
+    /// Every host that ends in a dot and this suffix, which does not match itself.
+    case suffix(String)
+    /// Every host.
+    case any
+
+    /// The pattern as it is written in the configuration.
+    public var description: String {
+      switch self {
+      case .exact(let host): host
+      case .suffix(let suffix): "*.\(suffix)"
+      case .any: "*"
+      }
+    }
+  }
+
+  /// One rule of a site: paths that begin with `prefix` go to `target`.
+  public struct Route: Sendable, Hashable {
+    /// What the path begins with, compared byte by byte; itself beginning with `/`.
+    public var prefix: String
+    /// Where such requests go.
+    public var target: RouteTarget
+
+    /// A route of `prefix` to `target`.
+    public init(prefix: String, target: RouteTarget) {
+      (self.prefix, self.target) = (prefix, target)
+    }
+  }
+
+  /// Where a route leads.
+  public enum RouteTarget: String, Sendable, Hashable, CaseIterable {
+    /// The site's origin, through the cache.
+    case origin
+    /// The regional API of the PoP's region, always as pass-through.
+    case api
+  }
+
+  /// Where the requests go that are passed through whatever their path: unsafe methods, and
+  /// requests with no-cache or no-store.
+  public enum PassThroughTarget: String, Sendable, Hashable, CaseIterable {
+    /// Where the route of their path says.
+    case route
+    /// The regional API.
+    case api
+  }
+
+  /// One PoP: a process that serves all sites from one place.
+  public struct PoP: Sendable, Hashable {
+    /// The identity of the PoP, unique in the fleet, such as `sin1`.
+    public var id: String
+    /// The city it is in, for people.
+    public var city: String
+    /// Degrees north, -90...90.
+    public var latitude: Double
+    /// Degrees east, -180...180.
+    public var longitude: Double
+    /// The region it is in, which decides its regional API.
+    public var region: String
+    /// Where clients connect. At least one.
+    public var listen: [SocketEndpoint]
+    /// Where purges arrive and health and statistics are read.
+    public var admin: SocketEndpoint
+    /// The capacity of the memory tier.
+    public var memory: ByteSize
+    /// How many threads serve clients; nil leaves it to the PoP.
+    public var threads: Int?
+
+    /// The capacity of the memory tier where the configuration does not say.
+    public static let defaultMemory = ByteSize.mebibytes(256)
+
+    /// A PoP of parts which the caller knows to be consistent.
+    public init(
+      id: String, city: String, latitude: Double, longitude: Double, region: String,
+      listen: [SocketEndpoint], admin: SocketEndpoint, memory: ByteSize = Self.defaultMemory,
+      threads: Int? = nil
+    ) {
+      (self.id, self.city, self.region) = (id, city, region)
+      (self.latitude, self.longitude) = (latitude, longitude)
+      (self.listen, self.admin) = (listen, admin)
+      (self.memory, self.threads) = (memory, threads)
+    }
+  }
+}
+
+extension FleetConfiguration {
+  /// A fleet of one PoP in front of one server, which is both origin and regional API.
+  public static func single(
+    upstream: UpstreamURL, listen: [SocketEndpoint], admin: SocketEndpoint,
+    memory: ByteSize = PoP.defaultMemory, threads: Int? = nil
+  ) -> FleetConfiguration {
+    FleetConfiguration(
+      fleet: "edgecache",
+      regions: ["local": Region(api: [upstream])],
+      sites: [Site(name: "default", hosts: [.any], origin: [upstream])],
+      pops: [
+        PoP(
+          id: "local", city: "Local", latitude: 0, longitude: 0, region: "local", listen: listen,
+          admin: admin, memory: memory, threads: threads)
+      ])
+  }
+
+  /// The PoP with this id.
+  ///
+  /// - Complexity: O(*n*) in the number of PoPs.
+  public func pop(id: String) throws(UnknownPoP) -> PoP {
+    guard let pop = pops.first(where: { $0.id == id }) else {
+      throw UnknownPoP(id: id, known: pops.map(\.id).sorted())
+    }
+    return pop
+  }
+}
+
+/// A PoP was asked for that the configuration does not have.
+public struct UnknownPoP: Error, Sendable, Hashable, CustomStringConvertible {
+  /// What was asked for.
+  public let id: String
+  /// The ids there are, in order.
+  public let known: [String]
+
+  /// An error for `id`, where only `known` would have been right.
+  public init(id: String, known: [String]) {
+    (self.id, self.known) = (id, known)
+  }
+
+  /// What was asked for and what there is.
+  public var description: String {
+    "there is no PoP \(quoted(id)); the configuration has \(known.joined(separator: ", "))"
+  }
+}

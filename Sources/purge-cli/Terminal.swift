@@ -1,0 +1,62 @@
+// What the program may do with the streams it was given: colours and a line that is overwritten are
+// for people at a terminal, never for a file or a pipe.
+
+import FoundationEssentials
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// One of the standard streams.
+enum Terminal {
+  case standardOutput, standardError
+
+  /// Whether a person at a terminal reads it.
+  var isInteractive: Bool {
+    let descriptor = self == .standardOutput ? STDOUT_FILENO : STDERR_FILENO
+    return isatty(descriptor) == 1 && Self.variable("TERM") != "dumb"
+  }
+
+  /// Whether to colour text: at a terminal, unless NO_COLOR is set to anything (no-color.org).
+  var hasColour: Bool { isInteractive && Self.variable("NO_COLOR").isEmpty }
+
+  private static func variable(_ name: String) -> String {
+    ProcessInfo.processInfo.environment[name] ?? ""
+  }
+}
+
+/// Writes out what was printed, so that both streams of a pipe or a log are in order.
+func flushStandardOutput() {
+  // All streams rather than the C library's global `stdout`; there is only that one.
+  fflush(nil)
+}
+
+/// Writes `text` to standard error as it is.
+func writeToStandardError(_ text: String) {
+  // Straight to the descriptor: unbuffered, and free of the C library's global `stderr`.
+  var bytes = Array(text.utf8)[...]
+  while !bytes.isEmpty {
+    let written = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    guard written > 0 || (written < 0 && errno == EINTR) else { return }
+    bytes = bytes.dropFirst(max(0, written))
+  }
+}
+
+/// A line on standard error that is overwritten by the next one.
+struct ProgressLine {
+  let isShown: Bool
+
+  /// Replaces the line; what does not fit on a narrow terminal is cut.
+  func show(_ text: String) {
+    if isShown { writeToStandardError("\r\u{1B}[K\(text.prefix(78))") }
+  }
+
+  /// Removes the line.
+  func clear() {
+    if isShown { writeToStandardError("\r\u{1B}[K") }
+  }
+}

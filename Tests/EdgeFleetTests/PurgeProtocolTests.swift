@@ -1,0 +1,175 @@
+// The messages of the admin API: what is accepted as a purge, what is not, and that what one side
+// writes the other side reads.
+
+import EdgeFleet
+import Foundation
+import Testing
+
+@Suite struct PurgeURLTests {
+  @Test(arguments: [
+    ("http://www.edge.example/a.js", "www.edge.example", "/a.js"),
+    ("HTTPS://WWW.Edge.example:8443/A%2fb?x=1&y", "www.edge.example", "/A%2fb?x=1&y"),
+    ("http://www.edge.example", "www.edge.example", "/"),
+    ("http://www.edge.example?x=/y", "www.edge.example", "/?x=/y"),
+    ("http://[0::1]:80/a/../b//c", "[::1]", "/a/../b//c"),
+    ("http://127.0.0.1:/", "127.0.0.1", "/"),
+  ])
+  func accepted(text: String, host: String, target: String) throws {
+    let url = try PurgeURL(parsing: text)
+    #expect(url.host == host)
+    #expect(url.target == target)
+    #expect(url.description == text)
+  }
+
+  @Test(arguments: [
+    ("", "is not an absolute http or https URL; write it like http://www.example/a.js"),
+    ("/a.js", "is not an absolute http or https URL; write it like http://www.example/a.js"),
+    ("www.a.example/", "is not an absolute http or https URL; write it like http://www.example/a"),
+    ("//www.a.example", "is not an absolute http or https URL; write it like http://www.example/"),
+    ("ftp://a.example/", "is not an absolute http or https URL; write it like http://www.example"),
+    ("http:///a.js", "has no valid host; write it like http://www.example/a.js"),
+    ("http://a..b/", "has no valid host; write it like http://www.example/a.js"),
+    ("http://*/", "has no valid host; write it like http://www.example/a.js"),
+    ("http://a.example:x/", "has a port which is not a number from 0 to 65535"),
+    ("http://u:p@a.example/", "names a user, which no stored response has; leave it out"),
+    ("http://a.example/#top", "has a fragment, which no stored response has; leave it out"),
+    ("http://a.example/a b", "has a space or another character which must be percent-encoded"),
+    ("http://a.example/é", "has a space or another character which must be percent-encoded"),
+    ("http://a.example/\r\nX: y", "has a space or another character which must be percent-encode"),
+  ])
+  func refused(text: String, reason: String) {
+    #expect {
+      try PurgeURL(parsing: text)
+    } throws: {
+      ($0 as? ValueProblem)?.reason.hasPrefix(reason) == true
+    }
+  }
+
+  @Test func tooLong() {
+    let text = "http://a.example/" + String(repeating: "a", count: PurgeURL.longest)
+    #expect(throws: ValueProblem(text, "is longer than 8192 bytes")) {
+      try PurgeURL(parsing: text)
+    }
+  }
+}
+
+@Suite struct PurgeRequestTests {
+  private func urls(_ texts: String...) throws -> PurgeRequest {
+    try PurgeRequest.urls(texts.map { try PurgeURL(parsing: $0) })
+  }
+
+  @Test func written() throws {
+    let one = try urls("http://www.edge.example/a.js?x=1")
+    #expect(
+      String(decoding: one.json, as: UTF8.self)
+        == #"{"scope":"url","urls":["http://www.edge.example/a.js?x=1"]}"#)
+    #expect(
+      String(decoding: PurgeRequest.everything.json, as: UTF8.self) == #"{"scope":"everything"}"#)
+  }
+
+  @Test func readBack() throws {
+    let two = try urls("http://www.edge.example/a.js", "https://www.edge.example/b?c=%20")
+    #expect(try PurgeRequest(json: two.json) == two)
+    #expect(try PurgeRequest(json: PurgeRequest.everything.json) == .everything)
+  }
+
+  @Test func hardIsTheModeThereIs() throws {
+    let text = #"{"scope":"everything","mode":"hard"}"#
+    #expect(try PurgeRequest(json: Array(text.utf8)) == .everything)
+  }
+
+  @Test(arguments: [
+    ("", "not JSON: line 1, column 1: the file ends where a value is expected"),
+    ("[]", "is an array; expected an object"), ("{}", "scope: is required"),
+    (#"{"scope":"host"}"#, #"scope: "host" is not "url" or "everything""#),
+    (#"{"scope":"everything","mode":"soft"}"#, #"mode: "soft" is not "hard""#),
+    (#"{"scope":"everything","host":"a"}"#, "host: is not a known key; known here: scope, urls, "),
+    (#"{"scope":"everything","url":[]}"#, #"url: is not a known key; did you mean "urls"?"#),
+    (#"{"scope":"everything","urls":[]}"#, #"urls: does not go with scope "everything""#),
+    (#"{"scope":"url","scope":"everything"}"#, "not JSON: line 1, column 16: the key \"scope\" is"),
+    (#"{"scope":"url"}"#, #"urls: is required with scope "url""#),
+    (#"{"scope":"url","urls":[]}"#, "a purge of no URL"),
+    (#"{"scope":"url","urls":"http://a/"}"#, "urls: is the string \"http://a/\"; expected an arra"),
+    (#"{"scope":"url","urls":["http://a/","/b"]}"#, "urls[1]: \"/b\" is not an absolute http or "),
+  ])
+  func refused(text: String, problem: String) {
+    #expect {
+      try PurgeRequest(json: Array(text.utf8))
+    } throws: {
+      "\($0)".hasPrefix(problem)
+    }
+  }
+
+  @Test func tooManyURLs() throws {
+    let url = try PurgeURL(parsing: "http://a.example/")
+    #expect(throws: Never.self) { try PurgeRequest.urls(Array(repeating: url, count: 1000)) }
+    #expect {
+      try PurgeRequest.urls(Array(repeating: url, count: 1001))
+    } throws: {
+      "\($0)" == "1001 URLs; at most 1000 in one purge"
+    }
+  }
+}
+
+@Suite struct AdminMessageTests {
+  @Test func acknowledgement() throws {
+    let message = PurgeAcknowledgement(pop: "sin1", sequence: 42, matched: 3, freedBytes: 12345)
+    #expect(
+      String(decoding: message.json, as: UTF8.self)
+        == #"{"freedBytes":12345,"matched":3,"pop":"sin1","sequence":42}"#)
+    #expect(
+      try JSONDecoder().decode(PurgeAcknowledgement.self, from: Data(message.json)) == message)
+  }
+
+  @Test func health() throws {
+    let message = HealthReport(pop: "sin1", uptimeSeconds: 12, sequence: 42)
+    #expect(message.status == "ok")
+    #expect(message.version == Release.version)
+    #expect(try JSONDecoder().decode(HealthReport.self, from: Data(message.json)) == message)
+  }
+
+  @Test func refusal() {
+    #expect(String(decoding: AdminRefusal(error: "no").json, as: UTF8.self) == #"{"error":"no"}"#)
+  }
+}
+
+@Suite struct AdminTokenTests {
+  @Test(arguments: [
+    ("Bearer s3cret", true), ("bearer s3cret", true), ("BEARER  s3cret", true),
+    ("Bearer s3creT", false), ("Bearer s3cre", false), ("Bearer s3crets", false),
+    ("Bearer s3crets3cret", false), ("Bearer ", false), ("Bearer", false), ("", false),
+    ("s3cret", false), ("Basic s3cret", false), ("Bearers3cret", false),
+  ])
+  func presented(value: String, isRight: Bool) throws {
+    #expect(try AdminToken("s3cret").isPresented(by: Array(value.utf8)) == isRight)
+  }
+
+  @Test(arguments: ["", "a b", "a\r\nX: y", "é", String(repeating: "a", count: 1025)])
+  func refused(text: String) {
+    #expect(throws: AdminToken.Problem.self) { try AdminToken(text) }
+  }
+
+  @Test func isNotPrinted() throws {
+    let token = try AdminToken("s3cret")
+    #expect(!"\(token) \(String(reflecting: token))".contains("s3cret"))
+    var dumped = ""
+    dump([token], to: &dumped)
+    #expect(!dumped.contains("s3cret"))
+  }
+
+  @Test func readFromAFile() throws {
+    let file = FileManager.default.temporaryDirectory
+      .appendingPathComponent("edge-token-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Data("  s3cret\r\n".utf8).write(to: file)
+    #expect(try AdminToken.read(path: file.path) == AdminToken("s3cret"))
+    try Data("two words\n".utf8).write(to: file)
+    #expect(throws: AdminToken.Problem.self) { try AdminToken.read(path: file.path) }
+    try Data("\n".utf8).write(to: file)
+    #expect {
+      try AdminToken.read(path: file.path)
+    } throws: {
+      "\($0)".hasSuffix("the admin token is empty")
+    }
+  }
+}
