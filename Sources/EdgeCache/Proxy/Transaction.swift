@@ -35,13 +35,18 @@ public struct RequestRoute: Sendable, Hashable {
 public struct Transaction {
   /// What happens to a request.
   public enum Event {
+    /// Look in the store and go on from there.
     case start
+    /// Go on from what was found in the store already.
+    case begin(FirstLook)
     /// The flight that is followed or read has news.
     case flightNews
     case upstreamInterim(ResponseHead)
     case upstreamHead(ResponseHead)
     case upstreamContent(ByteBuffer)
     case upstreamEnd(FieldSection?)
+    /// The upstream changed the protocol (RFC 9110 §15.2.2); what follows is not HTTP.
+    case upstreamUpgraded(ResponseHead)
     case upstreamFailed(UpstreamFailure, mayRetry: Bool)
     /// The client closed its connection or gave up the request.
     case clientGone
@@ -65,6 +70,8 @@ public struct Transaction {
     case sendUpstreamHead(ResponseHead, CacheStatus)
     case sendContent(ByteBuffer)
     case sendEnd(FieldSection?)
+    /// Send this head, and from then on carry bytes both ways.
+    case tunnel(ResponseHead, CacheStatus)
     /// Send an answer of our own; nothing follows.
     case sendError(status: Int, CacheStatus)
     /// The response cannot be completed: close the connection so that the client sees it.
@@ -168,13 +175,21 @@ public struct Transaction {
   /// Takes an event in.
   public mutating func handle(_ event: Event, now: Instant) {
     switch event {
-    case .start: start(now)
+    case .start:
+      let look = FirstLook.take(
+        request: request, key: key, directives: directives, route: route, store: store, now: now)
+      start(look, now)
+    case .begin(let look): start(look, now)
     case .flightNews: break
     case .upstreamInterim(let head):
       if hasClient, request.minorVersion >= 1 { actions.append(.sendInterim(head)) }
     case .upstreamHead(let head): upstreamHead(head, now)
     case .upstreamContent(let content): upstreamContent(content, now)
     case .upstreamEnd(let trailers): upstreamEnd(trailers, now)
+    case .upstreamUpgraded(let head):
+      upstream = .idle
+      state = .answered
+      if hasClient { actions.append(.tunnel(head, status)) }
     case .upstreamFailed(let failure, let mayRetry):
       upstreamFailed(failure, mayRetry: mayRetry, now)
     case .clientGone: clientGone(now)
@@ -183,49 +198,15 @@ public struct Transaction {
 
   // MARK: received
 
-  private mutating func start(_ now: Instant) {
-    if let (reason, refusal) = passThroughReason {
-      if directives.onlyIfCached { return refuseOnlyIfCached() }
-      return pass(reason, refusal)
+  private mutating func start(_ look: FirstLook, _ now: Instant) {
+    switch look {
+    case .answer(let response, let status): answer(response, status)
+    case .onlyIfCached: refuseOnlyIfCached()
+    case .pass(let reason, let refusal): pass(reason, refusal, now)
+    case .forward(let reason, let stale):
+      self.stale = stale
+      forward(reason, now)
     }
-    lookUp(now)
-  }
-
-  /// Why the request goes past the store, if it does.
-  private var passThroughReason: (ForwardReason, StorageRefusal)? {
-    switch request.method {
-    case .get, .head: break
-    default: return (.method, .method)
-    }
-    if route.cached == nil { return (.bypass, .route) }
-    if directives.noStore { return (.request, .requestNoStore) }
-    if directives.noCache { return (.request, .passThrough) }
-    if request.hasContent || request.asksForUpgrade || request.form == .asterisk
-      || Preconditions.needOrigin(request.fields)
-    {
-      return (.bypass, .passThrough)
-    }
-    return nil
-  }
-
-  private mutating func lookUp(_ now: Instant) {
-    let reason: ForwardReason
-    switch store.find(key, request: request.fields) {
-    case .selected(let response):
-      switch Reuse.judge(response.freshness, directives: directives, now: now) {
-      case .yes: return answer(response, .hit(ttl: response.freshness.ttl(now)))
-      case .no(let why): reason = why
-      }
-      stale = response
-    case .otherVariants: reason = .varyMiss
-    case .nothing: reason = .uriMiss
-    }
-    if directives.onlyIfCached { return refuseOnlyIfCached() }
-    // A fill wants the whole response to GET. Without something stored to validate, HEAD and ranges
-    // would make the origin send more than was asked for.
-    if request.method == .head { return pass(reason, .head) }
-    if request.fields.contains(.range), stale == nil { return pass(reason, .partial) }
-    forward(reason, now)
   }
 
   private mutating func refuseOnlyIfCached() {
@@ -253,7 +234,9 @@ public struct Transaction {
     }
   }
 
-  private mutating func pass(_ reason: ForwardReason, _ refusal: StorageRefusal) {
+  private mutating func pass(
+    _ reason: ForwardReason, _ refusal: StorageRefusal, _ now: Instant
+  ) {
     status = .forwarded(reason)
     status.detail = .refused(refusal)
     state = .passing
@@ -263,7 +246,7 @@ public struct Transaction {
     case .head, .partial: group = route.cached ?? route.passThrough
     default: group = route.passThrough
     }
-    sendForward(Forward(group: group, isForStore: false), requestTime)
+    sendForward(Forward(group: group, isForStore: false), now)
   }
 
   private mutating func sendForward(_ forward: Forward, _ now: Instant) {

@@ -9,8 +9,6 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
   case queueFull = "queue-full"
   /// Waited in the queue for a connection for too long.
   case queueTimeout = "queue-timeout"
-  /// Every upstream that might answer failed lately and is held down.
-  case heldDown = "held-down"
   /// The upstream closed the connection before it answered.
   case closed = "upstream-closed"
   /// The upstream closed the connection within its response.
@@ -30,7 +28,7 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
   public var status: Int {
     switch self {
     case .connect, .closed, .truncated, .malformed, .serverError, .broken: 502
-    case .queueFull, .queueTimeout, .heldDown: 503
+    case .queueFull, .queueTimeout: 503
     case .connectTimeout, .firstByteTimeout, .stalled: 504
     }
   }
@@ -39,7 +37,7 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
   /// the method is.
   public var isBeforeRequest: Bool {
     switch self {
-    case .connect, .connectTimeout, .queueFull, .queueTimeout, .heldDown: true
+    case .connect, .connectTimeout, .queueFull, .queueTimeout: true
     case .closed, .truncated, .firstByteTimeout, .stalled, .malformed, .serverError, .broken:
       false
     }

@@ -1,0 +1,117 @@
+// The connections of one event loop to one upstream, as a pure state machine: events in, what is to
+// be done out. It never touches a connection; the shell does.
+//
+// Invariant: `total` is the number of connections that are idle, in use or being made, and never
+// exceeds the limit; nobody waits while a connection is idle.
+
+/// What somebody who needs a connection gets.
+public enum PoolLease<Connection> {
+  /// This idle connection.
+  case use(Connection)
+  /// Make a new one.
+  case connect
+  /// Wait; a connection will be handed over.
+  case wait
+  /// No: the queue is full.
+  case refuse
+}
+
+/// What to do with room in a pool.
+public enum PoolHandOver<Connection, Waiter> {
+  /// Nothing.
+  case none
+  /// Give the connection to this waiter.
+  case give(Connection, Waiter)
+  /// Make a new connection for this waiter.
+  case connect(Waiter)
+}
+
+/// Idle connections and those who wait for one.
+public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
+  private struct Idle {
+    let connection: Connection
+    let since: Instant
+  }
+
+  private let limit: Int
+  private let queueLimit: Int
+  private var idle: [Idle] = []
+  private var queue: [Waiter] = []
+  /// Connections that are idle, in use or being made.
+  public private(set) var total = 0
+
+  /// A pool of at most `limit` connections, for which at most `queueLimit` wait.
+  public init(limit: Int, queueLimit: Int) {
+    self.limit = limit
+    self.queueLimit = queueLimit
+  }
+
+  /// Number of idle connections.
+  public var idleCount: Int { idle.count }
+  /// Number of those who wait.
+  public var waitingCount: Int { queue.count }
+
+  /// Asks for a connection; the one used last is the warmest. O(1).
+  public mutating func lease(_ waiter: Waiter) -> PoolLease<Connection> {
+    if let last = idle.popLast() { return .use(last.connection) }
+    if total < limit {
+      total += 1
+      return .connect
+    }
+    if queue.count < queueLimit {
+      queue.append(waiter)
+      return .wait
+    }
+    return .refuse
+  }
+
+  /// Asks for a new connection, whatever is idle: for a request that failed on an idle one. O(1).
+  public mutating func leaseNew(_ waiter: Waiter) -> PoolLease<Connection> {
+    if total < limit {
+      total += 1
+      return .connect
+    }
+    return lease(waiter)
+  }
+
+  /// Takes back a connection that can be used again. O(queue).
+  public mutating func release(
+    _ connection: Connection, now: Instant
+  ) -> PoolHandOver<Connection, Waiter> {
+    if !queue.isEmpty { return .give(connection, queue.removeFirst()) }
+    idle.append(Idle(connection: connection, since: now))
+    return .none
+  }
+
+  /// A connection that was in use, or being made, is gone. O(queue).
+  public mutating func lost() -> PoolHandOver<Connection, Waiter> {
+    total -= 1
+    invariant(total >= 0, "more connections lost than made")
+    guard !queue.isEmpty, total < limit else { return .none }
+    total += 1
+    return .connect(queue.removeFirst())
+  }
+
+  /// An idle connection was closed by the upstream; false if it was not idle. O(idle).
+  public mutating func idleClosed(_ connection: Connection) -> Bool {
+    guard let index = idle.firstIndex(where: { $0.connection === connection }) else {
+      return false
+    }
+    idle.remove(at: index)
+    total -= 1
+    return true
+  }
+
+  /// Takes somebody out of the queue. O(queue).
+  public mutating func stopWaiting(_ waiter: Waiter) {
+    queue.removeAll { $0 === waiter }
+  }
+
+  /// Takes out the connections that have been idle since before `moment`, to be closed. O(idle).
+  public mutating func expire(idleSince moment: Instant) -> [Connection] {
+    let expired = idle.filter { $0.since <= moment }.map(\.connection)
+    idle.removeAll { $0.since <= moment }
+    total -= expired.count
+    return expired
+  }
+}

@@ -1,0 +1,201 @@
+import NIOCore
+
+// A request as it goes upstream (RFC 9110 §7.6): what belongs to the client's connection stays
+// behind, what tells the upstream about the client is added.
+
+/// Who sent a request, and how.
+public struct ClientIdentity: Sendable {
+  /// The IP address as text, without brackets.
+  public var address: String
+  /// True if the connection is secured.
+  public var isSecure: Bool
+
+  /// An identity from its parts.
+  public init(address: String, isSecure: Bool) {
+    self.address = address
+    self.isSecure = isSecure
+  }
+}
+
+/// Writes request heads for upstreams.
+public enum ForwardedRequest {
+  /// Writes the head of `request` and says how its content is delimited. O(bytes of the head).
+  ///
+  /// `upstreamAuthority` stands in for `Host` in requests of HTTP/1.0 that have none.
+  public static func write(
+    _ request: RequestHead, _ forward: Transaction.Forward, client: ClientIdentity,
+    cacheName: [UInt8], upstreamAuthority: String, to buffer: inout ByteBuffer
+  ) -> MessageFraming {
+    let fields = request.fields
+    buffer.writeRange(request.methodRange, of: fields)
+    buffer.writeInteger(ASCII.space)
+    writeTarget(request, to: &buffer)
+    buffer.writeStaticString(" HTTP/1.1\r\nHost: ")
+    if request.authority.isEmpty {
+      buffer.writeString(upstreamAuthority)
+    } else {
+      buffer.writeRange(request.authority, of: fields)
+    }
+    buffer.writeStaticString("\r\n")
+
+    for (index, field) in fields.fields.enumerated()
+    where fields.isEndToEnd(index) && !isReplaced(field.name, request, forward) {
+      buffer.writeRange(field.nameRange, of: fields)
+      buffer.writeStaticString(": ")
+      buffer.writeRange(field.value, of: fields)
+      buffer.writeStaticString("\r\n")
+    }
+    if let stored = forward.validates { writeValidators(stored.head, to: &buffer) }
+    writeMaxForwards(request, to: &buffer)
+    writeClient(client, request, cacheName: cacheName, to: &buffer)
+    let framing = writeFraming(request, to: &buffer)
+    writeConnection(request, forward, to: &buffer)
+    buffer.writeStaticString("\r\n")
+    return framing
+  }
+
+  private static func writeTarget(_ request: RequestHead, to buffer: inout ByteBuffer) {
+    if request.form == .asterisk {
+      buffer.writeInteger(ASCII.asterisk)
+      return
+    }
+    let bytes = request.fields.bytes.readableBytesUInt8Span
+    if request.path.isEmpty || bytes[Int(request.path.offset)] == ASCII.question {
+      buffer.writeInteger(ASCII.slash)
+    }
+    buffer.writeRange(request.path, of: request.fields)
+  }
+
+  /// True for fields that are written anew or left out.
+  private static func isReplaced(
+    _ name: FieldName, _ request: RequestHead, _ forward: Transaction.Forward
+  ) -> Bool {
+    switch name {
+    case .host, .xForwardedProto, .maxForwards: true
+    // Credentials for a proxy on the way to us are not for the origin (RFC 9110 §11.7.2).
+    case .proxyAuthorization: true
+    case .ifNoneMatch, .ifModifiedSince, .ifRange, .range: forward.isForStore
+    case .expect: !request.expectsContinue
+    default: false
+    }
+  }
+
+  /// The validators of what is stored, all of them (RFC 9111 §4.3.1).
+  private static func writeValidators(_ head: StoredHead, to buffer: inout ByteBuffer) {
+    if let etag = head.etag {
+      buffer.writeStaticString("If-None-Match: ")
+      buffer.writeRange(etag, of: head.fields)
+      buffer.writeStaticString("\r\n")
+    }
+    if let modified = head.fields.first(.lastModified) {
+      buffer.writeStaticString("If-Modified-Since: ")
+      buffer.writeRange(modified, of: head.fields)
+      buffer.writeStaticString("\r\n")
+    }
+  }
+
+  /// RFC 9110 §7.6.2: counted down on each hop for OPTIONS and TRACE, left alone otherwise.
+  private static func writeMaxForwards(_ request: RequestHead, to buffer: inout ByteBuffer) {
+    guard let range = request.fields.first(.maxForwards) else { return }
+    let bytes = request.fields.bytes.readableBytesUInt8Span
+    buffer.writeStaticString("Max-Forwards: ")
+    if request.method == .options || request.method == .trace,
+      let count = bytes.decimal(range.range)
+    {
+      buffer.writeDecimal(max(0, count - 1))
+    } else {
+      buffer.writeRange(range, of: request.fields)
+    }
+    buffer.writeStaticString("\r\n")
+  }
+
+  private static func writeClient(
+    _ client: ClientIdentity, _ request: RequestHead, cacheName: [UInt8],
+    to buffer: inout ByteBuffer
+  ) {
+    let proto: StaticString = client.isSecure ? "https" : "http"
+    // More lines of a list field are the same as a longer list (RFC 9110 §5.3).
+    buffer.writeStaticString("X-Forwarded-For: ")
+    buffer.writeString(client.address)
+    buffer.writeStaticString("\r\nX-Forwarded-Proto: ")
+    buffer.writeStaticString(proto)
+    buffer.writeStaticString("\r\nForwarded: for=")
+    if client.address.utf8.contains(ASCII.colon) {
+      buffer.writeString("\"[\(client.address)]\"")
+    } else {
+      buffer.writeString(client.address)
+    }
+    buffer.writeStaticString(";proto=")
+    buffer.writeStaticString(proto)
+    if !request.authority.isEmpty {
+      buffer.writeStaticString(";host=\"")
+      buffer.writeRange(request.authority, of: request.fields)
+      buffer.writeStaticString("\"")
+    }
+    buffer.writeStaticString("\r\nVia: 1.")
+    buffer.writeDecimal(Int(request.minorVersion))
+    buffer.writeInteger(ASCII.space)
+    buffer.writeBytes(cacheName)
+    buffer.writeStaticString("\r\n")
+  }
+
+  private static func writeFraming(
+    _ request: RequestHead, to buffer: inout ByteBuffer
+  ) -> MessageFraming {
+    switch request.framing {
+    case .length(let length):
+      buffer.writeStaticString("Content-Length: ")
+      buffer.writeDecimal(length)
+      buffer.writeStaticString("\r\n")
+    case .chunked: buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
+    case .none, .untilClose: break
+    }
+    return request.framing
+  }
+
+  private static func writeConnection(
+    _ request: RequestHead, _ forward: Transaction.Forward, to buffer: inout ByteBuffer
+  ) {
+    if request.asksForUpgrade, !forward.isForStore {
+      buffer.writeStaticString("Connection: upgrade\r\n")
+      for field in request.fields.fields where field.name == .upgrade {
+        buffer.writeStaticString("Upgrade: ")
+        buffer.writeRange(field.value, of: request.fields)
+        buffer.writeStaticString("\r\n")
+      }
+    } else if request.fields.hasElement(.te, "trailers"), !forward.isForStore {
+      buffer.writeStaticString("TE: trailers\r\nConnection: TE\r\n")
+    }
+  }
+}
+
+/// Frames content on its way out (RFC 9112 §7.1).
+public enum ContentEncoder {
+  /// Writes the line before a chunk of that many bytes.
+  public static func chunkHead(_ count: Int, to buffer: inout ByteBuffer) {
+    buffer.writeHexadecimal(count)
+    buffer.writeStaticString("\r\n")
+  }
+
+  /// Writes the last chunk and the trailer fields that may be forwarded (RFC 9110 §6.5.1).
+  public static func lastChunk(_ trailers: FieldSection?, to buffer: inout ByteBuffer) {
+    buffer.writeStaticString("0\r\n")
+    if let trailers {
+      for field in trailers.fields where mayTrail(field.name) {
+        buffer.writeRange(field.nameRange, of: trailers)
+        buffer.writeStaticString(": ")
+        buffer.writeRange(field.value, of: trailers)
+        buffer.writeStaticString("\r\n")
+      }
+    }
+    buffer.writeStaticString("\r\n")
+  }
+
+  /// False for fields that frame, route, authenticate or control the message they come after.
+  private static func mayTrail(_ name: FieldName) -> Bool {
+    switch name {
+    case .other, .etag, .date, .age, .cacheTag, .surrogateKey: true
+    default: false
+    }
+  }
+}

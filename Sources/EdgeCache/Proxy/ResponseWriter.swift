@@ -1,0 +1,250 @@
+import NIOCore
+
+// Response heads as they go to a client over HTTP/1.1: what is stored or came from the upstream,
+// and the fields that belong to this one response.
+
+/// What the head of a response depends on besides the response.
+public struct ResponseContext: Sendable {
+  /// The name of this cache in `Via` and `Cache-Status`, a token.
+  public var cacheName: [UInt8]
+  /// True if the connection is closed after the response.
+  public var closes: Bool
+  /// The minor version of the request.
+  public var minorVersion: UInt8
+
+  /// A context from its parts.
+  public init(cacheName: [UInt8], closes: Bool, minorVersion: UInt8) {
+    self.cacheName = cacheName
+    self.closes = closes
+    self.minorVersion = minorVersion
+  }
+}
+
+/// Writes response heads.
+public enum ResponseWriter {
+  // MARK: From the store
+
+  /// Writes the head of a delivery from the store. O(bytes of the head).
+  public static func stored(
+    _ response: StoredResponse, _ delivery: Delivery, _ status: CacheStatus,
+    _ context: ResponseContext, now: Instant, to buffer: inout ByteBuffer
+  ) {
+    let head = response.head
+    switch delivery.kind {
+    case .whole:
+      buffer.writeImmutableBuffer(head.fields.bytes)
+      if head.status != 204 { writeLength(response.content.count, to: &buffer) }
+    case .part(let range):
+      buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
+      writeFieldLines(of: head, to: &buffer)
+      buffer.writeStaticString("Content-Range: bytes ")
+      buffer.writeDecimal(range.lowerBound)
+      buffer.writeInteger(ASCII.dash)
+      buffer.writeDecimal(range.upperBound - 1)
+      buffer.writeInteger(ASCII.slash)
+      buffer.writeDecimal(response.content.count)
+      buffer.writeStaticString("\r\n")
+      writeLength(range.count, to: &buffer)
+    case .notModified:
+      writeNotModified(head, to: &buffer)
+    case .rangeNotSatisfiable:
+      buffer.writeStaticString("HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */")
+      buffer.writeDecimal(response.content.count)
+      buffer.writeStaticString("\r\n")
+      writeDate(now, to: &buffer)
+      writeLength(0, to: &buffer)
+    }
+    writeAge(response.freshness.age(now), to: &buffer)
+    finish(status, context, to: &buffer)
+  }
+
+  /// Writes the head of a response that is still arriving, and says how its content is delimited.
+  public static func flight(
+    _ head: FlightHead, _ status: CacheStatus, _ context: ResponseContext, whole: Bool,
+    now: Instant, to buffer: inout ByteBuffer
+  ) -> MessageFraming {
+    var context = context
+    var framing = MessageFraming.none
+    if whole {
+      buffer.writeImmutableBuffer(head.head.fields.bytes)
+      if head.head.status != 204 {
+        framing = writeFraming(head.contentLength, &context, to: &buffer)
+      }
+    } else {
+      writeNotModified(head.head, to: &buffer)
+    }
+    writeAge(head.freshness.age(now), to: &buffer)
+    finish(status, context, to: &buffer)
+    return framing
+  }
+
+  private static func writeFieldLines(of head: StoredHead, to buffer: inout ByteBuffer) {
+    let start = Int(head.fields.fields.first?.nameRange.offset ?? 0)
+    buffer.writeRange(ByteRange(offset: start, count: head.count - start), of: head.fields)
+  }
+
+  /// RFC 9110 §15.4.5: what would guide a cache, without what describes content that is not sent.
+  private static func writeNotModified(_ head: StoredHead, to buffer: inout ByteBuffer) {
+    buffer.writeStaticString("HTTP/1.1 304 Not Modified\r\n")
+    let bytes = head.fields.bytes.readableBytesUInt8Span
+    for field in head.fields.fields {
+      if field.name == .contentType || field.name == .contentRange { continue }
+      if field.name == .lastModified, head.etag != nil { continue }
+      let name = bytes.extracting(field.nameRange.range)
+      if name.equalsIgnoringCase("content-encoding") || name.equalsIgnoringCase("content-language")
+      {
+        continue
+      }
+      writeLine(field, of: head.fields, to: &buffer)
+    }
+  }
+
+  // MARK: From the upstream
+
+  /// Writes the head of a response that is passed through, and says how its content is delimited.
+  public static func passedThrough(
+    _ head: ResponseHead, _ status: CacheStatus, _ context: ResponseContext, now: Instant,
+    to buffer: inout ByteBuffer
+  ) -> MessageFraming {
+    var context = context
+    writeStatusLine(head, to: &buffer)
+    var hasDate = false
+    for (index, field) in head.fields.fields.enumerated() {
+      if field.name == .date { hasDate = true }
+      if head.fields.isEndToEnd(index) || field.name == .age {
+        writeLine(field, of: head.fields, to: &buffer)
+      }
+    }
+    if !hasDate { writeDate(now, to: &buffer) }
+    var framing = MessageFraming.none
+    if head.framing == .none {
+      // HEAD and 304 tell the length of what GET would send; 204 has none (RFC 9110 §8.6).
+      if head.status != 204, let length = head.contentLength { writeLength(length, to: &buffer) }
+    } else {
+      framing = writeFraming(head.contentLength, &context, to: &buffer)
+    }
+    finish(status, context, to: &buffer)
+    return framing
+  }
+
+  /// Writes an interim response (RFC 9110 §15.2).
+  public static func interim(_ head: ResponseHead, to buffer: inout ByteBuffer) {
+    writeStatusLine(head, to: &buffer)
+    for (index, field) in head.fields.fields.enumerated() where head.fields.isEndToEnd(index) {
+      writeLine(field, of: head.fields, to: &buffer)
+    }
+    buffer.writeStaticString("\r\n")
+  }
+
+  /// Writes the head of 101, with the upstream's choice of protocol (RFC 9110 §7.8).
+  public static func upgrade(
+    _ head: ResponseHead, _ status: CacheStatus, _ context: ResponseContext,
+    to buffer: inout ByteBuffer
+  ) {
+    writeStatusLine(head, to: &buffer)
+    for (index, field) in head.fields.fields.enumerated()
+    where head.fields.isEndToEnd(index) || field.name == .upgrade {
+      writeLine(field, of: head.fields, to: &buffer)
+    }
+    buffer.writeStaticString("Connection: upgrade\r\n")
+    var context = context
+    context.closes = false
+    context.minorVersion = 1
+    finish(status, context, to: &buffer)
+  }
+
+  // MARK: Our own
+
+  /// Writes a whole answer of our own: status, a line of text that says why, and that it is not to
+  /// be stored. `retryAfter` in seconds.
+  public static func error(
+    _ statusCode: Int, reason: String, _ status: CacheStatus?, _ context: ResponseContext,
+    sendsContent: Bool, retryAfter: Int? = nil, now: Instant, to buffer: inout ByteBuffer
+  ) {
+    buffer.writeStaticString("HTTP/1.1 ")
+    buffer.writeDecimal(statusCode)
+    buffer.writeInteger(ASCII.space)
+    buffer.writeStaticString(reasonPhrase(statusCode))
+    buffer.writeStaticString("\r\nContent-Type: text/plain; charset=utf-8\r\n")
+    buffer.writeStaticString("Cache-Control: no-store\r\n")
+    writeDate(now, to: &buffer)
+    if let retryAfter {
+      buffer.writeStaticString("Retry-After: ")
+      buffer.writeDecimal(retryAfter)
+      buffer.writeStaticString("\r\n")
+    }
+    let text = "\(statusCode) \(reasonPhrase(statusCode)): \(reason)\n"
+    writeLength(text.utf8.count, to: &buffer)
+    finish(status ?? CacheStatus(), context, to: &buffer)
+    if sendsContent { buffer.writeString(text) }
+  }
+
+  // MARK: Parts
+
+  private static func writeStatusLine(_ head: ResponseHead, to buffer: inout ByteBuffer) {
+    buffer.writeStaticString("HTTP/1.1 ")
+    buffer.writeDecimal(head.status)
+    buffer.writeInteger(ASCII.space)
+    buffer.writeRange(head.reason, of: head.fields)
+    buffer.writeStaticString("\r\n")
+  }
+
+  private static func writeLine(
+    _ field: Field, of section: FieldSection, to buffer: inout ByteBuffer
+  ) {
+    buffer.writeRange(field.nameRange, of: section)
+    buffer.writeStaticString(": ")
+    buffer.writeRange(field.value, of: section)
+    buffer.writeStaticString("\r\n")
+  }
+
+  /// Chooses how content is delimited for this client (RFC 9112 §6): HTTP/1.0 knows no chunks.
+  private static func writeFraming(
+    _ length: Int?, _ context: inout ResponseContext, to buffer: inout ByteBuffer
+  ) -> MessageFraming {
+    if let length {
+      writeLength(length, to: &buffer)
+      return .length(length)
+    }
+    if context.minorVersion >= 1 {
+      buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
+      return .chunked
+    }
+    context.closes = true
+    return .untilClose
+  }
+
+  private static func writeLength(_ length: Int, to buffer: inout ByteBuffer) {
+    buffer.writeStaticString("Content-Length: ")
+    buffer.writeDecimal(length)
+    buffer.writeStaticString("\r\n")
+  }
+
+  private static func writeAge(_ age: Int64, to buffer: inout ByteBuffer) {
+    buffer.writeStaticString("Age: ")
+    buffer.writeDecimal(Int(max(0, age)))
+    buffer.writeStaticString("\r\n")
+  }
+
+  private static func writeDate(_ now: Instant, to buffer: inout ByteBuffer) {
+    buffer.writeStaticString("Date: ")
+    buffer.writeBytes(HTTPDate.bytes(now.seconds))
+    buffer.writeStaticString("\r\n")
+  }
+
+  private static func finish(
+    _ status: CacheStatus, _ context: ResponseContext, to buffer: inout ByteBuffer
+  ) {
+    buffer.writeStaticString("Via: 1.1 ")
+    buffer.writeBytes(context.cacheName)
+    buffer.writeStaticString("\r\nCache-Status: ")
+    status.write(to: &buffer, name: context.cacheName)
+    if context.closes {
+      buffer.writeStaticString("\r\nConnection: close\r\n\r\n")
+    } else if context.minorVersion == 0 {
+      buffer.writeStaticString("\r\nConnection: keep-alive\r\n\r\n")
+    } else {
+      buffer.writeStaticString("\r\n\r\n")
+    }
+  }
+}

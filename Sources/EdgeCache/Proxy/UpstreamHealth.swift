@@ -1,0 +1,70 @@
+// Which upstream to try next. Learned from requests alone: an upstream that cannot be connected to
+// is left out for a while, twice as long each time, and when all are left out the one whose time is
+// up first is tried all the same.
+
+/// Upstreams in the order of preference: all of a tier before any of the next.
+public struct UpstreamGroup: Sendable, Hashable {
+  /// Indices of upstreams; the tiers of a regional API are its region and those to fail over to.
+  public let tiers: [[Int]]
+
+  /// A group of tiers.
+  public init(tiers: [[Int]]) {
+    self.tiers = tiers
+  }
+}
+
+/// What one event loop knows about the upstreams.
+public struct UpstreamHealth: Sendable {
+  private struct Record: Sendable {
+    var failures = 0
+    var heldUntil = Instant(milliseconds: .min)
+  }
+
+  /// Shortest and longest time for which an upstream is left out, in milliseconds.
+  public static let holdDown: ClosedRange<Int64> = 1_000...30_000
+
+  private var records: [Record]
+  private var turn = 0
+
+  /// Knows nothing bad about any of `count` upstreams.
+  public init(count: Int) {
+    records = Array(repeating: Record(), count: count)
+  }
+
+  /// The next upstream of a group that is not in `tried`; nil when all were tried. O(group).
+  public mutating func next(
+    _ group: UpstreamGroup, tried: [Int], now: Instant
+  ) -> Int? {
+    turn &+= 1
+    for tier in group.tiers where !tier.isEmpty {
+      for offset in 0..<tier.count {
+        let candidate = tier[(turn &+ offset) % tier.count]
+        if records[candidate].heldUntil <= now, !tried.contains(candidate) { return candidate }
+      }
+    }
+    let rest = group.tiers.joined().filter { !tried.contains($0) }
+    return rest.min { records[$0].heldUntil < records[$1].heldUntil }
+  }
+
+  /// The upstream could not be connected to. O(1).
+  public mutating func failed(_ upstream: Int, now: Instant) {
+    let record = records[upstream]
+    // A burst of failures at once is one failure.
+    guard record.heldUntil <= now else { return }
+    let doubled = Self.holdDown.lowerBound << Int64(min(record.failures, 5))
+    let hold = min(doubled, Self.holdDown.upperBound)
+    records[upstream] = Record(
+      failures: record.failures + 1,
+      heldUntil: Instant(milliseconds: now.milliseconds + hold))
+  }
+
+  /// The upstream was connected to. O(1).
+  public mutating func succeeded(_ upstream: Int) {
+    records[upstream] = Record()
+  }
+
+  /// True if the upstream is left out at the moment. O(1).
+  public func isHeldDown(_ upstream: Int, now: Instant) -> Bool {
+    now < records[upstream].heldUntil
+  }
+}
