@@ -158,8 +158,8 @@ public enum ResponseWriter {
   /// Writes a whole answer of our own: status, a line of text that says why, and that it is not to
   /// be stored. `retryAfter` in seconds.
   public static func error(
-    _ statusCode: Int, reason: String, _ status: CacheStatus?, _ context: ResponseContext,
-    sendsContent: Bool, retryAfter: Int? = nil, now: Instant, to buffer: inout ByteBuffer
+    _ statusCode: Int, reason: String, _ status: CacheStatus, _ context: ResponseContext,
+    allow: Bool = false, sendsContent: Bool, retryAfter: Int? = nil, now: Instant, to buffer: inout ByteBuffer
   ) {
     buffer.writeStaticString("HTTP/1.1 ")
     buffer.writeDecimal(statusCode)
@@ -173,9 +173,10 @@ public enum ResponseWriter {
       buffer.writeDecimal(retryAfter)
       buffer.writeStaticString("\r\n")
     }
+    if allow { buffer.writeStaticString("Allow: GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE\r\n") }
     let text = "\(statusCode) \(reasonPhrase(statusCode)): \(reason)\n"
     writeLength(text.utf8.count, to: &buffer)
-    finish(status ?? CacheStatus(), context, to: &buffer)
+    finish(status, context, to: &buffer)
     if sendsContent { buffer.writeString(text) }
   }
 

@@ -121,6 +121,7 @@ public struct Transaction {
   private let store: Store
   private let directives: CacheControl
   private let wake: @Sendable () -> Void
+  private let resume: @Sendable () -> Void
   private let isHashedURL: Bool
 
   private var state = State.received
@@ -135,10 +136,11 @@ public struct Transaction {
   private var lastForward: Forward?
 
   /// A transaction for a request that came in; `wake` is called, from any thread, when
-  /// ``Event/flightNews`` is due.
+  /// ``Event/flightNews`` is due, and `resume` when ``Action/holdUpstream`` no longer holds.
   public init(
     request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
-    store: Store, wake: @escaping @Sendable () -> Void
+    store: Store, wake: @escaping @Sendable () -> Void,
+    resume: @escaping @Sendable () -> Void = {}
   ) {
     self.request = request
     self.key = key
@@ -146,6 +148,7 @@ public struct Transaction {
     self.route = route
     self.store = store
     self.wake = wake
+    self.resume = resume
     let path = key.bytes.span.extracting(key.pathRange)
     isHashedURL = HashedURL.matches(path)
   }
@@ -163,6 +166,12 @@ public struct Transaction {
   public var isAnswering: Bool {
     if case .answered = state { return false }
     return true
+  }
+
+  /// True while the upstream's response goes to the store, at a pace that no client sets.
+  public var isFilling: Bool {
+    if case .filling = upstream { return true }
+    return false
   }
 
   /// The next thing to do; nil when an event must come first. Content of a flight is only taken
@@ -227,6 +236,7 @@ public struct Transaction {
       state = .following(flight, reader)
     case .lead(let flight, let reader):
       state = .leading(flight, reader)
+      flight.onResume(resume)
       sendForward(
         Forward(
           group: route.cached ?? route.passThrough, isForStore: true,

@@ -16,6 +16,13 @@ public struct Removal: Sendable, Hashable {
   public var count: Int
   /// Bytes that they took.
   public var bytes: Int
+
+  /// A removal from its parts.
+  public init(sequence: UInt64, count: Int = 0, bytes: Int = 0) {
+    self.sequence = sequence
+    self.count = count
+    self.bytes = bytes
+  }
 }
 
 /// What a request that cannot be answered from the store does next.

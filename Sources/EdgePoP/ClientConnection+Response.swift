@@ -1,0 +1,174 @@
+import EdgeCache
+import NIOCore
+
+// What goes out to a client: heads, content in the framing that fits, and answers of our own.
+
+/// The response that is going out on a client connection.
+struct ResponseInProgress {
+  var request: RequestHead?
+  var closes = false
+  var minorVersion: UInt8 = 1
+  var started = Instant(milliseconds: 0)
+  var framing = MessageFraming.none
+  var status = CacheStatus()
+  var statusCode = 0
+  var contentBytes = 0
+  /// True once a final head was written.
+  var hasBegun = false
+  var isAccounted = false
+
+  init() {}
+
+  init(request: RequestHead?, closes: Bool, minorVersion: UInt8, started: Instant) {
+    self.request = request
+    self.closes = closes
+    self.minorVersion = minorVersion
+    self.started = started
+  }
+}
+
+extension ClientConnection {
+  /// Content up to this is copied behind its head, so that both leave in one write.
+  private static let copiedContent = 4096
+
+  private var responseContext: ResponseContext {
+    ResponseContext(
+      cacheName: loop.shared.cacheName, closes: response.closes,
+      minorVersion: response.minorVersion)
+  }
+
+  private func write(_ buffer: ByteBuffer) {
+    guard let context else { return }
+    context.write(wrapOutboundOut(buffer), promise: nil)
+  }
+
+  private func began(_ code: Int, _ status: CacheStatus, _ framing: MessageFraming) {
+    response.hasBegun = true
+    response.statusCode = code
+    response.status = status
+    response.framing = framing
+    if framing == .untilClose { response.closes = true }
+  }
+
+  /// Sends a stored response, whole or in part.
+  func sendStored(_ stored: StoredResponse, _ status: CacheStatus, request: RequestHead) {
+    let now = loop.now
+    let delivery = Delivery(
+      request: request, head: stored.head, length: stored.content.count, now: now)
+    let range: Range<Int>
+    let code: Int
+    switch delivery.kind {
+    case .whole: (range, code) = (0..<stored.content.count, stored.head.status)
+    case .part(let part): (range, code) = (part, 206)
+    case .notModified: (range, code) = (0..<0, 304)
+    case .rangeNotSatisfiable: (range, code) = (0..<0, 416)
+    }
+    let count = delivery.sendsContent ? range.count : 0
+    let copies = count <= Self.copiedContent
+    var buffer = loop.allocator.buffer(
+      capacity: stored.head.count + 192 + (copies ? count : 0))
+    ResponseWriter.stored(stored, delivery, status, responseContext, now: now, to: &buffer)
+    began(code, status, .none)
+    response.contentBytes = count
+    if count > 0, copies {
+      stored.content.forEachPiece(in: range) { buffer.writeImmutableBuffer($0) }
+    }
+    write(buffer)
+    if count > 0, !copies { stored.content.forEachPiece(in: range) { write($0) } }
+    finishResponse()
+  }
+
+  /// Sends the head of a response that is still arriving.
+  func sendFlightHead(_ head: FlightHead, _ status: CacheStatus, whole: Bool) {
+    var buffer = loop.allocator.buffer(capacity: head.head.count + 192)
+    let framing = ResponseWriter.flight(
+      head, status, responseContext, whole: whole, now: loop.now, to: &buffer)
+    began(whole ? head.head.status : 304, status, framing)
+    write(buffer)
+    if !whole { finishResponse() }
+  }
+
+  /// Sends the head of a response that is passed through.
+  func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus) {
+    var buffer = loop.allocator.buffer(capacity: head.fields.bytes.readableBytes + 256)
+    let framing = ResponseWriter.passedThrough(
+      head, status, responseContext, now: loop.now, to: &buffer)
+    began(head.status, status, framing)
+    write(buffer)
+  }
+
+  /// Sends an interim response at once.
+  func sendInterim(_ head: ResponseHead) {
+    guard !response.hasBegun else { return }
+    var buffer = loop.allocator.buffer(capacity: head.fields.bytes.readableBytes)
+    ResponseWriter.interim(head, to: &buffer)
+    write(buffer)
+    flush()
+  }
+
+  /// Sends content of the response.
+  func sendContent(_ content: ByteBuffer) {
+    response.contentBytes += content.readableBytes
+    switch response.framing {
+    case .none: break
+    case .chunked:
+      var head = loop.allocator.buffer(capacity: 16)
+      ContentEncoder.chunkHead(content.readableBytes, to: &head)
+      write(head)
+      write(content)
+      write(ByteBuffer(staticString: "\r\n"))
+    case .length, .untilClose: write(content)
+    }
+  }
+
+  /// Ends the response.
+  func sendEnd(_ trailers: FieldSection?) {
+    if response.framing == .chunked {
+      var end = loop.allocator.buffer(capacity: 16)
+      ContentEncoder.lastChunk(trailers, to: &end)
+      write(end)
+    }
+    finishResponse()
+  }
+
+  /// Sends an answer of our own for a request that could not be forwarded.
+  func sendError(_ code: Int, _ status: CacheStatus, isRequestComplete: Bool) {
+    response.status = status
+    // What is left of the request's content has nowhere to go.
+    if !isRequestComplete { response.closes = true }
+    let reason = status.detail?.token ?? "error"
+    answer(code, reason, retryAfter: code == 503 ? 1 : nil)
+    flush()
+  }
+
+  /// Sends an answer of our own.
+  func answer(_ code: Int, _ reason: String, allow: Bool = false, retryAfter: Int? = nil) {
+    var buffer = loop.allocator.buffer(capacity: 512)
+    ResponseWriter.error(
+      code, reason: reason, response.status, responseContext, allow: allow,
+      sendsContent: response.request?.method != .head, retryAfter: retryAfter, now: loop.now,
+      to: &buffer)
+    began(code, response.status, .none)
+    write(buffer)
+    flush()
+    finishResponse()
+  }
+
+  // MARK: Tunnel
+
+  /// Sends 101 and carries bytes from then on.
+  func beginTunnel(_ head: ResponseHead, _ status: CacheStatus) {
+    var buffer = loop.allocator.buffer(capacity: head.fields.bytes.readableBytes + 192)
+    ResponseWriter.upgrade(head, status, responseContext, to: &buffer)
+    began(101, status, .none)
+    write(buffer)
+    flush()
+    tunnelBegan()
+  }
+
+  /// Sends bytes of another protocol.
+  func sendTunnel(_ bytes: ByteBuffer) {
+    write(bytes)
+    flush()
+  }
+}

@@ -1,0 +1,432 @@
+import EdgeCache
+import NIOCore
+
+// One client connection over HTTP/1.1: reads requests, answers hits at once, and gives everything
+// else to an Exchange. Requests are answered in order, one at a time (RFC 9112 §9.3.2).
+
+/// Speaks HTTP/1.1 to a client.
+final class ClientConnection: ChannelDuplexHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  enum Phase {
+    /// Between requests, or within a head.
+    case head
+    /// A request is being answered.
+    case busy
+    /// Bytes of another protocol go both ways.
+    case tunnel
+    /// The last response went out; what still comes is dropped until the client closes.
+    case lingering
+    case closed
+  }
+
+  let loop: LoopContext
+  private(set) var context: ChannelHandlerContext?
+  private var identity = ClientIdentity(address: "unknown", isSecure: false)
+  private var phase = Phase.head
+  private var inbound = ByteBuffer()
+  private var parser = RequestParser()
+  private var exchange: Exchange?
+
+  /// The content of the request that is being answered, until it is complete.
+  private var decoder: ContentDecoder?
+  private var discarded = 0
+  private var inputIsClosed = false
+  private var readIsPending = false
+  private var isProcessing = false
+
+  /// The response that is going out.
+  var response = ResponseInProgress()
+  private var requests = 0
+  private var timing: ConnectionTiming
+
+  init(loop: LoopContext) {
+    self.loop = loop
+    timing = ConnectionTiming(limits: loop.limits, now: .now())
+  }
+
+  /// True if what is written goes out at once.
+  var isWritable: Bool { context?.channel.isWritable ?? false }
+
+  // MARK: Channel events
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    if let address = context.remoteAddress?.ipAddress {
+      identity = ClientIdentity(address: address, isSecure: false)
+    }
+    loop.add(self)
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    self.context = nil
+  }
+
+  func read(context: ChannelHandlerContext) {
+    if shouldRead {
+      context.read()
+    } else {
+      readIsPending = true
+    }
+  }
+
+  /// Reading stops while the upstream takes no content and while pipelined requests wait.
+  private var shouldRead: Bool {
+    switch phase {
+    case .head, .lingering, .closed: return true
+    case .tunnel: return exchange?.acceptsContent ?? false
+    case .busy:
+      if decoder != nil { return exchange?.acceptsContent ?? true }
+      return inbound.readableBytes < loop.limits.pipelined
+    }
+  }
+
+  /// Goes on reading if that was put off and may be done now.
+  func resumeReading() {
+    guard readIsPending, shouldRead else { return }
+    readIsPending = false
+    context?.read()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var bytes = unwrapInboundIn(data)
+    loop.counters.bytesReceived += UInt64(bytes.readableBytes)
+    switch phase {
+    case .lingering, .closed: return
+    case .tunnel:
+      timing.moved()
+      exchange?.tunnelFromClient(bytes)
+      return
+    case .head, .busy: break
+    }
+    if inbound.readableBytes == 0 {
+      inbound = bytes
+    } else {
+      inbound.writeBuffer(&bytes)
+    }
+    process()
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    context.flush()
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    guard context.channel.isWritable else { return }
+    if case .tunnel = phase {
+      exchange?.tunnelClientIsWritable()
+    } else {
+      exchange?.clientIsWritable()
+    }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if let event = event as? ChannelEvent, event == .inputClosed {
+      inputClosed()
+    } else {
+      context.fireUserInboundEventTriggered(event)
+    }
+  }
+
+  /// The client sends no more; it may still read (RFC 9112 §9.6).
+  private func inputClosed() {
+    inputIsClosed = true
+    switch phase {
+    case .busy where decoder == nil: break
+    case .head, .busy, .tunnel, .lingering: close()
+    case .closed: break
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    loop.shared.logger.debug("client connection", metadata: ["error": "\(error)"])
+    context.close(promise: nil)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    let wasTunnel: Bool
+    if case .tunnel = phase { wasTunnel = true } else { wasTunnel = false }
+    phase = .closed
+    let left = exchange
+    exchange = nil
+    if wasTunnel { left?.tunnelClientClosed() } else { left?.clientGone() }
+    loop.remove(self)
+    context.fireChannelInactive()
+  }
+
+  // MARK: Requests
+
+  /// Takes in what has been read, as far as the phase allows. A response that is complete at once
+  /// makes room for the next request, hence the loop.
+  private func process() {
+    if isProcessing { return }
+    isProcessing = true
+    var goOn = true
+    while goOn {
+      switch phase {
+      case .head: goOn = readHead()
+      case .busy: goOn = decoder != nil && readContent()
+      case .tunnel:
+        goOn = false
+        if inbound.readableBytes > 0 {
+          let rest = inbound
+          inbound = ByteBuffer()
+          exchange?.tunnelFromClient(rest)
+        }
+      case .lingering, .closed: goOn = false
+      }
+    }
+    isProcessing = false
+    resumeReading()
+  }
+
+  private func readHead() -> Bool {
+    guard inbound.readableBytes > 0 else {
+      if inputIsClosed { close() }
+      return false
+    }
+    do throws(MalformedMessage) {
+      guard case .head(let head, let consumed) = try parser.parse(inbound) else {
+        timing.headBegan()
+        return false
+      }
+      inbound.moveReaderIndex(forwardBy: consumed)
+      accept(head)
+      return true
+    } catch {
+      loop.counters.malformed += 1
+      refuse(error)
+      return false
+    }
+  }
+
+  private func accept(_ head: RequestHead) {
+    requests += 1
+    phase = .busy
+    decoder = head.hasContent ? ContentDecoder(head.framing) : nil
+    discarded = 0
+    timing.requestBegan(hasContent: head.hasContent)
+    let keepsAlive =
+      head.keepsAlive && !loop.isDraining && !inputIsClosed
+      && requests < loop.limits.requestsPerConnection && !timing.isOld
+    response = ResponseInProgress(
+      request: head, closes: !keepsAlive, minorVersion: head.minorVersion, started: loop.now)
+
+    if head.method == .trace {
+      return answer(405, "TRACE is not supported", allow: true)
+    }
+    if head.method == .options, let hops = head.fields.first(.maxForwards),
+      head.fields.text(hops) == "0"
+    {
+      return answer(200, "this cache is the last recipient", allow: true)
+    }
+    let key = CacheKey(head, isSecure: identity.isSecure, secret: loop.store.secret)
+    guard let route = loop.shared.routing.route(key) else {
+      response.status.detail = .unknownHost
+      return answer(421, "no site has this host")
+    }
+    let directives = CacheControl.ofRequest(head.fields)
+    let look = FirstLook.take(
+      request: head, key: key, directives: directives, route: route, store: loop.store,
+      now: response.started)
+    if case .answer(let stored, let status) = look {
+      return sendStored(stored, status, request: head)
+    }
+    let exchange = Exchange(
+      request: head, key: key, directives: directives, route: route, loop: loop, client: identity,
+      connection: self)
+    self.exchange = exchange
+    exchange.begin(look)
+  }
+
+  /// Reads content of the request; true if there may be more to do.
+  private func readContent() -> Bool {
+    guard var decoder else { return false }
+    do throws(MalformedMessage) {
+      let event = try decoder.next(&inbound)
+      self.decoder = decoder
+      switch event {
+      case .needMore: return false
+      case .content(let content):
+        timing.contentCame(content.readableBytes)
+        if let exchange {
+          exchange.requestContent(content)
+        } else {
+          discarded += content.readableBytes
+        }
+        return true
+      case .end(let trailers):
+        self.decoder = nil
+        timing.contentEnded()
+        exchange?.requestEnd(trailers)
+        return true
+      }
+    } catch {
+      loop.counters.malformed += 1
+      self.decoder = nil
+      let left = exchange
+      exchange = nil
+      if response.hasBegun {
+        close()
+      } else {
+        left?.clientGone()
+        refuse(error)
+      }
+      return false
+    }
+  }
+
+  private func refuse(_ problem: MalformedMessage) {
+    phase = .busy
+    response = ResponseInProgress(
+      request: nil, closes: true, minorVersion: 1, started: loop.now)
+    loop.shared.logger.debug("malformed request", metadata: ["reason": "\(problem.reason)"])
+    answer(problem.status, "\(problem.reason)")
+  }
+
+  // MARK: After a response
+
+  /// The response is complete: the connection is ready for the next request, or closed.
+  func finishResponse() {
+    guard case .busy = phase else { return }
+    account()
+    exchange = nil
+    timing.requestEnded()
+    if response.closes || (inputIsClosed && inbound.readableBytes == 0) { return linger() }
+    if decoder != nil {
+      // The rest of the request's content is dropped as it comes, if it is little.
+      if case .length(let length)? = response.request?.framing,
+        length > loop.limits.discardedContent
+      {
+        return linger()
+      }
+      afterDiscarding()
+    } else {
+      phase = .head
+    }
+    process()
+  }
+
+  private func afterDiscarding() {
+    while let decoder, phase.isBusy {
+      var rest = decoder
+      do throws(MalformedMessage) {
+        switch try rest.next(&inbound) {
+        case .needMore: return linger()
+        case .content(let content):
+          discarded += content.readableBytes
+          if discarded > loop.limits.discardedContent { return linger() }
+          self.decoder = rest
+        case .end:
+          self.decoder = nil
+          phase = .head
+        }
+      } catch {
+        return linger()
+      }
+    }
+  }
+
+  /// Closes so that the client can read the response to its end: closing at once while it is still
+  /// sending would destroy what it has not read (RFC 9112 §9.6).
+  private func linger() {
+    guard let context else { return }
+    phase = .lingering
+    timing.lingers()
+    context.flush()
+    if inputIsClosed {
+      context.close(promise: nil)
+    } else {
+      context.close(mode: .output, promise: nil)
+    }
+    resumeReading()
+  }
+
+  /// Closes the connection at once.
+  func close() {
+    phase = .closed
+    context?.close(promise: nil)
+  }
+
+  /// Breaks off a response so that the client can tell.
+  func abort() {
+    guard let context else { return }
+    account()
+    context.flush()
+    close()
+  }
+
+  /// Closes the connection when it is idle, or after the response.
+  func drain() {
+    response.closes = true
+    if case .head = phase, inbound.readableBytes == 0 { close() }
+  }
+
+  // MARK: Time
+
+  func checkTime(_ now: NIODeadline) {
+    guard let context else { return }
+    let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
+    let verdict = timing.check(
+      phase, now: now, isReceiving: decoder != nil && shouldRead, unsent: waiting ?? 0)
+    switch verdict {
+    case .fine: break
+    case .close:
+      loop.counters.timeouts += 1
+      close()
+    case .requestTimeout:
+      loop.counters.timeouts += 1
+      let left = exchange
+      exchange = nil
+      if response.hasBegun { return close() }
+      left?.clientGone()
+      phase = .busy
+      response = ResponseInProgress(
+        request: nil, closes: true, minorVersion: 1, started: loop.now)
+      answer(408, "the request did not come in time")
+      context.flush()
+    }
+  }
+
+  /// Sends what was written.
+  func flush() {
+    context?.flush()
+  }
+
+  private func account() {
+    if response.isAccounted { return }
+    response.isAccounted = true
+    loop.counters.count(response.status, statusCode: response.statusCode)
+    loop.counters.bytesSent += UInt64(response.contentBytes)
+    guard let log = loop.shared.accessLog, let request = response.request else { return }
+    let entry = AccessLogEntry(
+      client: identity.address, request: request, statusCode: response.statusCode,
+      bytes: response.contentBytes, status: response.status, started: response.started,
+      finished: loop.now)
+    log.append(entry.line(cacheName: loop.shared.cacheName))
+  }
+
+  /// From here on bytes go both ways.
+  func tunnelBegan() {
+    phase = .tunnel
+    loop.counters.tunnels += 1
+    account()
+    process()
+  }
+
+  /// The upstream closed the tunnel.
+  func endTunnel() {
+    exchange = nil
+    context?.flush()
+    linger()
+  }
+}
+
+extension ClientConnection.Phase {
+  var isBusy: Bool {
+    if case .busy = self { return true }
+    return false
+  }
+}

@@ -1,0 +1,119 @@
+import NIOCore
+
+/// When a client connection has taken too long over something. Pure: the time comes in.
+struct ConnectionTiming {
+  enum Verdict {
+    case fine
+    /// Close without a word.
+    case close
+    /// Answer 408.
+    case requestTimeout
+  }
+
+  private let limits: ShellLimits
+  private let accepted: NIODeadline
+
+  private var hasServed = false
+  /// When the connection became idle.
+  private var idleSince: NIODeadline
+  /// When the head that is arriving began.
+  private var headSince: NIODeadline?
+  private var contentSince: NIODeadline?
+  private var lastContent: NIODeadline
+  private var contentBytes = 0
+  private var lingerSince: NIODeadline?
+  private var lastUnsent = 0
+  private var unsentSince: NIODeadline
+  private var lastMove: NIODeadline
+
+  init(limits: ShellLimits, now: NIODeadline) {
+    self.limits = limits
+
+    accepted = now
+    idleSince = now
+    lastContent = now
+    unsentSince = now
+    lastMove = now
+  }
+
+  /// True if the connection has lived for long enough.
+  var isOld: Bool { NIODeadline.now() - accepted > limits.connectionAge }
+
+  mutating func headBegan() {
+    if headSince == nil { headSince = .now() }
+  }
+
+  mutating func requestBegan(hasContent: Bool) {
+    headSince = nil
+    hasServed = true
+    guard hasContent else { return }
+    let now = NIODeadline.now()
+    contentSince = now
+    lastContent = now
+    contentBytes = 0
+  }
+
+  mutating func contentCame(_ count: Int) {
+    lastContent = .now()
+    contentBytes += count
+  }
+
+  mutating func contentEnded() {
+    contentSince = nil
+  }
+
+  mutating func requestEnded() {
+    contentSince = nil
+    idleSince = .now()
+  }
+
+  mutating func lingers() {
+    lingerSince = .now()
+  }
+
+  /// Something moved in a tunnel.
+  mutating func moved() {
+    lastMove = .now()
+  }
+
+  /// Judges the connection. `isReceiving` says that content is asked for and taken, `unsent` how
+  /// many bytes the client has not taken yet.
+  mutating func check(
+    _ phase: ClientConnection.Phase, now: NIODeadline, isReceiving: Bool, unsent: Int
+  ) -> Verdict {
+    if unsent == 0 || unsent != lastUnsent {
+      if unsent != lastUnsent { lastMove = now }
+      lastUnsent = unsent
+      unsentSince = now
+    } else if now - unsentSince > limits.clientStall {
+      return .close
+    }
+    switch phase {
+    case .head:
+      if let headSince {
+        return now - headSince > limits.head ? .requestTimeout : .fine
+      }
+      let limit = hasServed ? limits.keepAlive : limits.firstByte
+      return now - idleSince > limit ? .close : .fine
+    case .busy:
+      guard let contentSince else { return .fine }
+      guard isReceiving else {
+        // The upstream is the slow one: the client is not to blame.
+        lastContent = now
+        self.contentSince = now
+        contentBytes = 0
+        return .fine
+      }
+      if now - lastContent > limits.contentStall { return .requestTimeout }
+      let elapsed = now - contentSince
+      let least = Int(elapsed.nanoseconds / 1_000_000_000) * limits.slowestContent
+      if elapsed > limits.slowContentGrace, contentBytes < least { return .requestTimeout }
+      return .fine
+    case .tunnel: return now - lastMove > limits.tunnelIdle ? .close : .fine
+    case .lingering:
+      guard let lingerSince else { return .close }
+      return unsent == 0 && now - lingerSince > limits.linger ? .close : .fine
+    case .closed: return .fine
+    }
+  }
+}

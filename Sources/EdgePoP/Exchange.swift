@@ -1,0 +1,356 @@
+import EdgeCache
+import NIOCore
+
+// Carries out what a Transaction decides: between one client connection and one upstream connection,
+// both on the same event loop.
+//
+// The exchange of a leader outlives its client: the upstream connection holds it until the response
+// is in the store.
+
+/// Performs one transaction.
+final class Exchange {
+  private var transaction: Transaction
+  private let loop: LoopContext
+  private let client: ClientIdentity
+  private weak var connection: ClientConnection?
+
+  private var upstream: UpstreamConnection?
+  private var forward: Transaction.Forward?
+  private var triedUpstreams: [Int] = []
+  private var waitsForPool: Int?
+  private var waitsUntil: NIODeadline?
+  private var wantsFreshConnection = false
+
+  private var isPerforming = false
+  private var performsAgain = false
+  private var isUpstreamHeld = false
+  private var isFlightHolding = false
+
+  /// Content of the request that came before there was a connection to send it on.
+  private var pendingContent: [ByteBuffer] = []
+  private var requestContentSent = false
+  private var requestIsComplete: Bool
+  private var requestTrailers: FieldSection?
+
+  /// An exchange for a request of `connection`.
+  init(
+    request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
+    loop: LoopContext, client: ClientIdentity, connection: ClientConnection
+  ) {
+    self.loop = loop
+    self.client = client
+    self.connection = connection
+    requestIsComplete = !request.hasContent
+    let wakeUp = WakeUp(on: loop.eventLoop)
+    transaction = Transaction(
+      request: request, key: key, directives: directives, route: route, store: loop.store,
+      wake: { wakeUp.wake() }, resume: { wakeUp.resume() })
+    wakeUp.bind(self)
+  }
+
+  /// What was done, as far as it is known.
+  var status: CacheStatus { transaction.status }
+  /// The request.
+  var request: RequestHead { transaction.request }
+  /// True while it waits for a connection.
+  var isWaiting: Bool { waitsUntil != nil }
+
+  /// Begins with what the store said.
+  func begin(_ look: FirstLook) {
+    handle(.begin(look))
+  }
+
+  private func handle(_ event: Transaction.Event) {
+    transaction.handle(event, now: loop.now)
+    perform()
+  }
+
+  /// Does what the transaction says until it has nothing more to say. Events that come up meanwhile
+  /// are taken in and their actions done by the outermost call.
+  private func perform() {
+    if isPerforming {
+      performsAgain = true
+      return
+    }
+    isPerforming = true
+    repeat {
+      performsAgain = false
+      while let action = transaction.nextAction(
+        clientIsWritable: connection?.isWritable ?? true, now: loop.now)
+      {
+        perform(action)
+      }
+    } while performsAgain
+    isPerforming = false
+    holdOrResumeUpstream()
+  }
+
+  private func perform(_ action: Transaction.Action) {
+    switch action {
+    case .forward(let forward):
+      self.forward = forward
+      triedUpstreams = []
+      lease()
+    case .cancelUpstream: cancelUpstream()
+    case .holdUpstream: isFlightHolding = true
+    case .sendInterim(let head): connection?.sendInterim(head)
+    case .sendStored(let response, let status):
+      connection?.sendStored(response, status, request: request)
+    case .sendFlightHead(let head, let status, let whole):
+      connection?.sendFlightHead(head, status, whole: whole)
+    case .sendUpstreamHead(let head, let status): connection?.sendUpstreamHead(head, status)
+    case .sendContent(let content): connection?.sendContent(content)
+    case .sendEnd(let trailers): connection?.sendEnd(trailers)
+    case .sendError(let code, let status):
+      connection?.sendError(code, status, isRequestComplete: requestIsComplete)
+    case .abortClient: connection?.abort()
+    case .tunnel(let head, let status): connection?.beginTunnel(head, status)
+    }
+  }
+
+  // MARK: Upstream connection
+
+  private func lease() {
+    guard let forward else { return }
+    let group = loop.shared.routing.groups[forward.group]
+    guard let index = loop.health.next(group, tried: triedUpstreams, now: loop.now) else {
+      return fail(.connect, mayRetry: false)
+    }
+    triedUpstreams.append(index)
+    waitsForPool = index
+    waitsUntil = .now() + loop.limits.queue
+    let lease =
+      wantsFreshConnection ? loop.pools[index].leaseNew(self) : loop.pools[index].lease(self)
+    switch lease {
+    case .use(let connection): leased(connection, isFresh: false)
+    case .connect: loop.connect(index, for: self)
+    case .wait: loop.watch(self)
+    case .refuse:
+      waitsUntil = nil
+      fail(.queueFull, mayRetry: false)
+    }
+  }
+
+  /// A connection is there.
+  func leased(_ connection: UpstreamConnection, isFresh: Bool) {
+    waitsUntil = nil
+    waitsForPool = nil
+    guard let forward else { return loop.release(connection) }
+    upstream = connection
+    var head = loop.allocator.buffer(capacity: request.fields.bytes.readableBytes + 256)
+    let framing = ForwardedRequest.write(
+      request, forward, client: client, cacheName: loop.shared.cacheName,
+      upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority, to: &head)
+    connection.send(
+      request, head, framing: framing, for: self,
+      firstByte: forward.isForStore
+        ? loop.limits.firstByteForStore : loop.limits.firstBytePassThrough)
+    sendPendingContent()
+  }
+
+  /// No connection could be made; the next upstream may do better.
+  func connectFailed(_ failure: UpstreamFailure) {
+    guard isWaiting else { return }
+    waitsUntil = nil
+    waitsForPool = nil
+    let group = forward.map { loop.shared.routing.groups[$0.group] }
+    if let group, group.tiers.joined().contains(where: { !triedUpstreams.contains($0) }) {
+      return lease()
+    }
+    fail(failure, mayRetry: false)
+  }
+
+  func checkTime(_ now: NIODeadline) {
+    guard let waitsUntil, now >= waitsUntil, let waitsForPool else { return }
+    self.waitsUntil = nil
+    self.waitsForPool = nil
+    loop.pools[waitsForPool].stopWaiting(self)
+    loop.unwatch(self)
+    fail(.queueTimeout, mayRetry: false)
+  }
+
+  private func cancelUpstream() {
+    if let waitsForPool {
+      loop.pools[waitsForPool].stopWaiting(self)
+      loop.unwatch(self)
+    }
+    waitsUntil = nil
+    waitsForPool = nil
+    forward = nil
+    let abandoned = upstream
+    upstream = nil
+    abandoned?.abandon()
+  }
+
+  private func fail(_ failure: UpstreamFailure, mayRetry: Bool) {
+    handle(.upstreamFailed(failure, mayRetry: mayRetry))
+  }
+
+  private func holdOrResumeUpstream() {
+    guard let upstream else { return }
+    // A leader's upstream is held by its flight alone: its own client must not slow down others.
+    let hold: Bool
+    if transaction.isFilling {
+      hold = isFlightHolding
+    } else {
+      hold = !(connection?.isWritable ?? true)
+    }
+    if hold == isUpstreamHeld { return }
+    isUpstreamHeld = hold
+    if hold { upstream.hold() } else { upstream.resumeReading() }
+  }
+
+  // MARK: Events of the upstream connection
+
+  func upstreamInterim(_ head: ResponseHead) { handle(.upstreamInterim(head)) }
+  func upstreamHead(_ head: ResponseHead) { handle(.upstreamHead(head)) }
+  func upstreamContent(_ content: ByteBuffer) { handle(.upstreamContent(content)) }
+  func upstreamUpgraded(_ head: ResponseHead) { handle(.upstreamUpgraded(head)) }
+
+  func upstreamReadComplete() {
+    connection?.flush()
+  }
+
+  func upstreamEnded(_ trailers: FieldSection?) {
+    upstream = nil
+    isUpstreamHeld = false
+    handle(.upstreamEnd(trailers))
+    connection?.flush()
+  }
+
+  func upstreamFailed(_ failure: UpstreamFailure, mayRetry: Bool) {
+    upstream = nil
+    isUpstreamHeld = false
+    let mayRetry = mayRetry && !requestContentSent
+    if mayRetry {
+      wantsFreshConnection = true
+      loop.counters.retries += 1
+    }
+    fail(failure, mayRetry: mayRetry)
+    connection?.flush()
+  }
+
+  func upstreamIsWritable() {
+    connection?.resumeReading()
+  }
+
+  // MARK: Events of the client connection
+
+  /// True if more of the request's content can be taken.
+  var acceptsContent: Bool {
+    if let upstream { return upstream.isWritable }
+    // Before there is a connection the content waits with the client; after it is over it is
+    // dropped.
+    return !isWaiting
+  }
+
+  func requestContent(_ content: ByteBuffer) {
+    guard let upstream else {
+      if isWaiting { pendingContent.append(content) }
+      return
+    }
+    requestContentSent = true
+    upstream.sendContent(content)
+  }
+
+  func requestEnd(_ trailers: FieldSection?) {
+    requestIsComplete = true
+    requestTrailers = trailers
+    upstream?.sendEnd(trailers)
+  }
+
+  private func sendPendingContent() {
+    guard let upstream else { return }
+    let pending = pendingContent
+    pendingContent = []
+    for content in pending {
+      requestContentSent = true
+      upstream.sendContent(content)
+    }
+    if requestIsComplete { upstream.sendEnd(requestTrailers) }
+    connection?.resumeReading()
+  }
+
+  func clientIsWritable() {
+    perform()
+    connection?.flush()
+  }
+
+  func clientGone() {
+    connection = nil
+    handle(.clientGone)
+  }
+
+  /// The flight has news.
+  func wake() {
+    handle(.flightNews)
+    connection?.flush()
+  }
+
+  /// The flight's readers have caught up.
+  func flightResumes() {
+    isFlightHolding = false
+    holdOrResumeUpstream()
+  }
+
+  // MARK: Tunnel
+
+  func tunnelFromClient(_ bytes: ByteBuffer) {
+    upstream?.sendTunnel(bytes)
+  }
+
+  func tunnelFromUpstream(_ bytes: ByteBuffer) {
+    connection?.sendTunnel(bytes)
+    if connection?.isWritable == false { upstream?.hold() }
+  }
+
+  func tunnelClientIsWritable() {
+    upstream?.resumeReading()
+  }
+
+  func tunnelUpstreamClosed() {
+    upstream = nil
+    connection?.endTunnel()
+  }
+
+  func tunnelClientClosed() {
+    connection = nil
+    let abandoned = upstream
+    upstream = nil
+    abandoned?.abandon()
+  }
+}
+
+/// Calls an exchange on its loop, from any thread, without keeping it alive.
+///
+/// Always by way of the loop's queue, on the loop itself too: a flight tells its readers of news in
+/// the middle of the leader's own step.
+struct WakeUp: Sendable {
+  private struct Reference {
+    weak var exchange: Exchange?
+  }
+
+  private let eventLoop: any EventLoop
+  private let box: NIOLoopBoundBox<Reference>
+
+  /// A wake-up on `eventLoop`, to be made on it.
+  init(on eventLoop: any EventLoop) {
+    self.eventLoop = eventLoop
+    box = NIOLoopBoundBox(Reference(), eventLoop: eventLoop)
+  }
+
+  /// Sets the exchange to be called.
+  func bind(_ exchange: Exchange) {
+    box.value.exchange = exchange
+  }
+
+  /// Tells the exchange that its flight has news.
+  func wake() {
+    eventLoop.execute { box.value.exchange?.wake() }
+  }
+
+  /// Tells the exchange that its flight takes content again.
+  func resume() {
+    eventLoop.execute { box.value.exchange?.flightResumes() }
+  }
+}

@@ -1,0 +1,282 @@
+import EdgeCache
+import EdgeFleet
+import Glibc
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import ServiceLifecycle
+
+// One PoP as a process runs it: listeners, event loops, the admin API and an orderly end.
+
+/// What a PoP is started with.
+public struct PoPOptions: Sendable {
+  /// The configuration of the fleet.
+  public var configuration: FleetConfiguration
+  /// The PoP of the fleet that this one is.
+  public var pop: FleetConfiguration.PoP
+  /// The token that admin requests must carry.
+  public var adminToken: AdminToken?
+  /// Where access log lines go.
+  public var accessLog: AccessLogTarget
+  /// Time limits and bounds.
+  public var limits: ShellLimits
+  /// Where log messages go.
+  public var logger: Logger
+
+  /// Options from their parts.
+  public init(
+    configuration: FleetConfiguration, pop: FleetConfiguration.PoP, adminToken: AdminToken? = nil,
+    accessLog: AccessLogTarget = .off, limits: ShellLimits = ShellLimits(),
+    logger: Logger = Logger(label: "edge-pop")
+  ) {
+    self.configuration = configuration
+    self.pop = pop
+    self.adminToken = adminToken
+    self.accessLog = accessLog
+    self.limits = limits
+    self.logger = logger
+  }
+}
+
+/// The PoP could not be started.
+public struct StartProblem: Error, CustomStringConvertible {
+  /// What was tried, why it failed and how to mend it.
+  public let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}
+
+/// A running PoP.
+public final class PoPServer: Service {
+  private let options: PoPOptions
+  private let group: MultiThreadedEventLoopGroup
+  private let adminGroup: MultiThreadedEventLoopGroup
+  private let loops: [NIOLoopBound<LoopContext>]
+  private let store: Store
+  private let accessLog: AccessLog?
+  private let started: Instant
+  private let listeners: [any Channel]
+  private let adminListener: any Channel
+
+  /// Addresses that clients connect to, with the ports that were really bound.
+  public let listenAddresses: [SocketEndpoint]
+  /// The address of the admin API, with the port that was really bound.
+  public let adminAddress: SocketEndpoint
+
+  /// The line that says that the PoP is ready.
+  public var readyLine: String {
+    let listen = listenAddresses.map { "http://\($0)" }.joined(separator: ", ")
+    return "listening on \(listen), admin on http://\(adminAddress)"
+  }
+
+  /// Binds all addresses and starts to serve.
+  ///
+  /// Throws ``StartProblem`` when an address cannot be bound, or when the admin API would be open
+  /// to other machines without a token.
+  public static func start(_ options: PoPOptions) async throws -> PoPServer {
+    if !options.pop.admin.isLoopback, options.adminToken == nil {
+      throw StartProblem(
+        "the admin address \(options.pop.admin) is not loopback, so it needs a token: set "
+          + "EDGE_ADMIN_TOKEN or --admin-token-file")
+    }
+    let accessLog = try AccessLog.open(options.accessLog)
+    let threads = options.pop.threads ?? System.coreCount
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+    let adminGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    do {
+      return try await PoPServer(
+        options, group: group, adminGroup: adminGroup, accessLog: accessLog)
+    } catch {
+      accessLog?.close()
+      try? await group.shutdownGracefully()
+      try? await adminGroup.shutdownGracefully()
+      throw error
+    }
+  }
+
+  private init(
+    _ options: PoPOptions, group: MultiThreadedEventLoopGroup,
+    adminGroup: MultiThreadedEventLoopGroup, accessLog: AccessLog?
+  ) async throws {
+    self.options = options
+    self.group = group
+    self.adminGroup = adminGroup
+    self.accessLog = accessLog
+    started = WallClock.now()
+    var generator = SystemRandomNumberGenerator()
+    store = Store(
+      limits: StoreLimits(memory: options.pop.memory.bytes),
+      secret: HashSecret(generator.next(), generator.next()))
+
+    let routing = Routing(options.configuration, pop: options.pop)
+    let usesTLS = routing.upstreams.contains { $0.url.scheme == .https }
+    let eventLoops = Array(group.makeIterator())
+    let shared = PoPShared(
+      store: store, routing: routing, limits: options.limits,
+      cacheName: Self.cacheName(options), accessLog: accessLog, logger: options.logger,
+      tlsContext: usesTLS
+        ? try NIOSSLContext(configuration: .makeClientConfiguration()) : nil,
+      loopCount: eventLoops.count)
+    var loops: [NIOLoopBound<LoopContext>] = []
+    for eventLoop in eventLoops {
+      loops.append(
+        try await eventLoop.submit {
+          let context = LoopContext(eventLoop: eventLoop, shared: shared)
+          let bound = NIOLoopBound(context, eventLoop: eventLoop)
+          eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            bound.value.tick()
+          }
+          return bound
+        }.get())
+    }
+    self.loops = loops
+
+    var listeners: [any Channel] = []
+    do {
+      for endpoint in options.pop.listen {
+        listeners.append(try await Self.listen(endpoint, group: group, loops: loops))
+      }
+      let service = AdminService(
+        popID: options.pop.id, store: store, token: options.adminToken, started: started,
+        logger: options.logger,
+        statistics: Self.statistics(
+          options, loops: loops, store: store, started: started, accessLog: accessLog,
+          on: adminGroup.any()))
+      adminListener = try await Self.listenAdmin(
+        options.pop.admin, group: adminGroup, service: service)
+    } catch {
+      for listener in listeners { try? await listener.close() }
+      throw error
+    }
+    self.listeners = listeners
+    listenAddresses = zip(options.pop.listen, listeners).map { Self.bound($0, $1) }
+    adminAddress = Self.bound(options.pop.admin, adminListener)
+  }
+
+  /// `EdgeCache` for a PoP alone, `EdgeCache/sin1` in a fleet: a token of RFC 8941.
+  private static func cacheName(_ options: PoPOptions) -> [UInt8] {
+    let isAlone = options.configuration.pops.count == 1 && options.pop.id == "local"
+    return Array((isAlone ? "EdgeCache" : "EdgeCache/\(options.pop.id)").utf8)
+  }
+
+  private static func bound(_ endpoint: SocketEndpoint, _ channel: any Channel) -> SocketEndpoint {
+    SocketEndpoint(host: endpoint.host, port: channel.localAddress?.port ?? endpoint.port)
+  }
+
+  // MARK: Listeners
+
+  private static func listen(
+    _ endpoint: SocketEndpoint, group: MultiThreadedEventLoopGroup,
+    loops: [NIOLoopBound<LoopContext>]
+  ) async throws -> any Channel {
+    let bootstrap = ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: 4096)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.allowRemoteHalfClosure, value: true)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
+            preconditionFailure("a connection on an unknown event loop")
+          }
+          try channel.pipeline.syncOperations.addHandler(ClientConnection(loop: loop.value))
+        }
+      }
+    return try await bind(bootstrap, endpoint, flag: "--listen")
+  }
+
+  private static func listenAdmin(
+    _ endpoint: SocketEndpoint, group: MultiThreadedEventLoopGroup, service: AdminService
+  ) async throws -> any Channel {
+    let bootstrap = ServerBootstrap(group: group)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.configureHTTPServerPipeline(
+            withErrorHandling: true)
+          try channel.pipeline.syncOperations.addHandler(
+            IdleStateHandler(allTimeout: .seconds(60)))
+          try channel.pipeline.syncOperations.addHandler(AdminConnection(service: service))
+        }
+      }
+    return try await bind(bootstrap, endpoint, flag: "--admin")
+  }
+
+  private static func bind(
+    _ bootstrap: ServerBootstrap, _ endpoint: SocketEndpoint, flag: String
+  ) async throws -> any Channel {
+    do {
+      return try await bootstrap.bind(host: endpoint.host, port: endpoint.port).get()
+    } catch let error as IOError {
+      let reason = String(cString: strerror(error.errnoCode))
+      let advice =
+        error.errnoCode == EADDRINUSE
+        ? "; another process has it: choose another with \(flag)" : ""
+      throw StartProblem("cannot listen on \(endpoint): \(reason)\(advice)")
+    } catch {
+      throw StartProblem("cannot listen on \(endpoint): \(error)")
+    }
+  }
+
+  private static func statistics(
+    _ options: PoPOptions, loops: [NIOLoopBound<LoopContext>], store: Store, started: Instant,
+    accessLog: AccessLog?, on eventLoop: any EventLoop
+  ) -> @Sendable () -> EventLoopFuture<Statistics> {
+    let popID = options.pop.id
+    return {
+      let counts = loops.map { loop in loop.eventLoop.submit { loop.value.counters } }
+      return EventLoopFuture.whenAllSucceed(counts, on: eventLoop).map { counts in
+        var sum = Counters()
+        for count in counts { sum.add(count) }
+        return Statistics(
+          pop: popID, uptimeSeconds: Int(WallClock.now().milliseconds(since: started) / 1000),
+          purgeSequence: store.purges.head, counters: sum, store: store.statistics,
+          droppedLogLines: accessLog?.dropped ?? 0)
+      }
+    }
+  }
+
+  // MARK: Life
+
+  /// Serves until a graceful shutdown is asked for, then finishes what runs and returns.
+  public func run() async throws {
+    let log = accessLog
+    let flusher = Task {
+      while !Task.isCancelled {
+        try? await Task.sleep(for: .milliseconds(200))
+        log?.flush()
+      }
+    }
+    try? await gracefulShutdown()
+    options.logger.info("draining")
+    await drain()
+    flusher.cancel()
+    accessLog?.close()
+    try await group.shutdownGracefully()
+    try await adminGroup.shutdownGracefully()
+  }
+
+  private func drain() async {
+    for listener in listeners { try? await listener.close() }
+    for loop in loops {
+      try? await loop.eventLoop.submit { loop.value.drain() }.get()
+    }
+    let deadline = ContinuousClock.now + .nanoseconds(options.limits.drain.nanoseconds)
+    while ContinuousClock.now < deadline {
+      var open = 0
+      for loop in loops {
+        open += (try? await loop.eventLoop.submit { loop.value.openClients }.get()) ?? 0
+      }
+      if open == 0 { break }
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+    for loop in loops {
+      try? await loop.eventLoop.submit { loop.value.closeAll() }.get()
+    }
+    try? await adminListener.close()
+  }
+}

@@ -1,0 +1,97 @@
+import EdgeCache
+import EdgeFleet
+import NIOCore
+
+// The configuration as the data plane uses it: hosts and prefixes as bytes, upstreams as indices.
+
+/// An upstream server.
+struct Upstream: Sendable {
+  let url: UpstreamURL
+  /// For `Host` where the client gave none, and for logs.
+  let authority: String
+}
+
+/// Which upstreams a request goes to.
+struct Routing: Sendable {
+  private struct Site: Sendable {
+    let origin: UpstreamGroupID
+    let api: UpstreamGroupID
+    /// Longest prefix first.
+    let routes: [(prefix: [UInt8], target: FleetConfiguration.RouteTarget)]
+    let passThroughTo: FleetConfiguration.PassThroughTarget
+
+    func route(_ key: CacheKey) -> RequestRoute {
+      let path = key.bytes.span.extracting(key.pathRange)
+      var target = FleetConfiguration.RouteTarget.origin
+      for route in routes where path.count >= route.prefix.count {
+        if path.extracting(first: route.prefix.count).elementsEqual(route.prefix.span) {
+          target = route.target
+          break
+        }
+      }
+      switch target {
+      case .api: return RequestRoute(cached: nil, passThrough: api)
+      case .origin:
+        return RequestRoute(cached: origin, passThrough: passThroughTo == .api ? api : origin)
+      }
+    }
+  }
+
+  /// All upstreams, each once.
+  private(set) var upstreams: [Upstream] = []
+  /// Groups of upstreams, by their number.
+  private(set) var groups: [UpstreamGroup] = []
+  private var sites: [Site] = []
+  private var exact: [[UInt8]: Int] = [:]
+  /// Longest suffix first.
+  private var suffixes: [(suffix: [UInt8], site: Int)] = []
+  private var any: Int?
+
+  /// Compiles what `pop` needs of a consistent configuration.
+  init(_ configuration: FleetConfiguration, pop: FleetConfiguration.PoP) {
+    let region = configuration.regions[pop.region]
+    let apis = [region].compactMap { $0?.api } + (region?.failover ?? []).compactMap {
+      configuration.regions[$0]?.api
+    }
+    let api = addGroup(apis)
+    for site in configuration.sites {
+      let routes = site.routes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }
+      sites.append(
+        Site(
+          origin: addGroup([site.origin]), api: api,
+          routes: routes.map { (Array($0.prefix.utf8), $0.target) },
+          passThroughTo: site.passThroughTo))
+      for host in site.hosts {
+        switch host {
+        case .exact(let name): exact[Array(name.utf8)] = sites.count - 1
+        case .suffix(let suffix): suffixes.append((Array(".\(suffix)".utf8), sites.count - 1))
+        case .any: any = sites.count - 1
+        }
+      }
+    }
+    suffixes.sort { $0.suffix.count > $1.suffix.count }
+  }
+
+  private mutating func addGroup(_ tiers: [[UpstreamURL]]) -> UpstreamGroupID {
+    let indices = tiers.map { tier in
+      tier.map { url in
+        if let known = upstreams.firstIndex(where: { $0.url == url }) { return known }
+        upstreams.append(Upstream(url: url, authority: url.authority))
+        return upstreams.count - 1
+      }
+    }
+    groups.append(UpstreamGroup(tiers: indices))
+    return groups.count - 1
+  }
+
+  /// The route of a key; nil if no site has its host. O(host + routes).
+  func route(_ key: CacheKey) -> RequestRoute? {
+    if let any, exact.isEmpty, suffixes.isEmpty { return sites[any].route(key) }
+    let host = Array(key.bytes[..<key.hostCount])
+    if let site = exact[host] { return sites[site].route(key) }
+    for (suffix, site) in suffixes where host.count > suffix.count {
+      if host.suffix(suffix.count).elementsEqual(suffix) { return sites[site].route(key) }
+    }
+    return any.map { sites[$0].route(key) }
+  }
+}

@@ -1,0 +1,53 @@
+import NIOCore
+
+/// Time limits and bounds of the shell. Reaching one is counted.
+public struct ShellLimits: Sendable {
+  /// From accept to the first byte of a request.
+  public var firstByte: TimeAmount = .seconds(10)
+  /// From the first byte of a request to the end of its head.
+  public var head: TimeAmount = .seconds(10)
+  /// Without any byte of a request's content.
+  public var contentStall: TimeAmount = .seconds(30)
+  /// Slowest content, in bytes per second, after `slowContentGrace`.
+  public var slowestContent = 500
+  /// For how long content may be slower than that.
+  public var slowContentGrace: TimeAmount = .seconds(10)
+  /// Between two requests of a connection.
+  public var keepAlive: TimeAmount = .seconds(60)
+  /// Requests of one connection.
+  public var requestsPerConnection = 10_000
+  /// Age of a connection; past it, it is closed after a response.
+  public var connectionAge: TimeAmount = .hours(1)
+  /// Without the client taking any byte that waits for it.
+  public var clientStall: TimeAmount = .seconds(30)
+  /// Making a connection to an upstream.
+  public var connect: TimeAmount = .seconds(2)
+  /// Waiting for a connection to an upstream that has its limit of them.
+  public var queue: TimeAmount = .seconds(15)
+  /// First byte of a response that may be stored.
+  public var firstByteForStore: TimeAmount = .seconds(15)
+  /// First byte of a response that is passed through.
+  public var firstBytePassThrough: TimeAmount = .seconds(60)
+  /// Between bytes of a response.
+  public var betweenBytes: TimeAmount = .seconds(15)
+  /// A tunnel in which nothing moves, either way.
+  public var tunnelIdle: TimeAmount = .hours(1)
+  /// An idle upstream connection.
+  public var upstreamIdle: TimeAmount = .seconds(30)
+  /// Connections to each upstream, all event loops together.
+  public var upstreamConnections = 256
+  /// Requests that wait for a connection to an upstream, on each event loop.
+  public var upstreamQueue = 1024
+  /// Bytes of a request's content that are read and dropped after its response, to keep the
+  /// connection.
+  public var discardedContent = 256 << 10
+  /// Bytes of pipelined requests that are read ahead.
+  public var pipelined = 64 << 10
+  /// Reading what a client still sends after its connection was to be closed.
+  public var linger: TimeAmount = .seconds(2)
+  /// Finishing what runs at shutdown.
+  public var drain: TimeAmount = .seconds(30)
+
+  /// The limits that `docs/limits.md` lists.
+  public init() {}
+}

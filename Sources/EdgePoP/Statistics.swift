@@ -1,0 +1,98 @@
+import EdgeCache
+import EdgeFleet
+import FoundationEssentials
+
+/// What `GET /stats` reports: all counters of a PoP, added up at the time of asking.
+struct Statistics: Codable, Sendable {
+  struct Memory: Codable, Sendable {
+    var storedResponses: Int
+    var bytes: Int
+    var reservedBytes: Int
+    var capacity: Int
+    var evictions: UInt64
+    var flights: Int
+  }
+
+  struct Upstream: Codable, Sendable {
+    var requests: UInt64
+    var connections: UInt64
+    var retries: UInt64
+    var bytes: UInt64
+  }
+
+  var pop: String
+  var version: String
+  var uptimeSeconds: Int
+  var purgeSequence: UInt64
+  var connections: UInt64
+  var openConnections: Int
+  var requests: UInt64
+  var hits: UInt64
+  var collapsed: UInt64
+  var stored: UInt64
+  var malformed: UInt64
+  var timeouts: UInt64
+  var tunnels: UInt64
+  var bytesSent: UInt64
+  var bytesReceived: UInt64
+  var droppedLogLines: UInt64
+  /// Responses by the first digit of their status.
+  var statuses: [String: UInt64]
+  /// Forwarded requests by the reason.
+  var forwards: [String: UInt64]
+  /// Responses that were not stored, by the reason.
+  var storageRefusals: [String: UInt64]
+  /// Upstream failures by kind.
+  var upstreamFailures: [String: UInt64]
+  var memory: Memory
+  var upstream: Upstream
+
+  init(
+    pop: String, uptimeSeconds: Int, purgeSequence: UInt64, counters: Counters,
+    store: StoreStatistics, droppedLogLines: UInt64
+  ) {
+    self.pop = pop
+    version = Release.version
+    self.uptimeSeconds = uptimeSeconds
+    self.purgeSequence = purgeSequence
+    self.droppedLogLines = droppedLogLines
+    connections = counters.connections
+    openConnections = counters.openConnections
+    requests = counters.requests
+    hits = counters.hits
+    collapsed = counters.collapsed
+    stored = counters.stored
+    malformed = counters.malformed
+    timeouts = counters.timeouts
+    tunnels = counters.tunnels
+    bytesSent = counters.bytesSent
+    bytesReceived = counters.bytesReceived
+    statuses = [:]
+    for index in 1..<6 { statuses["\(index)xx"] = counters.statuses[index] }
+    forwards = Self.named(ForwardReason.allCases, counters.forwards)
+    storageRefusals = Self.named(StorageRefusal.allCases, counters.refusals)
+    upstreamFailures = Self.named(UpstreamFailure.allCases, counters.failures)
+    memory = Memory(
+      storedResponses: store.responses, bytes: store.bytes, reservedBytes: store.reservedBytes,
+      capacity: store.capacity, evictions: store.evictions, flights: store.flights)
+    upstream = Upstream(
+      requests: counters.upstreamRequests, connections: counters.upstreamConnections,
+      retries: counters.retries, bytes: counters.bytesFromUpstream)
+  }
+
+  private static func named<Name: RawRepresentable<String> & Hashable>(
+    _ names: [Name], _ counts: [Name: UInt64]
+  ) -> [String: UInt64] {
+    Dictionary(uniqueKeysWithValues: names.map { ($0.rawValue, counts[$0] ?? 0) })
+  }
+
+  /// The body of the answer.
+  var json: [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+    guard let data = try? encoder.encode(self) else {
+      preconditionFailure("statistics hold only strings and integers")
+    }
+    return Array(data)
+  }
+}

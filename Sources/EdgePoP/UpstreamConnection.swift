@@ -1,0 +1,322 @@
+import EdgeCache
+import NIOCore
+import NIOSSL
+
+// One connection to an upstream: writes a request, reads its response, one exchange at a time.
+//
+// Lives on the loop of the exchange that it serves, so both call each other directly.
+
+/// Speaks HTTP/1.1 to an upstream.
+final class UpstreamConnection: ChannelDuplexHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private enum Phase {
+    case idle
+    /// The request is going out or is out, its response has not begun.
+    case waiting
+    /// The response's content is arriving.
+    case receiving(ResponseHead)
+    /// Bytes of another protocol go both ways.
+    case tunnel
+    case closed
+  }
+
+  /// Index of the upstream.
+  let upstream: Int
+  private let loop: LoopContext
+  private var context: ChannelHandlerContext?
+  private var exchange: Exchange?
+  private var phase = Phase.idle
+  private var inbound = ByteBuffer()
+  private var parser = ResponseParser()
+  private var decoder = ContentDecoder(.none)
+  private var request: RequestHead?
+  private var requestFraming = MessageFraming.none
+  private var isRequestSent = false
+  private var servedBefore = false
+  private var sawResponseByte = false
+  private var isHeld = false
+  private var readIsPending = false
+  private var deadline: NIODeadline?
+  private var firstByte: TimeAmount = .seconds(60)
+
+  init(loop: LoopContext, upstream: Int) {
+    self.loop = loop
+    self.upstream = upstream
+  }
+
+  /// True if what is written goes out at once.
+  var isWritable: Bool { context?.channel.isWritable ?? false }
+
+  // MARK: The request
+
+  /// Sends the head of a request; its content follows.
+  func send(
+    _ request: RequestHead, _ head: ByteBuffer, framing: MessageFraming, for exchange: Exchange,
+    firstByte: TimeAmount
+  ) {
+    self.exchange = exchange
+    self.request = request
+    self.firstByte = firstByte
+    requestFraming = framing
+    isRequestSent = framing == .none
+    sawResponseByte = false
+    phase = .waiting
+    isHeld = false
+    deadline = .now() + firstByte
+    loop.counters.upstreamRequests += 1
+    context?.writeAndFlush(wrapOutboundOut(head), promise: nil)
+    resumeReading()
+  }
+
+  /// Sends content of the request.
+  func sendContent(_ content: ByteBuffer) {
+    guard let context, content.readableBytes > 0 else { return }
+    deadline = .now() + firstByte
+    if requestFraming == .chunked {
+      var head = loop.allocator.buffer(capacity: 16)
+      ContentEncoder.chunkHead(content.readableBytes, to: &head)
+      context.write(wrapOutboundOut(head), promise: nil)
+      context.write(wrapOutboundOut(content), promise: nil)
+      context.writeAndFlush(wrapOutboundOut(ByteBuffer(staticString: "\r\n")), promise: nil)
+    } else {
+      context.writeAndFlush(wrapOutboundOut(content), promise: nil)
+    }
+  }
+
+  /// The content of the request is complete.
+  func sendEnd(_ trailers: FieldSection?) {
+    isRequestSent = true
+    guard requestFraming == .chunked, let context else { return }
+    var end = loop.allocator.buffer(capacity: 16)
+    ContentEncoder.lastChunk(trailers, to: &end)
+    context.writeAndFlush(wrapOutboundOut(end), promise: nil)
+  }
+
+  /// Sends bytes of another protocol.
+  func sendTunnel(_ bytes: ByteBuffer) {
+    context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+  }
+
+  // MARK: Flow
+
+  /// Stops reading until ``resumeReading()``.
+  func hold() {
+    isHeld = true
+    deadline = nil
+  }
+
+  /// Goes on reading.
+  func resumeReading() {
+    isHeld = false
+    if case .receiving = phase { deadline = .now() + loop.limits.betweenBytes }
+    if readIsPending {
+      readIsPending = false
+      context?.read()
+    }
+  }
+
+  /// The exchange wants no more of it.
+  func abandon() {
+    exchange = nil
+    close()
+  }
+
+  /// Closes the connection.
+  func close() {
+    context?.close(promise: nil)
+  }
+
+  func checkTime(_ now: NIODeadline) {
+    guard let deadline, now >= deadline else { return }
+    switch phase {
+    case .waiting: fail(.firstByteTimeout)
+    case .receiving: fail(.stalled)
+    case .idle, .tunnel, .closed: break
+    }
+  }
+
+  private func fail(_ failure: UpstreamFailure) {
+    let failed = exchange
+    // A connection that was kept may have been closed while the request was on its way.
+    let mayRetry = servedBefore && !sawResponseByte
+    exchange = nil
+    phase = .closed
+    context?.close(promise: nil)
+    failed?.upstreamFailed(failure, mayRetry: mayRetry)
+  }
+
+  // MARK: Channel events
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    self.context = nil
+  }
+
+  func read(context: ChannelHandlerContext) {
+    if isHeld {
+      readIsPending = true
+    } else {
+      context.read()
+    }
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var bytes = unwrapInboundIn(data)
+    loop.counters.bytesFromUpstream += UInt64(bytes.readableBytes)
+    if case .tunnel = phase {
+      exchange?.tunnelFromUpstream(bytes)
+      return
+    }
+    if inbound.readableBytes == 0 {
+      inbound = bytes
+    } else {
+      inbound.writeBuffer(&bytes)
+    }
+    process()
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    exchange?.upstreamReadComplete()
+    context.fireChannelReadComplete()
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable { exchange?.upstreamIsWritable() }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // A TLS peer that closes without saying so: as good as a close for what frames itself.
+    if case NIOSSLError.uncleanShutdown? = error as? NIOSSLError { return }
+    loop.shared.logger.debug("upstream connection", metadata: ["error": "\(error)"])
+    context.close(promise: nil)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    let wasPhase = phase
+    phase = .closed
+    switch wasPhase {
+    case .receiving where decoder.connectionClosed():
+      let ended = exchange
+      exchange = nil
+      ended?.upstreamEnded(nil)
+    case .receiving: fail(.truncated)
+    case .waiting: fail(.closed)
+    case .tunnel:
+      let ended = exchange
+      exchange = nil
+      ended?.tunnelUpstreamClosed()
+    case .idle, .closed: break
+    }
+    loop.closed(self)
+    context.fireChannelInactive()
+  }
+
+  // MARK: The response
+
+  private func process() {
+    while true {
+      switch phase {
+      case .waiting:
+        guard readHead() else { return }
+      case .receiving(let head):
+        guard readContent(head) else { return }
+      case .idle:
+        // Bytes that nobody asked for: what they would answer is anybody's guess.
+        if inbound.readableBytes > 0 { close() }
+        return
+      case .tunnel:
+        if inbound.readableBytes > 0 {
+          let rest = inbound
+          inbound = ByteBuffer()
+          exchange?.tunnelFromUpstream(rest)
+        }
+        return
+      case .closed: return
+      }
+    }
+  }
+
+  /// Reads a head; true if there may be more to do.
+  private func readHead() -> Bool {
+    guard let request, inbound.readableBytes > 0 else { return false }
+    sawResponseByte = true
+    do throws(MalformedMessage) {
+      guard
+        case .head(let head, let consumed) = try parser.parse(
+          inbound, toHead: request.method == .head)
+      else { return false }
+      inbound.moveReaderIndex(forwardBy: consumed)
+      deadline = .now() + firstByte
+      if head.status == 101 {
+        guard request.asksForUpgrade else { throw .statusLine }
+        phase = .tunnel
+        deadline = nil
+        exchange?.upstreamUpgraded(head)
+      } else if head.isInterim {
+        exchange?.upstreamInterim(head)
+      } else {
+        phase = .receiving(head)
+        decoder = ContentDecoder(head.framing)
+        deadline = .now() + loop.limits.betweenBytes
+        exchange?.upstreamHead(head)
+      }
+      return true
+    } catch {
+      malformed(error)
+      return false
+    }
+  }
+
+  private func malformed(_ error: MalformedMessage) {
+    loop.shared.logger.warning(
+      "malformed response",
+      metadata: [
+        "upstream": "\(loop.shared.routing.upstreams[upstream].url)", "reason": "\(error.reason)",
+      ])
+    fail(.malformed)
+  }
+
+  /// Reads content; true if there may be more to do.
+  private func readContent(_ head: ResponseHead) -> Bool {
+    do throws(MalformedMessage) {
+      switch try decoder.next(&inbound) {
+      case .needMore: return false
+      case .content(let content):
+        if !isHeld { deadline = .now() + loop.limits.betweenBytes }
+        exchange?.upstreamContent(content)
+        return true
+      case .end(let trailers):
+        finish(head, trailers)
+        return true
+      }
+    } catch {
+      malformed(error)
+      return false
+    }
+  }
+
+  private func finish(_ head: ResponseHead, _ trailers: FieldSection?) {
+    let ended = exchange
+    exchange = nil
+    request = nil
+    deadline = nil
+    isHeld = false
+    servedBefore = true
+    // What the client still sends of its request has no place on a connection that is used again.
+    let isReusable = head.keepsAlive && isRequestSent && inbound.readableBytes == 0
+    phase = isReusable ? .idle : .closed
+    ended?.upstreamEnded(trailers)
+    if isReusable {
+      resumeReading()
+      loop.release(self)
+    } else {
+      close()
+    }
+  }
+}

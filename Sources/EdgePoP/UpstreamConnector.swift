@@ -1,0 +1,35 @@
+import EdgeFleet
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// Makes connections to upstreams, in TLS where the URL says so.
+enum UpstreamConnector {
+  /// Connects on the loop of `loop`, with `handler` as the one that speaks HTTP. The name is resolved
+  /// for each connection, and both address families are tried (RFC 8305, 250 ms apart).
+  static func connect(
+    _ upstream: Upstream, handler: UpstreamConnection, loop: LoopContext
+  ) -> EventLoopFuture<any Channel> {
+    let box = NIOLoopBound(handler, eventLoop: loop.eventLoop)
+    let tlsContext = upstream.url.scheme == .https ? loop.shared.tlsContext : nil
+    let host = upstream.url.host
+    return ClientBootstrap(group: loop.eventLoop)
+      .connectTimeout(loop.limits.connect)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          if let tlsContext {
+            try channel.pipeline.syncOperations.addHandler(
+              NIOSSLClientHandler(context: tlsContext, serverHostname: serverName(host)))
+          }
+          try channel.pipeline.syncOperations.addHandler(box.value)
+        }
+      }
+      .connect(host: host, port: upstream.url.port)
+  }
+
+  /// The name for SNI and the certificate; addresses have none (RFC 6066 §3).
+  private static func serverName(_ host: String) -> String? {
+    (try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil
+  }
+}

@@ -1,0 +1,229 @@
+import ArgumentParser
+import EdgeFleet
+import EdgePoP
+import Foundation
+import Logging
+import ServiceLifecycle
+
+/// `edge-pop`: one PoP of an edge cache.
+@main
+struct EdgePoPCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "edge-pop",
+    abstract: "Serves cached responses near the client and forwards the rest.",
+    discussion: """
+      One PoP before one upstream:
+        edge-pop --upstream http://127.0.0.1:3000
+      A PoP of a fleet:
+        edge-pop --config Config/pops.json --pop sin1
+
+      SIGTERM and SIGINT finish what runs, for 30 s at most, and end with status 0.
+      """,
+    version: Release.version)
+
+  @Option(help: "Origin and regional API in one: http://HOST[:PORT] or https://HOST[:PORT].")
+  var upstream: String?
+
+  @Option(help: "The fleet's configuration, such as Config/pops.json.")
+  var config: String?
+
+  @Option(help: "The id of this PoP in the configuration.")
+  var pop: String?
+
+  @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
+  var checkConfig = false
+
+  @Option(help: "Address for clients, HOST:PORT; may be repeated. (default: 127.0.0.1:8080)")
+  var listen: [String] = []
+
+  @Option(help: "Address of the admin API, HOST:PORT. (default: 127.0.0.1:9080)")
+  var admin: String?
+
+  @Option(help: "Memory for stored responses, such as 256MiB or 4GiB. (default: 256MiB)")
+  var memory: String?
+
+  @Option(help: "Event loops. (default: one for each core)")
+  var threads: Int?
+
+  @Option(help: "off, - for standard output, or a file to append to.")
+  var accessLog = "off"
+
+  @Option(help: "trace, debug, info, notice, warning, error or critical.")
+  var logLevel = "info"
+
+  @Option(help: "File with the admin token; otherwise EDGE_ADMIN_TOKEN is used.")
+  var adminTokenFile: String?
+
+  func run() async throws {
+    guard let level = Logger.Level(rawValue: logLevel.lowercased()) else {
+      throw Failure(
+        "--log-level \(logLevel): there is trace, debug, info, notice, warning, error, critical")
+    }
+    let configuration = try fleetConfiguration()
+    if checkConfig {
+      let pops = configuration.pops.map(\.id).joined(separator: ", ")
+      print("\(config ?? "configuration"): ok, \(configuration.pops.count) PoPs: \(pops)")
+      return
+    }
+    var chosen = try choosePoP(configuration)
+    try override(&chosen)
+
+    var logger = Logger(label: "edge-pop") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = level
+    logger[metadataKey: "pop"] = "\(chosen.id)"
+    let server: PoPServer
+    do {
+      server = try await PoPServer.start(
+        PoPOptions(
+          configuration: configuration, pop: chosen, adminToken: try adminToken(),
+          accessLog: accessLogTarget, logger: logger))
+    } catch let problem as StartProblem {
+      throw Failure(problem.description)
+    } catch let problem as AccessLogProblem {
+      throw Failure(problem.description)
+    }
+    Self.writeError(server.readyLine)
+
+    var quiet = logger
+    quiet.logLevel = max(level, .warning)
+    let group = ServiceGroup(
+      configuration: ServiceGroupConfiguration(
+        services: [
+          .init(
+            service: server, successTerminationBehavior: .gracefullyShutdownGroup)
+        ],
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+    try await group.run()
+  }
+
+  // MARK: Options
+
+  private func fleetConfiguration() throws -> FleetConfiguration {
+    switch (upstream, config) {
+    case (_?, _?): throw Failure("--upstream and --config exclude each other")
+    case (nil, nil):
+      throw Failure(
+        "say what to serve: --upstream http://HOST:PORT, or --config Config/pops.json --pop ID")
+    case (let upstream?, nil):
+      if checkConfig { throw Failure("--check-config needs --config FILE") }
+      if pop != nil { throw Failure("--pop needs --config FILE") }
+      return try described("--upstream") {
+        FleetConfiguration.single(
+          upstream: try UpstreamURL(parsing: upstream),
+          listen: [SocketEndpoint(host: "127.0.0.1", port: 8080)],
+          admin: SocketEndpoint(host: "127.0.0.1", port: 9080))
+      }
+    case (nil, let path?):
+      do throws(ConfigurationError) {
+        return try FleetConfiguration.load(path: path)
+      } catch {
+        throw Failure(lines: error.lines)
+      }
+    }
+  }
+
+  private func choosePoP(
+    _ configuration: FleetConfiguration
+  ) throws -> FleetConfiguration.PoP {
+    if upstream != nil { return configuration.pops[0] }
+    guard let pop else {
+      let known = configuration.pops.map(\.id).sorted().joined(separator: ", ")
+      throw Failure("--config needs --pop ID; the configuration has \(known)")
+    }
+    do throws(UnknownPoP) {
+      return try configuration.pop(id: pop)
+    } catch {
+      throw Failure("--pop: \(error)")
+    }
+  }
+
+  private func override(_ pop: inout FleetConfiguration.PoP) throws {
+    if !listen.isEmpty {
+      pop.listen = try listen.map { text in
+        try described("--listen") { try SocketEndpoint(parsing: text) }
+      }
+    }
+    if let admin {
+      pop.admin = try described("--admin") { try SocketEndpoint(parsing: admin) }
+    }
+    if let memory {
+      pop.memory = try described("--memory") { try ByteSize(parsing: memory) }
+      if pop.memory.bytes < FleetConfiguration.smallestMemory.bytes {
+        throw Failure("--memory \(memory): at least \(FleetConfiguration.smallestMemory)")
+      }
+    }
+    if let threads {
+      guard (1...FleetConfiguration.mostThreads).contains(threads) else {
+        throw Failure("--threads \(threads): from 1 to \(FleetConfiguration.mostThreads)")
+      }
+      pop.threads = threads
+    }
+  }
+
+  private func described<Value>(_ flag: String, _ body: () throws -> Value) throws -> Value {
+    do {
+      return try body()
+    } catch let problem as ValueProblem {
+      throw Failure("\(flag): \(problem)")
+    }
+  }
+
+  private func adminToken() throws -> AdminToken? {
+    do throws(AdminToken.Problem) {
+      if let adminTokenFile { return try AdminToken.read(path: adminTokenFile) }
+      guard let text = ProcessInfo.processInfo.environment["EDGE_ADMIN_TOKEN"], !text.isEmpty
+      else { return nil }
+      return try AdminToken(text)
+    } catch {
+      throw Failure(error.description)
+    }
+  }
+
+  private var accessLogTarget: AccessLogTarget {
+    switch accessLog {
+    case "off": .off
+    case "-": .standardOutput
+    default: .file(accessLog)
+    }
+  }
+
+  fileprivate static func writeError(_ line: String) {
+    FileHandle.standardError.write(Data("\(line)\n".utf8))
+  }
+
+  // MARK: Exit statuses
+
+  /// Runs the command: wrong use and whatever keeps the PoP from starting end with status 1 and a
+  /// line that says why.
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var asynchronous = command as? AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+    } catch let failure as Failure {
+      for line in failure.lines { writeError("edge-pop: \(line)") }
+      Foundation.exit(1)
+    } catch {
+      if exitCode(for: error) == .success { exit(withError: error) }
+      let message = message(for: error).split(separator: "\n").first ?? "wrong use"
+      writeError("edge-pop: \(message); see edge-pop --help")
+      Foundation.exit(1)
+    }
+  }
+}
+
+/// Why the PoP does not start, for the person who started it.
+struct Failure: Error {
+  let lines: [String]
+
+  init(_ line: String) {
+    lines = [line]
+  }
+
+  init(lines: [String]) {
+    self.lines = lines
+  }
+}
