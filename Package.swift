@@ -108,6 +108,7 @@ let package = Package(
         "edge-load",
         "EdgeCache",
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: settings
     ),

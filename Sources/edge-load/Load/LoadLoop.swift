@@ -192,7 +192,8 @@ final class LoadLoop {
   }
 
   private func dueTime(_ number: Int) -> NIODeadline {
-    start + .nanoseconds(Int64(Double(number) * (interval ?? 0)))
+    // Rounded, so that a request due exactly at the end is not taken to be due just before it.
+    start + .nanoseconds(Int64((Double(number) * (interval ?? 0)).rounded()))
   }
 
   private var giveUpTime: NIODeadline { end + .nanoseconds(plan.timeout.nanoseconds) }

@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 
 /// Serves the files below a directory and a small dynamic API over HTTP/1.1.
@@ -50,7 +49,7 @@ struct OriginCommand: ParsableCommand {
       files: files, api: OriginAPI(region: name), counts: RequestCounts(), latency: latency,
       log: try OriginLog(log), threads: threads)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let server = try Self.listen(on: listen, site: site, group: group)
+    let server = try site.listen(on: listen, group: group)
     let stop = StopSignal { server.close(promise: nil) }
     let port = server.localAddress?.port ?? listen.port
     writeToStandardError("origin listening on \(listen.url(port: port))\n")
@@ -58,31 +57,6 @@ struct OriginCommand: ParsableCommand {
     try? group.syncShutdownGracefully()
     try? threads.syncShutdownGracefully()
     stop.cancel()
-  }
-
-  private static func listen(
-    on address: ListenAddress, site: OriginSite, group: MultiThreadedEventLoopGroup
-  ) throws(CommandFailure) -> any Channel {
-    let bootstrap = ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: 1024)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .childChannelOption(.maxMessagesPerRead, value: 1)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let pipeline = channel.pipeline.syncOperations
-          try pipeline.addHandler(BackPressureHandler())
-          try pipeline.configureHTTPServerPipeline()
-          try pipeline.addHandler(OriginConnection(site: site))
-        }
-      }
-    do {
-      return try bootstrap.bind(host: address.host, port: address.port).wait()
-    } catch {
-      let reason = (error as? IOError).map { describeErrno($0.errnoCode) } ?? "\(error)"
-      throw .cannotStart(
-        "cannot listen on \(address): \(reason); stop what uses it or give another --listen")
-    }
   }
 }
 

@@ -11,22 +11,6 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// What all connections of an origin share.
-struct OriginSite: Sendable {
-  /// The files.
-  let files: SiteFiles
-  /// The dynamic API.
-  let api: OriginAPI
-  /// Requests seen so far.
-  let counts: RequestCounts
-  /// Held back before every response head.
-  let latency: TimeSpan
-  /// The request log.
-  let log: OriginLog
-  /// Threads for blocking file calls.
-  let threads: NIOThreadPool
-}
-
 /// The handler of one connection; lives on its event loop.
 final class OriginConnection: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
