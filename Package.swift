@@ -103,6 +103,16 @@ let package = Package(
       swiftSettings: settings
     ),
     .testTarget(
+      name: "EdgeLoadTests",
+      dependencies: [
+        "edge-load",
+        "EdgeCache",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: settings
+    ),
+    .testTarget(
       name: "EndToEndTests",
       dependencies: ["EdgeFleet", "edge-pop", "purge-cli", "edge-load"],
       swiftSettings: settings

@@ -1,0 +1,37 @@
+# Everything that is done with this repository, by one word each.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test lint format clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+	  while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
+	@echo
+	@echo '  make run UPSTREAM=http://host:port   one PoP before your own origin'
+	@echo '  make run ROOT=dir                    the demo fleet over your own files'
+
+setup: ## Install the packages that building needs
+	@scripts/setup
+
+build: setup ## Build everything in release mode
+	@scripts/timed build swift build -c release
+
+run: ## Start a demo fleet: origin, three regions, load, a purge (see docs/edge-load.md)
+	@scripts/setup --run
+	@scripts/demo
+
+test: ## Install what tests need, build, test, lint
+	@scripts/timed setup scripts/setup --test
+	@scripts/timed build swift build --build-tests
+	@scripts/timed test swift test --skip-build --parallel
+	@scripts/timed lint scripts/lint
+
+lint: ## Check the style of all Swift sources
+	@scripts/lint
+
+format: ## Rewrite all Swift sources in the repository's style
+	@swift format -i -r Sources Tests Package.swift
+
+clean: ## Remove what was built
+	@swift package clean

@@ -1,0 +1,79 @@
+// The entry point of edge-load, and the one place that decides its exit status. ArgumentParser
+// alone would answer wrong use with status 64 and several lines; scripts that drive edge-load need
+// three outcomes that cannot be confused: 0 fine, 1 wrong use or could not start, 2 ran but saw
+// errors.
+
+import ArgumentParser
+import Glibc
+
+/// The command: a sample origin (`origin`) and a load generator (`run`).
+@main
+struct EdgeLoad: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "edge-load",
+    abstract: "A sample origin to cache from, and a load generator that reads Cache-Status.",
+    subcommands: [OriginCommand.self, RunCommand.self]
+  )
+
+  /// Parses the arguments, runs the command, and turns what it throws into one line and a status.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let failure as CommandFailure {
+      if let line = failure.line { writeToStandardError("edge-load: \(line)\n") }
+      Glibc.exit(failure.status)
+    } catch {
+      // Help and version arrive as errors too; ArgumentParser prints those to stdout, status 0.
+      if exitCode(for: error).isSuccess { exit(withError: error) }
+      writeToStandardError("edge-load: \(message(for: error)) (see edge-load --help)\n")
+      Glibc.exit(CommandFailure.wrongUse)
+    }
+  }
+}
+
+/// The end of a command that did not succeed: an exit status, and at most one line for a person.
+struct CommandFailure: Error, Equatable {
+  /// Wrong arguments, or something that kept the command from starting.
+  static let wrongUse: Int32 = 1
+  /// The command ran to its end and saw errors, which its report already names.
+  static let sawErrors: Int32 = 2
+
+  /// The process's exit status.
+  var status: Int32
+  /// What failed, where, and how to mend it; nil when the report has said it already.
+  var line: String?
+
+  /// A failure to start, told in one line.
+  static func cannotStart(_ line: String) -> CommandFailure {
+    CommandFailure(status: wrongUse, line: line)
+  }
+}
+
+/// Writes text to standard error at once: ready lines and progress must not wait in a buffer.
+func writeToStandardError(_ text: String) {
+  writeWhole(text, to: STDERR_FILENO)
+}
+
+/// Writes all of the text to a descriptor; gives up silently when nobody reads it any more.
+func writeWhole(_ text: String, to descriptor: Int32) {
+  var text = text
+  text.withUTF8 { bytes in
+    var rest = UnsafeRawBufferPointer(bytes)
+    while let base = rest.baseAddress, !rest.isEmpty {
+      let written = write(descriptor, base, rest.count)
+      if written > 0 {
+        rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+      } else if written < 0 && errno == EINTR {
+        continue
+      } else {
+        return
+      }
+    }
+  }
+}
+
+/// The kernel's words for an errno, for messages.
+func describeErrno(_ code: Int32) -> String {
+  String(cString: strerror(code))
+}

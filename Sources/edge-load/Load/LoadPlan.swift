@@ -1,0 +1,122 @@
+// What a load run is to do, checked before anything is connected: a plan that exists can be run.
+
+/// A field that is added to every request.
+struct RequestField: Equatable, Sendable {
+  /// The field's name.
+  var name: String
+  /// The field's value.
+  var value: String
+
+  /// Reads `Name: value`.
+  init(_ text: String) throws(LoadPlanError) {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2 else { throw .field(text, "give it as 'Name: value'") }
+    let isToken = parts[0].utf8.allSatisfy {
+      ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A || 0x30...0x39 ~= $0
+        || "!#$%&'*+-.^_`|~".utf8.contains($0)
+    }
+    guard !parts[0].isEmpty, isToken else { throw .field(text, "its name is not a field name") }
+    let value = String(parts[1].drop { $0 == " " || $0 == "\t" })
+    guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
+      throw .field(text, "its value has a control character")
+    }
+    // The generator reads content by its own framing and decides itself when to close.
+    let reserved = ["connection", "content-length", "transfer-encoding", "host", "expect"]
+    guard !reserved.contains(parts[0].lowercased()) else {
+      throw .field(text, "this field is the generator's own (for Host there is --host)")
+    }
+    (name, self.value) = (String(parts[0]), value)
+  }
+}
+
+/// Why a plan was refused; the words end up on one line for the operator.
+enum LoadPlanError: Error, Equatable, CustomStringConvertible {
+  case target(String, String)
+  case field(String, String)
+  case path(String)
+  case pathTwice(String)
+  case value(option: String, need: String)
+
+  var description: String {
+    switch self {
+    case .target(let url, let why): "--target \(url): \(why)"
+    case .field(let text, let why): "--header '\(text)': \(why)"
+    case .path(let path): "path '\(path)': it must begin with / and be percent-encoded ASCII"
+    case .pathTwice(let path):
+      "the target names the path \(path) and --path or --paths-file others; give either"
+    case .value(let option, let need): "\(option) must be \(need)"
+    }
+  }
+}
+
+/// Everything that a load run needs to know.
+struct LoadPlan: Equatable, Sendable {
+  /// The servers; connections are dealt to them in turn.
+  var targets: [LoadTarget]
+  /// Connections over all targets.
+  var connections = 16
+  /// How long requests are begun.
+  var duration = TimeSpan.seconds(10)
+  /// Requests per second over all connections; nil for a closed loop.
+  var rate: Double?
+  /// The paths to choose from; empty for the path of each target's URL.
+  var paths: [String] = []
+  /// Zipf's exponent; nil for round robin.
+  var zipf: Double?
+  /// Seeds the choice of paths.
+  var seed: UInt64 = 1
+  /// The Host field; nil for the target's own.
+  var host: String?
+  /// Fields added to every request.
+  var fields: [RequestField] = []
+  /// From sending a request until its response is complete; also for connecting.
+  var timeout = TimeSpan.seconds(10)
+  /// Event loops.
+  var threads = 1
+
+  /// The most connections of one run: beyond it a single client address runs out of ports.
+  static let mostConnections = 20_000
+  /// The highest rate; far above what one generator can send.
+  static let highestRate = 10_000_000.0
+
+  /// Checks all bounds and how the values stand to each other.
+  func validate() throws(LoadPlanError) {
+    guard !targets.isEmpty else { throw .value(option: "--target", need: "given at least once") }
+    guard 1...Self.mostConnections ~= connections else {
+      throw .value(option: "--connections", need: "between 1 and \(Self.mostConnections)")
+    }
+    guard connections >= targets.count else {
+      throw .value(
+        option: "--connections", need: "at least the number of targets, \(targets.count)")
+    }
+    guard duration > .zero else { throw .value(option: "--duration", need: "longer than zero") }
+    guard timeout > .zero else { throw .value(option: "--timeout", need: "longer than zero") }
+    guard threads >= 1, threads <= connections, threads <= 64 else {
+      throw .value(option: "--threads", need: "between 1 and the number of connections")
+    }
+    if let rate, !(rate > 0 && rate <= Self.highestRate) {
+      throw .value(option: "--rate", need: "between 0 and \(Int(Self.highestRate)) per second")
+    }
+    if let zipf {
+      guard zipf >= 0, zipf <= 10 else { throw .value(option: "--zipf", need: "from 0 to 10") }
+      guard paths.count > 1 else {
+        throw .value(option: "--zipf", need: "used with two paths or more (--path, --paths-file)")
+      }
+    }
+    if let host, host.isEmpty || !host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+      throw .value(option: "--host", need: "a host name with an optional port")
+    }
+    for path in paths where !LoadTarget.isPath(path) { throw .path(path) }
+    if !paths.isEmpty, let target = targets.first(where: { $0.path != "/" }) {
+      throw .pathTwice(target.path)
+    }
+  }
+
+  /// The paths of a file's text: one to a line, empty lines and lines that begin with `#` left out.
+  static func paths(inFile text: String) -> [String] {
+    text.split(whereSeparator: \.isNewline)
+      .map { $0.drop { $0 == " " || $0 == "\t" } }
+      .map { line in String(line.prefix { $0 != " " && $0 != "\t" }) }
+      .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+  }
+}

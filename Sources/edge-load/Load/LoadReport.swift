@@ -1,0 +1,119 @@
+// The result of a run as numbers: the arithmetic between the tally and what people and scripts see.
+// Rates, ratios and percentiles are computed here once; text and JSON show the same values.
+
+import Histogram
+
+/// A distribution of latencies, in microseconds.
+struct LatencySummary: Codable, Equatable, Sendable {
+  var count: Int
+  var min: Double
+  var mean: Double
+  var p50: Double
+  var p90: Double
+  var p99: Double
+  var p999: Double
+  var max: Double
+
+  /// The summary of a histogram of nanoseconds; nil if nothing was recorded.
+  init?(_ histogram: Histogram<UInt32>) {
+    guard histogram.totalCount > 0 else { return nil }
+    count = Int(histogram.totalCount)
+    // The histogram knows values to three digits; more digits in a report would be noise.
+    func micros(_ nanoseconds: UInt64) -> Double { Double(nanoseconds / 10) / 100 }
+    min = micros(histogram.min)
+    mean = micros(UInt64(histogram.mean))
+    p50 = micros(histogram.valueAtPercentile(50))
+    p90 = micros(histogram.valueAtPercentile(90))
+    p99 = micros(histogram.valueAtPercentile(99))
+    p999 = micros(histogram.valueAtPercentile(99.9))
+    max = micros(histogram.maxRecorded)
+  }
+}
+
+/// What caches said about the responses.
+struct CacheSummary: Codable, Equatable, Sendable {
+  /// Responses whose nearest cache said `hit`.
+  var hits: Int
+  /// Responses that were forwarded, by reason (`fwd=`), without those that are zero.
+  var forwarded: [String: Int]
+  /// Members with neither `hit` nor `fwd`.
+  var unstated: Int
+  /// Responses without Cache-Status.
+  var noCacheStatus: Int
+  /// Hits among responses with Cache-Status, from 0 to 1; nil if there were none of those.
+  var hitRatio: Double?
+}
+
+/// The result of a run.
+struct LoadReport: Codable, Equatable, Sendable {
+  /// The target URLs.
+  var targets: [String]
+  /// Connections over all targets.
+  var connections: Int
+  /// Requests per second that were asked for; nil for a closed loop.
+  var askedRate: Double?
+  /// From the first request until the last response.
+  var seconds: Double
+  /// Complete responses.
+  var requests: Int
+  /// Complete responses per second.
+  var requestsPerSecond: Double
+  /// Bytes received, heads included.
+  var bytes: Int
+  /// Bytes received per second.
+  var bytesPerSecond: Double
+  /// Connections that had to be made again.
+  var reconnects: Int
+  /// Responses by status class, without those that are zero.
+  var statusClasses: [String: Int]
+  /// What caches said.
+  var cache: CacheSummary
+  /// Errors by kind, without those that are zero.
+  var errors: [String: Int]
+  /// Latency of everything, of hits, and of what was forwarded.
+  var latencyMicroseconds: [String: LatencySummary]
+
+  /// The report of a finished run.
+  init(_ tally: LoadTally, plan: LoadPlan, seconds: Double) {
+    targets = plan.targets.map { "http://\($0.authority)\($0.path)" }
+    connections = plan.connections
+    askedRate = plan.rate
+    self.seconds = seconds
+    requests = tally.responses
+    bytes = tally.bytes
+    requestsPerSecond = seconds > 0 ? Double(tally.responses) / seconds : 0
+    bytesPerSecond = seconds > 0 ? Double(tally.bytes) / seconds : 0
+    reconnects = tally.reconnects
+    statusClasses = [:]
+    for (index, count) in tally.statusClasses.enumerated() where count > 0 {
+      statusClasses[index == 0 ? "other" : "\(index)xx"] = count
+    }
+    cache = Self.cache(tally)
+    errors = [:]
+    for error in LoadError.allCases where tally.errors[error.rawValue] > 0 {
+      errors[error.label] = tally.errors[error.rawValue]
+    }
+    latencyMicroseconds = [:]
+    latencyMicroseconds["all"] = LatencySummary(tally.all)
+    latencyMicroseconds["hit"] = LatencySummary(tally.hit)
+    latencyMicroseconds["forwarded"] = LatencySummary(tally.forwarded)
+  }
+
+  /// Whether the run ends with status 0: something was answered, and neither an error nor a 5xx.
+  var isClean: Bool {
+    requests > 0 && errors.isEmpty && statusClasses["5xx"] == nil && statusClasses["other"] == nil
+  }
+
+  private static func cache(_ tally: LoadTally) -> CacheSummary {
+    func count(_ outcome: CacheOutcome) -> Int { tally.outcomes[outcome.rawValue] }
+    var forwarded: [String: Int] = [:]
+    for outcome in CacheOutcome.allCases where outcome.isForward && count(outcome) > 0 {
+      forwarded[outcome.label] = count(outcome)
+    }
+    let spoken = tally.responses - count(.absent)
+    return CacheSummary(
+      hits: tally.hits, forwarded: forwarded, unstated: count(.unstated),
+      noCacheStatus: count(.absent),
+      hitRatio: spoken > 0 ? Double(tally.hits) / Double(spoken) : nil)
+  }
+}

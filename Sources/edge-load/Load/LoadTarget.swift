@@ -1,0 +1,80 @@
+// Where requests go: the parts of a target URL, and the bytes of the requests, which are made once
+// before the run so that sending one is handing over a buffer.
+
+import NIOCore
+
+/// A server that is put under load, and the path its URL names.
+struct LoadTarget: Equatable, Sendable {
+  /// A name or a numeric address, without brackets.
+  var host: String
+  /// The port, 80 if the URL names none.
+  var port: Int
+  /// Path and query, at least `/`.
+  var path: String
+
+  /// Reads an `http://` URL.
+  init(url: String) throws(LoadPlanError) {
+    guard url.hasPrefix("http://") else { throw .target(url, "only http:// URLs are supported") }
+    let rest = url.dropFirst(7).prefix { $0 != "#" }
+    let authority = rest.prefix { $0 != "/" && $0 != "?" }
+    let tail = rest.dropFirst(authority.count)
+    path = tail.isEmpty ? "/" : tail.hasPrefix("/") ? String(tail) : "/" + tail
+    var name = authority
+    var digits: Substring = "80"
+    if authority.hasPrefix("[") {
+      guard let close = authority.firstIndex(of: "]") else {
+        throw .target(url, "the address has no closing bracket")
+      }
+      name = authority[authority.index(after: authority.startIndex)..<close]
+      let after = authority[authority.index(after: close)...]
+      guard after.isEmpty || after.hasPrefix(":") else {
+        throw .target(url, "the address is followed by something other than a port")
+      }
+      if !after.isEmpty { digits = after.dropFirst() }
+    } else if let colon = authority.firstIndex(of: ":") {
+      name = authority[..<colon]
+      digits = authority[authority.index(after: colon)...]
+    }
+    guard !name.isEmpty, !name.contains("@") else { throw .target(url, "it names no host") }
+    guard let port = UInt16(digits), port > 0 else { throw .target(url, "its port is no port") }
+    guard Self.isPath(path) else { throw .target(url, "its path has characters to be encoded") }
+    (host, self.port) = (String(name), Int(port))
+  }
+
+  /// The value of the Host field.
+  var authority: String {
+    let name = host.contains(":") ? "[\(host)]" : host
+    return port == 80 ? name : "\(name):\(port)"
+  }
+
+  /// Whether text can stand in a request line: begins with `/`, visible ASCII only.
+  static func isPath(_ text: String) -> Bool {
+    text.hasPrefix("/") && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+  }
+}
+
+/// The requests of a run as bytes: one for each target and path.
+struct RequestTable: Sendable {
+  private let requests: [[ByteBuffer]]
+
+  /// Number of paths, the same for each target.
+  let pathCount: Int
+
+  /// Writes the requests of a plan. O(targets × paths).
+  init(_ plan: LoadPlan) {
+    requests = plan.targets.map { target in
+      let paths = plan.paths.isEmpty ? [target.path] : plan.paths
+      return paths.map { path in
+        var text = "GET \(path) HTTP/1.1\r\nHost: \(plan.host ?? target.authority)\r\n"
+        for field in plan.fields { text += "\(field.name): \(field.value)\r\n" }
+        return ByteBuffer(string: text + "\r\n")
+      }
+    }
+    pathCount = max(1, plan.paths.count)
+  }
+
+  /// The bytes of one request.
+  func request(target: Int, path: Int) -> ByteBuffer {
+    requests[target][path]
+  }
+}

@@ -1,0 +1,131 @@
+// The report for people: aligned columns, units that fit the numbers, nothing that is zero.
+
+import FoundationEssentials
+
+/// A report as text.
+struct ReportText {
+  /// The numbers.
+  let report: LoadReport
+
+  /// The lines, each ended.
+  var text: String {
+    let noun = report.targets.count == 1 ? "target" : "targets"
+    var lines = ["\(noun)  \(report.targets.joined(separator: " "))", heading, ""]
+    lines += Self.aligned(counts)
+    lines += ["", "latency"]
+    lines += Self.aligned(latencies, indent: "  ")
+    if !report.errors.isEmpty {
+      let kinds = report.errors.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+      lines += ["", "errors: " + kinds.joined(separator: ", ")]
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private var heading: String {
+    let shape = report.askedRate.map { "open loop at \(Self.number($0))/s" } ?? "closed loop"
+    let seconds = Self.number(report.seconds, digits: 2)
+    return "\(report.connections) connections, \(shape), \(seconds) s"
+  }
+
+  private var counts: [[String]] {
+    var rows = [
+      ["requests", "\(report.requests)", "\(Self.number(report.requestsPerSecond))/s"],
+      ["received", Self.bytes(Double(report.bytes)), "\(Self.bytes(report.bytesPerSecond))/s"],
+    ]
+    for (name, count) in report.statusClasses.sorted(by: { $0.key < $1.key }) {
+      rows.append(["status \(name)", "\(count)", share(count)])
+    }
+    let cache = report.cache
+    if let ratio = cache.hitRatio {
+      rows.append(["hit ratio", Self.percent(ratio), "\(cache.hits) hits"])
+    }
+    for (reason, count) in cache.forwarded.sorted(by: { $0.value > $1.value }) {
+      rows.append(["forwarded, \(reason)", "\(count)", share(count)])
+    }
+    if cache.unstated > 0 { rows.append(["unstated", "\(cache.unstated)", share(cache.unstated)]) }
+    if cache.noCacheStatus > 0 {
+      rows.append(["no Cache-Status", "\(cache.noCacheStatus)", share(cache.noCacheStatus)])
+    }
+    if report.reconnects > 0 { rows.append(["reconnects", "\(report.reconnects)", ""]) }
+    return rows
+  }
+
+  private var latencies: [[String]] {
+    var rows = [["", "min", "mean", "p50", "p90", "p99", "p99.9", "max"]]
+    for name in ["all", "hit", "forwarded"] {
+      guard let latency = report.latencyMicroseconds[name] else { continue }
+      let values = [
+        latency.min, latency.mean, latency.p50, latency.p90, latency.p99, latency.p999, latency.max,
+      ]
+      rows.append([name] + values.map(Self.microseconds))
+    }
+    return rows.count > 1 ? rows : [["nothing was answered"]]
+  }
+
+  private func share(_ count: Int) -> String {
+    report.requests > 0 ? Self.percent(Double(count) / Double(report.requests)) : ""
+  }
+
+  // MARK: Numbers
+
+  /// A number with a fixed count of decimals.
+  static func number(_ value: Double, digits: Int = 0) -> String {
+    var scale = 1.0
+    for _ in 0..<digits { scale *= 10 }
+    let scaled = Int((value * scale).rounded())
+    guard digits > 0 else { return "\(scaled)" }
+    let fraction = String(abs(scaled) % Int(scale))
+    let padded = String(repeating: "0", count: digits - fraction.count) + fraction
+    return "\(scaled / Int(scale)).\(padded)"
+  }
+
+  /// A ratio as a percentage.
+  static func percent(_ ratio: Double) -> String {
+    number(ratio * 100, digits: 1) + " %"
+  }
+
+  /// A span in the unit that fits it.
+  static func microseconds(_ value: Double) -> String {
+    switch value {
+    case ..<1000: number(value) + " us"
+    case ..<1_000_000: number(value / 1000, digits: 2) + " ms"
+    default: number(value / 1_000_000, digits: 2) + " s"
+    }
+  }
+
+  /// A count of bytes in the unit that fits it.
+  static func bytes(_ count: Double) -> String {
+    switch count {
+    case ..<1024: number(count) + " B"
+    case ..<1_048_576: number(count / 1024, digits: 1) + " KiB"
+    case ..<1_073_741_824: number(count / 1_048_576, digits: 1) + " MiB"
+    default: number(count / 1_073_741_824, digits: 2) + " GiB"
+    }
+  }
+
+  /// Rows as lines: the first column to the left, the others to the right.
+  static func aligned(_ rows: [[String]], indent: String = "") -> [String] {
+    let columns = rows.map(\.count).max() ?? 0
+    let widths = (0..<columns).map { column in
+      rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+    }
+    return rows.map { row in
+      var line = indent
+      for (column, cell) in row.enumerated() {
+        let padding = String(repeating: " ", count: widths[column] - cell.count)
+        line += column == 0 ? cell + padding : "  " + padding + cell
+      }
+      while line.last == " " { line.removeLast() }
+      return line
+    }
+  }
+}
+
+extension LoadReport {
+  /// The report as one JSON document.
+  func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+  }
+}

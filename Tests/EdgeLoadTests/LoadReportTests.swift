@@ -1,0 +1,162 @@
+import EdgeCache
+import Testing
+
+@testable import edge_load
+
+/// What a Cache-Status member says.
+private func outcome(_ member: String) -> CacheOutcome {
+  let bytes = Array(member.utf8)
+  return CacheOutcome(member: bytes.span)
+}
+
+@Suite("Cache-Status")
+struct CacheOutcomeTests {
+  @Test(
+    "One member",
+    arguments: [
+      ("us; hit", CacheOutcome.hit), ("us;hit;ttl=30", .hit), ("us; ttl=3; hit=?1", .hit),
+      ("us; hit=?0", .unstated), ("us; fwd=uri-miss; stored", .uriMiss),
+      ("us; fwd=stale; fwd-status=304", .stale), ("us; fwd=bypass", .bypass),
+      ("us; fwd=method", .method), ("us; fwd=vary-miss", .varyMiss), ("us; fwd=miss", .miss),
+      ("us; fwd=request", .request), ("us; fwd=partial", .partial),
+      ("us; fwd=moon", .otherForward), ("us", .unstated), ("", .unstated),
+      ("us; fwd-status=200", .unstated), ("us; key=\"a; hit\"; fwd=miss", .miss),
+      ("\"a;hit\"; detail=\"; hit\"", .unstated), ("hit; fwd=miss", .miss), ("us; hits", .unstated),
+    ])
+  func members(text: String, expected: CacheOutcome) {
+    #expect(outcome(text) == expected)
+  }
+
+  @Test("The last member counts, over all field lines")
+  func lastMember() throws {
+    let head =
+      "HTTP/1.1 200 OK\r\nCache-Status: shield; hit\r\nCache-Status: x; hit, us; fwd=stale\r\n"
+      + "Content-Length: 0\r\n\r\n"
+    var parser = ResponseParser()
+    guard case .head(let parsed, _) = try parser.parse(.init(string: head), toHead: false) else {
+      Issue.record("the head is complete")
+      return
+    }
+    #expect(CacheOutcome(parsed.fields) == .stale)
+    #expect(CacheOutcome(FieldSection()) == .absent)
+  }
+
+  @Test("Labels are told apart, and every RFC 9211 reason is a forward")
+  func labels() {
+    #expect(Set(CacheOutcome.allCases.map(\.label)).count == CacheOutcome.allCases.count)
+    #expect(CacheOutcome.allCases.filter(\.isForward).count == 9)
+  }
+}
+
+@Suite("Load report")
+struct LoadReportTests {
+  private func plan() throws -> LoadPlan {
+    LoadPlan(targets: [try LoadTarget(url: "http://a:81/x")], connections: 3)
+  }
+
+  private func tally() -> LoadTally {
+    var tally = LoadTally()
+    for number in 1...60 {
+      tally.record(status: 200, outcome: .hit, nanoseconds: Int64(number) * 1000)
+    }
+    for _ in 0..<20 { tally.record(status: 200, outcome: .uriMiss, nanoseconds: 1_000_000) }
+    for _ in 0..<10 { tally.record(status: 304, outcome: .stale, nanoseconds: 2_000_000) }
+    for _ in 0..<10 { tally.record(status: 404, outcome: .absent, nanoseconds: 3_000_000) }
+    tally.bytes = 5000
+    return tally
+  }
+
+  @Test("Counts, rates and ratio")
+  func arithmetic() throws {
+    let report = LoadReport(tally(), plan: try plan(), seconds: 2)
+    #expect(report.requests == 100)
+    #expect(report.requestsPerSecond == 50)
+    #expect(report.bytesPerSecond == 2500)
+    #expect(report.statusClasses == ["2xx": 80, "3xx": 10, "4xx": 10])
+    #expect(report.cache.hits == 60)
+    #expect(report.cache.forwarded == ["uri-miss": 20, "stale": 10])
+    #expect(report.cache.noCacheStatus == 10)
+    // Of the 90 responses that say anything; the others cannot count against a cache.
+    #expect(report.cache.hitRatio == 60.0 / 90)
+    #expect(report.targets == ["http://a:81/x"])
+    #expect(report.isClean)
+  }
+
+  @Test("Latencies by outcome")
+  func latencies() throws {
+    let latency = LoadReport(tally(), plan: try plan(), seconds: 2).latencyMicroseconds
+    #expect(latency["all"]?.count == 100)
+    #expect(latency["hit"]?.count == 60)
+    #expect(latency["forwarded"]?.count == 30)
+    let hit = try #require(latency["hit"])
+    #expect(abs(hit.min - 1) < 0.01)
+    #expect(abs(hit.p50 - 30) < 0.1)
+    #expect(abs(hit.max - 60) < 0.1)
+    #expect(abs(hit.mean - 30.5) < 0.1)
+    let forwarded = try #require(latency["forwarded"])
+    #expect(abs(forwarded.p90 - 2000) < 3)
+  }
+
+  @Test("Tallies of several loops add up")
+  func addition() throws {
+    var sum = tally()
+    sum.record(.timeout)
+    var other = tally()
+    other.record(.unsent, count: 4)
+    sum.add(other)
+    let report = LoadReport(sum, plan: try plan(), seconds: 2)
+    #expect(report.requests == 200)
+    #expect(report.bytes == 10_000)
+    #expect(report.latencyMicroseconds["hit"]?.count == 120)
+    #expect(report.errors == ["timeout": 1, "unsent": 4])
+    #expect(!report.isClean)
+  }
+
+  @Test("Nothing, errors, 5xx and unknown classes are not clean")
+  func clean() throws {
+    let plan = try plan()
+    #expect(!LoadReport(LoadTally(), plan: plan, seconds: 0).isClean)
+    for status in [500, 503, 700, 99] {
+      var tally = LoadTally()
+      tally.record(status: status, outcome: .hit, nanoseconds: 1)
+      #expect(!LoadReport(tally, plan: plan, seconds: 1).isClean, "status \(status)")
+    }
+  }
+
+  @Test("An absurd latency is kept at the longest one, a negative one at zero")
+  func clamped() {
+    var tally = LoadTally()
+    tally.record(status: 200, outcome: .hit, nanoseconds: .max)
+    tally.record(status: 200, outcome: .hit, nanoseconds: -5)
+    #expect(tally.all.totalCount == 2)
+  }
+
+  @Test("Text is aligned and leaves out zeros")
+  func text() throws {
+    let text = ReportText(report: LoadReport(tally(), plan: try plan(), seconds: 2)).text
+    #expect(text.contains("target  http://a:81/x\n3 connections, closed loop, 2.00 s\n"))
+    #expect(text.contains("hit ratio"))
+    #expect(text.contains("66.7 %"))
+    #expect(!text.contains("errors"))
+    #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
+  }
+
+  @Test("JSON can be read back")
+  func json() throws {
+    let json = try LoadReport(tally(), plan: try plan(), seconds: 2).json()
+    #expect(json.contains("\"requests\" : 100"))
+    #expect(json.contains("\"hitRatio\" : 0.66"))
+    #expect(json.hasSuffix("}\n"))
+  }
+
+  @Test("Numbers in the unit that fits")
+  func units() {
+    #expect(ReportText.microseconds(12.4) == "12 us")
+    #expect(ReportText.microseconds(1234) == "1.23 ms")
+    #expect(ReportText.microseconds(2_500_000) == "2.50 s")
+    #expect(ReportText.bytes(512) == "512 B")
+    #expect(ReportText.bytes(1536) == "1.5 KiB")
+    #expect(ReportText.percent(0.0666) == "6.7 %")
+    #expect(ReportText.number(3.999, digits: 2) == "4.00")
+  }
+}
