@@ -146,13 +146,15 @@ public struct RequestParser: Sendable {
     head.keepsAlive = head.minorVersion >= 1 ? !closes : keepsAlive && !closes
     head.asksForUpgrade = upgrades && head.minorVersion >= 1 && head.fields.contains(.upgrade)
     if head.minorVersion >= 1, head.fields.contains(.expect) {
+      var known = false
       var unknown = false
       head.fields.forEachElement(of: .expect) { span, range in
+        known = true
         unknown = !span.extracting(range).equalsIgnoringCase("100-continue")
         return !unknown
       }
       if unknown { throw .expectation }
-      head.expectsContinue = head.framing != .none && head.framing != .length(0)
+      head.expectsContinue = known && head.framing != .none && head.framing != .length(0)
     }
   }
 }
