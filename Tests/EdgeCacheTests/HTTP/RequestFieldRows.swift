@@ -185,7 +185,9 @@ extension Rows {
 
   static let expectations: [Row] = [
     field("nothing to wait for", "9110 §10.1.1", "Expect: 100-continue", "no-continue"),
-    field("with length", "9110 §10.1.1", "Expect: 100-continue↵Content-Length: 5", "continue framing=5"),
+    field(
+      "with length", "9110 §10.1.1", "Expect: 100-continue↵Content-Length: 5",
+      "continue framing=5"),
     field(
       "with chunks", "9110 §10.1.1", "Transfer-Encoding: chunked↵Expect: 100-continue",
       "continue"),
