@@ -32,6 +32,7 @@ public struct ContentDecoder: Sendable {
 
   private var state: State
   private var extensionBytes = 0
+  private var trailerProgress = HeadProgress(hasStartLine: false)
 
   /// A decoder for the content of one message.
   public init(_ framing: MessageFraming) {
@@ -172,18 +173,21 @@ public struct ContentDecoder: Sendable {
     if index < bytes.count, index > start, !sawSemicolon { throw .chunkSize }
   }
 
-  private func readTrailers(
+  private mutating func readTrailers(
     _ buffer: inout ByteBuffer
   ) throws(MalformedMessage) -> FieldSection? {
-    var fields: [Field] = []
-    let scan = try FieldParser.parse(
-      buffer.readableBytesUInt8Span, from: 0, into: &fields, limits: .trailers,
-      allowsSpaceBeforeColon: false)
-    guard case .complete(let end) = scan else {
-      if buffer.readableBytes > HeadLimits.trailers.head { throw .headTooLarge }
+    let limits = HeadLimits.trailers
+    guard trailerProgress.isWorthParsing(buffer.readableBytesUInt8Span, limits: limits) else {
       return nil
     }
-    guard let bytes = buffer.readSlice(length: end) else { return nil }
+    var fields: [Field] = []
+    let scan = try FieldParser.parse(
+      buffer.readableBytesUInt8Span, from: 0, into: &fields, limits: limits,
+      allowsSpaceBeforeColon: false)
+    guard case .complete(let end) = scan, let bytes = buffer.readSlice(length: end) else {
+      trailerProgress.needsMore()
+      return nil
+    }
     return FieldSection(bytes: bytes, fields: fields)
   }
 }

@@ -15,8 +15,23 @@ enum FieldScan {
 enum FieldParser {
   /// Parses field lines from `start` up to and with the empty line that ends them.
   ///
-  /// Complexity: O(bytes).
+  /// Nothing past `limits.head` is looked at, so that neither the work nor the verdict depends on
+  /// how much was read at once. Complexity: O(bytes of the head).
   static func parse(
+    _ bytes: Span<UInt8>,
+    from start: Int,
+    into fields: inout [Field],
+    limits: HeadLimits,
+    allowsSpaceBeforeColon: Bool
+  ) throws(MalformedMessage) -> FieldScan {
+    let scan = try scan(
+      bytes.extracting(first: limits.head), from: start, into: &fields, limits: limits,
+      allowsSpaceBeforeColon: allowsSpaceBeforeColon)
+    if case .needMore = scan, bytes.count > limits.head { throw .headTooLarge }
+    return scan
+  }
+
+  private static func scan(
     _ bytes: Span<UInt8>,
     from start: Int,
     into fields: inout [Field],
@@ -46,10 +61,8 @@ enum FieldParser {
       if allowsSpaceBeforeColon {
         while index < end, bytes[index].isOptionalWhitespace { index &+= 1 }
       }
-      guard index < end else {
-        if index &- nameStart > limits.fieldLine { throw .fieldTooLong }
-        return .needMore
-      }
+      if index &- nameStart > limits.fieldLine { throw .fieldTooLong }
+      guard index < end else { return .needMore }
       guard bytes[index] == ASCII.colon, nameEnd > nameStart else {
         let isLineEnd = bytes[index] == ASCII.carriageReturn || bytes[index] == ASCII.lineFeed
         throw isLineEnd ? .fieldLine : .fieldName
@@ -88,42 +101,53 @@ enum FieldParser {
 
 /// Keeps a parser from reading the same incomplete head again for every byte that trickles in.
 ///
-/// The first attempt parses at once. After that the end of the head is looked for from where the
-/// last search stopped, and parsing starts again only when it is there or a limit is passed.
+/// The first attempt parses at once. After that only the new bytes are scanned, and parsing starts
+/// again when an empty line, a bare LF or the reaching of a limit makes sure of a result: a head is
+/// parsed a handful of times, however it arrives, and no verdict waits for more than it needs.
 struct HeadProgress: Sendable {
+  /// True once a parse needed more.
+  private var isPartial = false
+  /// Bytes that were looked at.
   private var scanned = 0
+  /// Where the line begins that is not complete yet.
+  private var lineStart = 0
+  /// Complete lines, empty ones before the start line left out.
+  private var lines: Int
+
+  /// For a section with a start line, or for trailers, which have none.
+  init(hasStartLine: Bool = true) {
+    lines = hasStartLine ? 0 : 1
+  }
 
   /// True if parsing the bytes may come to a result. O(new bytes).
   mutating func isWorthParsing(_ bytes: Span<UInt8>, limits: HeadLimits) -> Bool {
-    if scanned == 0 { return true }
-    if bytes.count > limits.head { return true }
-    var index = max(1, scanned &- 2)
-    var lines = false
-    while index < bytes.count {
-      if bytes[index] == ASCII.lineFeed {
-        lines = true
-        let before = bytes[index &- 1]
-        if before == ASCII.lineFeed { return true }
-        if before == ASCII.carriageReturn, index >= 2, bytes[index &- 2] == ASCII.lineFeed {
-          return true
-        }
-        if before != ASCII.carriageReturn { return true }
-      }
-      index &+= 1
+    if !isPartial || bytes.count > limits.head { return true }
+    var isWorth = false
+    while scanned < bytes.count {
+      if bytes[scanned] == ASCII.lineFeed, endLine(bytes, limits) { isWorth = true }
+      scanned &+= 1
     }
-    // A line that goes on past its limit must be refused before the head is complete.
-    let tooLong = !lines && bytes.count &- scanned > 0 && bytes.count > limits.startLine
-    scanned = bytes.count
-    return tooLong
+    return isWorth || bytes.count &- lineStart > lineLimit(limits)
   }
 
-  /// Remembers that a parse of `count` bytes needed more.
-  mutating func needsMore(_ count: Int) {
-    scanned = max(1, count)
+  /// Remembers that a parse needed more.
+  mutating func needsMore() {
+    isPartial = true
   }
 
-  /// Forgets the head that was just parsed.
-  mutating func reset() {
-    scanned = 0
+  private func lineLimit(_ limits: HeadLimits) -> Int {
+    lines == 0 ? limits.startLine : limits.fieldLine
+  }
+
+  /// Counts the line whose LF is at `scanned`; true if it ends the head or breaks a rule.
+  private mutating func endLine(_ bytes: Span<UInt8>, _ limits: HeadLimits) -> Bool {
+    // With CR LF at its end; without a CR there is a bare LF, of whatever line.
+    let count = scanned &- lineStart
+    let isBare = count == 0 || bytes[scanned &- 1] != ASCII.carriageReturn
+    let isEmpty = count == 1
+    let isTooLong = count > lineLimit(limits)
+    lineStart = scanned &+ 1
+    if lines > 0 || !isEmpty { lines &+= 1 }
+    return isBare || isEmpty || isTooLong || lines > limits.fields &+ 1
   }
 }

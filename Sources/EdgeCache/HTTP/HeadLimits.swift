@@ -1,6 +1,6 @@
 /// Bounds on what a peer may send before its content. Reaching one is an error that names it.
 public struct HeadLimits: Sendable {
-  /// Longest request or status line, in bytes; past it 414.
+  /// Longest method and target with the space between them, or status line, in bytes; past it 414.
   public var startLine: Int
   /// Longest single field line, in bytes; past it 431.
   public var fieldLine: Int

@@ -79,8 +79,8 @@ public struct RequestParser: Sendable {
     guard progress.isWorthParsing(bytes, limits: limits) else { return .needMore }
     let outcome = try parseHead(buffer)
     switch outcome {
-    case .needMore: progress.needsMore(bytes.count)
-    case .head: progress.reset()
+    case .needMore: progress.needsMore()
+    case .head: progress = HeadProgress()
     }
     return outcome
   }
@@ -104,11 +104,7 @@ public struct RequestParser: Sendable {
     fields.reserveCapacity(16)
     let scan = try FieldParser.parse(
       bytes, from: line.end, into: &fields, limits: limits, allowsSpaceBeforeColon: false)
-    guard case .complete(let end) = scan else {
-      if bytes.count > limits.head { throw .headTooLarge }
-      return .needMore
-    }
-    if end > limits.head { throw .headTooLarge }
+    guard case .complete(let end) = scan else { return .needMore }
 
     let method = Method(bytes.extracting(line.method))
     let target = try RequestTarget.resolve(
@@ -146,13 +142,15 @@ public struct RequestParser: Sendable {
     head.keepsAlive = head.minorVersion >= 1 ? !closes : keepsAlive && !closes
     head.asksForUpgrade = upgrades && head.minorVersion >= 1 && head.fields.contains(.upgrade)
     if head.minorVersion >= 1, head.fields.contains(.expect) {
+      var known = false
       var unknown = false
       head.fields.forEachElement(of: .expect) { span, range in
+        known = true
         unknown = !span.extracting(range).equalsIgnoringCase("100-continue")
         return !unknown
       }
       if unknown { throw .expectation }
-      head.expectsContinue = head.framing != .none && head.framing != .length(0)
+      head.expectsContinue = known && head.framing != .none && head.framing != .length(0)
     }
   }
 }

@@ -78,6 +78,13 @@ struct RequestTarget {
     var index = range.lowerBound
     guard bytes[index] == UInt8(ascii: "[") else {
       while index < range.upperBound, ByteClass.table[Int(bytes[index])] & ByteClass.host != 0 {
+        // RFC 3986 §2.1: a percent sign stands before two hexadecimal digits and nowhere else.
+        if bytes[index] == ASCII.percent {
+          guard range.upperBound &- index > 2, bytes[index &+ 1].hexValue != nil,
+            bytes[index &+ 2].hexValue != nil
+          else { return nil }
+          index &+= 2
+        }
         index &+= 1
       }
       return index > range.lowerBound ? index : nil

@@ -42,8 +42,8 @@ public struct ResponseParser: Sendable {
     guard progress.isWorthParsing(bytes, limits: limits) else { return .needMore }
     let outcome = try parseHead(buffer, toHead: toHead)
     switch outcome {
-    case .needMore: progress.needsMore(bytes.count)
-    case .head: progress.reset()
+    case .needMore: progress.needsMore()
+    case .head: progress = HeadProgress()
     }
     return outcome
   }
@@ -57,11 +57,7 @@ public struct ResponseParser: Sendable {
     parsed.reserveCapacity(16)
     let scan = try FieldParser.parse(
       bytes, from: line.end, into: &parsed, limits: limits, allowsSpaceBeforeColon: true)
-    guard case .complete(let end) = scan else {
-      if bytes.count > limits.head { throw .headTooLarge }
-      return .needMore
-    }
-    if end > limits.head { throw .headTooLarge }
+    guard case .complete(let end) = scan else { return .needMore }
 
     let fields = FieldSection(
       bytes: buffer.getSlice(at: buffer.readerIndex, length: end) ?? ByteBuffer(), fields: parsed)
