@@ -50,9 +50,11 @@ struct Routing: Sendable {
   /// Compiles what `pop` needs of a consistent configuration.
   init(_ configuration: FleetConfiguration, pop: FleetConfiguration.PoP) {
     let region = configuration.regions[pop.region]
-    let apis = [region].compactMap { $0?.api } + (region?.failover ?? []).compactMap {
-      configuration.regions[$0]?.api
-    }
+    let apis =
+      [region].compactMap { $0?.api }
+      + (region?.failover ?? []).compactMap {
+        configuration.regions[$0]?.api
+      }
     let api = addGroup(apis)
     for site in configuration.sites {
       let routes = site.routes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }

@@ -159,7 +159,8 @@ public enum ResponseWriter {
   /// be stored. `retryAfter` in seconds.
   public static func error(
     _ statusCode: Int, reason: String, _ status: CacheStatus, _ context: ResponseContext,
-    allow: Bool = false, sendsContent: Bool, retryAfter: Int? = nil, now: Instant, to buffer: inout ByteBuffer
+    allow: Bool = false, sendsContent: Bool, retryAfter: Int? = nil, now: Instant,
+    to buffer: inout ByteBuffer
   ) {
     buffer.writeStaticString("HTTP/1.1 ")
     buffer.writeDecimal(statusCode)
