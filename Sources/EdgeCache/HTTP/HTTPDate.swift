@@ -49,7 +49,8 @@ public enum HTTPDate {
     else { return nil }
     let thisYear = civil(days: floorDiv(now.seconds, 86400)).year
     var year = thisYear - thisYear % 100 + short
-    if year > thisYear + 50 { year -= 100 }
+    let halfCenturyBefore = daysFromCivil(year - 50, month, day) * 86400 + time
+    if halfCenturyBefore > now.seconds { year -= 100 }
     return moment(year, month, day, time)
   }
 
