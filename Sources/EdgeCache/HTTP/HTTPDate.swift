@@ -5,6 +5,10 @@ public enum HTTPDate {
   /// Bytes of a date in the preferred form.
   public static let count = 29
 
+  /// The first second of the year 0 and the last of 9999: years have four digits.
+  private static let first: Int64 = -62_167_219_200
+  private static let last: Int64 = 253_402_300_799
+
   /// The moment that a date names, in seconds since 1970; nil for anything that is not an HTTP
   /// date.
   ///
@@ -54,8 +58,10 @@ public enum HTTPDate {
     return moment(year, month, day, time)
   }
 
-  /// Writes a date in the preferred form, 29 bytes. O(1).
-  public static func write(_ seconds: Int64, _ body: (UInt8) -> Void) {
+  /// Writes a date in the preferred form, 29 bytes; a moment before the year 0 or after 9999, which
+  /// the form cannot name, as the nearest that it can. O(1).
+  public static func write(_ moment: Int64, _ body: (UInt8) -> Void) {
+    let seconds = min(max(moment, first), last)
     let dayNumber = floorDiv(seconds, 86400)
     let date = civil(days: dayNumber)
     let rest = Int(seconds - dayNumber * 86400)
@@ -164,7 +170,7 @@ public enum HTTPDate {
   /// that the leap day comes last.
   private static func daysFromCivil(_ year: Int, _ month: Int, _ day: Int) -> Int64 {
     let shifted = month <= 2 ? year - 1 : year
-    let era = shifted / 400
+    let era = shifted >= 0 ? shifted / 400 : (shifted - 399) / 400
     let yearOfEra = shifted - era * 400
     let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
     let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
