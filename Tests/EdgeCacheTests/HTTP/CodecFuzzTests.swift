@@ -13,7 +13,30 @@ import Testing
   enum Outcome: Hashable {
     case needMore
     case refused(MalformedMessage)
-    case head(consumed: Int, framing: MessageFraming, marks: [UInt32])
+    case head(consumed: Int, framing: MessageFraming, marks: Marks)
+  }
+
+  /// Numbers that describe a head, folded into one.
+  struct Marks: Hashable {
+    private var sum: UInt64 = 0
+
+    mutating func add(_ number: UInt32) {
+      sum = (sum ^ UInt64(number)) &* 0x9E37_79B9_7F4A_7C15
+      sum ^= sum >> 29
+    }
+
+    mutating func add(_ range: ByteRange) {
+      add(range.offset)
+      add(range.count)
+    }
+
+    mutating func add(_ section: FieldSection) {
+      for field in section.fields {
+        add(UInt32(field.name.rawValue))
+        add(field.nameRange)
+        add(field.value)
+      }
+    }
   }
 
   // MARK: - Mutations
@@ -71,7 +94,7 @@ import Testing
 
   @Test func requests() {
     let corpus = Rows.requests.map(\.bytes)
-    rounds(90_000, salt: 1) { random in
+    rounds(40_000, salt: 1) { random in
       let bytes = mutate(random.pick(corpus), corpus, &random)
       let limits = Self.limits[random.below(4) == 0 ? 1 : 0]
       let buffer = ByteBuffer(bytes: bytes)
@@ -88,7 +111,7 @@ import Testing
 
   @Test func responses() {
     let corpus = Rows.responses.map(\.bytes)
-    rounds(60_000, salt: 2) { random in
+    rounds(25_000, salt: 2) { random in
       let bytes = mutate(random.pick(corpus), corpus, &random)
       let limits = Self.limits[random.below(4) == 0 ? 1 : 0]
       let toHead = random.below(4) == 0
@@ -114,10 +137,14 @@ import Testing
     do throws(MalformedMessage) {
       let result = try parser.parse(buffer)
       guard case .head(let head, let consumed) = result else { return (.needMore, .needMore) }
-      let marks =
-        [head.authority, head.path, head.methodRange].flatMap { [$0.offset, $0.count] }
-        + [head.keepsAlive, head.expectsContinue, head.asksForUpgrade].map { $0 ? 1 : 0 }
-        + self.marks(head.fields)
+      var marks = Marks()
+      marks.add(head.authority)
+      marks.add(head.path)
+      marks.add(head.methodRange)
+      marks.add(head.keepsAlive ? 1 : 0)
+      marks.add(head.expectsContinue ? 1 : 0)
+      marks.add(head.asksForUpgrade ? 1 : 0)
+      marks.add(head.fields)
       return (.head(consumed: consumed, framing: head.framing, marks: marks), result)
     } catch {
       return (.refused(error), .needMore)
@@ -130,21 +157,14 @@ import Testing
     do throws(MalformedMessage) {
       let result = try parser.parse(buffer, toHead: toHead)
       guard case .head(let head, let consumed) = result else { return (.needMore, .needMore) }
-      let marks =
-        [UInt32(head.status), head.keepsAlive ? 1 : 0, UInt32(head.minorVersion)]
-        + self.marks(head.fields)
+      var marks = Marks()
+      marks.add(UInt32(head.status))
+      marks.add(head.keepsAlive ? 1 : 0)
+      marks.add(UInt32(head.minorVersion))
+      marks.add(head.fields)
       return (.head(consumed: consumed, framing: head.framing, marks: marks), result)
     } catch {
       return (.refused(error), .needMore)
-    }
-  }
-
-  private func marks(_ section: FieldSection) -> [UInt32] {
-    section.fields.flatMap {
-      [
-        UInt32($0.name.rawValue), $0.nameRange.offset, $0.nameRange.count, $0.value.offset,
-        $0.value.count,
-      ]
     }
   }
 
@@ -156,7 +176,7 @@ import Testing
   ) -> Outcome {
     var buffer = ByteBuffer()
     var fed = 0
-    let largest = random.pick([1, 3, 20, 80])
+    let largest = random.pick([3, 20, 80, 80])
     while fed < bytes.count {
       let end = min(bytes.count, fed + 1 + random.below(largest))
       buffer.writeBytes(bytes[fed..<end])
@@ -172,6 +192,8 @@ import Testing
   private func agree(_ whole: Outcome, _ cut: Outcome, _ bytes: [UInt8]) -> String? {
     whole == cut ? nil : "\(whole) in one piece, \(cut) in several: \(bytes)"
   }
+
+  private static let notInAuthority = wire("/?#@\\, \"")
 
   /// Why an accepted request should not have been; nil if all is well.
   private func flaw(_ head: RequestHead, _ consumed: Int, _ bytes: [UInt8]) -> String? {
@@ -192,7 +214,7 @@ import Testing
     }
     if head.method == .connect { return "CONNECT" }
     if fields.copy(head.path).contains(where: { $0 <= 32 || $0 >= 127 }) { return "path" }
-    if fields.copy(head.authority).contains(where: { wire("/?#@\\, \"").contains($0) }) {
+    if fields.copy(head.authority).contains(where: Self.notInAuthority.contains) {
       return "authority"
     }
     return nil
@@ -200,12 +222,17 @@ import Testing
 
   /// Reads the lines of an accepted head in the plainest way and compares.
   private func flaw(_ section: FieldSection, _ consumed: Int, _ bytes: [UInt8]) -> String? {
-    let head = section.bytes.readableBytesView
-    guard head.suffix(4).elementsEqual([13, 10, 13, 10]) else { return "no empty line" }
-    guard bytes[..<consumed].suffix(head.count).elementsEqual(head) else { return "other bytes" }
-    guard head.count(where: { $0 == 0 || $0 == 127 }) == 0 else { return "control character" }
-    let lines = head.count { $0 == 10 }
-    guard lines == head.count(where: { $0 == 13 }) else { return "bare CR or LF" }
+    let head = Array(section.bytes.readableBytesView)
+    guard head.suffix(4) == [13, 10, 13, 10] else { return "no empty line" }
+    guard bytes[..<consumed].suffix(head.count) == head[...] else { return "other bytes" }
+    var lines = 0
+    var returns = 0
+    for byte in head {
+      if byte == 0 || byte == 127 { return "control character" }
+      if byte == ASCII.lineFeed { lines += 1 }
+      if byte == ASCII.carriageReturn { returns += 1 }
+    }
+    guard lines == returns else { return "bare CR or LF" }
     guard lines == section.fields.count + 2 else { return "\(lines) lines" }
     for field in section.fields {
       let name = section.copy(field.nameRange)
@@ -222,11 +249,11 @@ import Testing
   @Test func content() {
     let corpus =
       ContentDecoderTests.chunks.map(\.bytes) + ContentDecoderTests.badChunks.map(\.bytes)
-    rounds(60_000, salt: 3) { random in
+    rounds(25_000, salt: 3) { random in
       let bytes = mutate(random.pick(corpus), corpus, &random)
-      let framing = random.pick([
-        MessageFraming.chunked, .chunked, .chunked, .length(random.below(9)), .untilClose,
-      ])
+      let choice = random.below(8)
+      let framing: MessageFraming =
+        choice == 0 ? .length(random.below(9)) : choice == 1 ? .untilClose : .chunked
       let whole = decode(framing, bytes, pieces: [bytes.count])
       var pieces = [0]
       var left = bytes.count
@@ -245,7 +272,7 @@ import Testing
   /// What came of some content.
   struct Decoded: Equatable {
     var content: [UInt8] = []
-    var trailers: [UInt32]?
+    var trailers: Marks?
     var left = 0
     var refusal: MalformedMessage?
     var isOpen = false
@@ -265,7 +292,11 @@ import Testing
           case .needMore: break loop
           case .content(let slice): decoded.content += slice.readableBytesView
           case .end(let trailers):
-            decoded.trailers = trailers.map(marks)
+            decoded.trailers = trailers.map {
+              var marks = Marks()
+              marks.add($0)
+              return marks
+            }
             decoded.left = buffer.readableBytes + bytes.count - fed
             return decoded
           }
@@ -296,7 +327,7 @@ import Testing
   /// Lists of anything: elements lie in order within the range, never empty, never padded.
   @Test func lists() {
     let corpus = ["a, b, \"c,d\", e;f=\"g\\\"h\"", "W/\"a\",*", ",,a,,"].map(wire)
-    rounds(40_000, salt: 5) { random in
+    rounds(60_000, salt: 5) { random in
       let bytes = mutate(random.pick(corpus), corpus, &random)
       let lower = random.below(bytes.count + 1)
       let range = lower..<(lower + random.below(bytes.count - lower + 1))
