@@ -90,6 +90,7 @@ extension ClientConnection {
 
   /// Sends the head of a response that is passed through.
   func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus) {
+    closeIfContentIsDue()
     var buffer = loop.allocator.buffer(capacity: head.fields.bytes.readableBytes + 256)
     let framing = ResponseWriter.passedThrough(
       head, status, responseContext, now: loop.now, to: &buffer)
@@ -132,10 +133,8 @@ extension ClientConnection {
   }
 
   /// Sends an answer of our own for a request that could not be forwarded.
-  func sendError(_ code: Int, _ status: CacheStatus, isRequestComplete: Bool) {
+  func sendError(_ code: Int, _ status: CacheStatus) {
     response.status = status
-    // What is left of the request's content has nowhere to go.
-    if !isRequestComplete { response.closes = true }
     let reason = status.detail?.token ?? "error"
     answer(code, reason, retryAfter: code == 503 ? 1 : nil)
     flush()
@@ -143,6 +142,7 @@ extension ClientConnection {
 
   /// Sends an answer of our own.
   func answer(_ code: Int, _ reason: String, allow: Bool = false, retryAfter: Int? = nil) {
+    closeIfContentIsDue()
     var buffer = loop.allocator.buffer(capacity: 512)
     ResponseWriter.error(
       code, reason: reason, response.status, responseContext, allow: allow,
@@ -152,6 +152,12 @@ extension ClientConnection {
     write(buffer)
     flush()
     finishResponse()
+  }
+
+  /// A response that comes before the request is complete ends the connection: what the client still
+  /// sends may never come, or may be a long time coming (RFC 9112 §9.3).
+  private func closeIfContentIsDue() {
+    if isReceivingContent { response.closes = true }
   }
 
   // MARK: Tunnel

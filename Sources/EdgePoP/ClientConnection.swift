@@ -32,7 +32,6 @@ final class ClientConnection: ChannelDuplexHandler {
 
   /// The content of the request that is being answered, until it is complete.
   private var decoder: ContentDecoder?
-  private var discarded = 0
   private var inputIsClosed = false
   private var readIsPending = false
   private var isProcessing = false
@@ -49,6 +48,9 @@ final class ClientConnection: ChannelDuplexHandler {
 
   /// True if what is written goes out at once.
   var isWritable: Bool { context?.channel.isWritable ?? false }
+
+  /// True while content of the request that is being answered is still to come.
+  var isReceivingContent: Bool { decoder != nil }
 
   // MARK: Channel events
 
@@ -206,7 +208,6 @@ final class ClientConnection: ChannelDuplexHandler {
     requests += 1
     phase = .busy
     decoder = head.hasContent ? ContentDecoder(head.framing) : nil
-    discarded = 0
     timing.requestBegan(hasContent: head.hasContent)
     let keepsAlive =
       head.keepsAlive && !loop.isDraining && !inputIsClosed
@@ -251,11 +252,7 @@ final class ClientConnection: ChannelDuplexHandler {
       case .needMore: return false
       case .content(let content):
         timing.contentCame(content.readableBytes)
-        if let exchange {
-          exchange.requestContent(content)
-        } else {
-          discarded += content.readableBytes
-        }
+        exchange?.requestContent(content)
         return true
       case .end(let trailers):
         self.decoder = nil
@@ -295,38 +292,10 @@ final class ClientConnection: ChannelDuplexHandler {
     exchange = nil
     timing.requestEnded()
     if response.closes || (inputIsClosed && inbound.readableBytes == 0) { return linger() }
-    if decoder != nil {
-      // The rest of the request's content is dropped as it comes, if it is little.
-      if case .length(let length)? = response.request?.framing,
-        length > loop.limits.discardedContent
-      {
-        return linger()
-      }
-      afterDiscarding()
-    } else {
-      phase = .head
-    }
+    // Content that is still to come has nowhere to go.
+    if decoder != nil { return linger() }
+    phase = .head
     process()
-  }
-
-  private func afterDiscarding() {
-    while let decoder, phase.isBusy {
-      var rest = decoder
-      do throws(MalformedMessage) {
-        switch try rest.next(&inbound) {
-        case .needMore: return linger()
-        case .content(let content):
-          discarded += content.readableBytes
-          if discarded > loop.limits.discardedContent { return linger() }
-          self.decoder = rest
-        case .end:
-          self.decoder = nil
-          phase = .head
-        }
-      } catch {
-        return linger()
-      }
-    }
   }
 
   /// Closes so that the client can read the response to its end: closing at once while it is still
@@ -421,12 +390,5 @@ final class ClientConnection: ChannelDuplexHandler {
     exchange = nil
     context?.flush()
     linger()
-  }
-}
-
-extension ClientConnection.Phase {
-  var isBusy: Bool {
-    if case .busy = self { return true }
-    return false
   }
 }

@@ -101,8 +101,7 @@ final class Exchange {
     case .sendUpstreamHead(let head, let status): connection?.sendUpstreamHead(head, status)
     case .sendContent(let content): connection?.sendContent(content)
     case .sendEnd(let trailers): connection?.sendEnd(trailers)
-    case .sendError(let code, let status):
-      connection?.sendError(code, status, isRequestComplete: requestIsComplete)
+    case .sendError(let code, let status): connection?.sendError(code, status)
     case .abortClient: connection?.abort()
     case .tunnel(let head, let status): connection?.beginTunnel(head, status)
     }

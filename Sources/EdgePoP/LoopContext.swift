@@ -140,10 +140,11 @@ final class LoopContext {
           release(handler)
         }
       case .failure(let error):
-        health.failed(index, now: now)
-        shared.logger.warning(
-          "cannot connect to upstream",
-          metadata: ["upstream": "\(upstream.url)", "reason": "\(error)"])
+        if health.failed(index, now: now) {
+          shared.logger.warning(
+            "cannot connect to upstream",
+            metadata: ["upstream": "\(upstream.url)", "reason": "\(error)"])
+        }
         let isTimeout = (error as? ChannelError).map(Self.isTimeout) ?? false
         perform(pools[index].lost(), upstream: index)
         exchange.connectFailed(isTimeout ? .connectTimeout : .connect)

@@ -38,9 +38,6 @@ public struct ShellLimits: Sendable {
   public var upstreamConnections = 256
   /// Requests that wait for a connection to an upstream, on each event loop.
   public var upstreamQueue = 1024
-  /// Bytes of a request's content that are read and dropped after its response, to keep the
-  /// connection.
-  public var discardedContent = 256 << 10
   /// Bytes of pipelined requests that are read ahead.
   public var pipelined = 64 << 10
   /// Reading what a client still sends after its connection was to be closed.

@@ -5,6 +5,10 @@ public enum HTTPDate {
   /// Bytes of a date in the preferred form.
   public static let count = 29
 
+  /// The first second of the year 0 and the last of 9999: years have four digits.
+  private static let first: Int64 = -62_167_219_200
+  private static let last: Int64 = 253_402_300_799
+
   /// The moment that a date names, in seconds since 1970; nil for anything that is not an HTTP
   /// date.
   ///
@@ -18,7 +22,7 @@ public enum HTTPDate {
   }
 
   private static func parseFixed(_ bytes: Span<UInt8>) -> Int64? {
-    guard weekday(bytes, 0..<3, days) != nil, bytes[3] == ASCII.comma, bytes[4] == ASCII.space,
+    guard isWeekday(bytes, 0..<3), bytes[3] == ASCII.comma, bytes[4] == ASCII.space,
       let day = number(bytes, 5, 2), bytes[7] == ASCII.space,
       let month = month(bytes, 8), bytes[11] == ASCII.space,
       let year = number(bytes, 12, 4), bytes[16] == ASCII.space,
@@ -29,7 +33,7 @@ public enum HTTPDate {
 
   private static func parseAsctime(_ bytes: Span<UInt8>) -> Int64? {
     let day = bytes[8] == ASCII.space ? number(bytes, 9, 1) : number(bytes, 8, 2)
-    guard weekday(bytes, 0..<3, days) != nil, bytes[3] == ASCII.space,
+    guard isWeekday(bytes, 0..<3), bytes[3] == ASCII.space,
       let month = month(bytes, 4), bytes[7] == ASCII.space, let day,
       bytes[10] == ASCII.space, let time = timeOfDay(bytes, 11), bytes[19] == ASCII.space,
       let year = number(bytes, 20, 4)
@@ -39,7 +43,7 @@ public enum HTTPDate {
 
   private static func parseRFC850(_ bytes: Span<UInt8>, now: Instant) -> Int64? {
     guard let comma = bytes.firstIndex(of: ASCII.comma, in: 0..<bytes.count),
-      bytes.count == comma &+ 24, weekday(bytes, 0..<comma, longDays) != nil,
+      bytes.count == comma &+ 24, isLongWeekday(bytes, 0..<comma),
       bytes[comma &+ 1] == ASCII.space,
       let day = number(bytes, comma &+ 2, 2), bytes[comma &+ 4] == ASCII.dash,
       let month = month(bytes, comma &+ 5), bytes[comma &+ 8] == ASCII.dash,
@@ -49,12 +53,15 @@ public enum HTTPDate {
     else { return nil }
     let thisYear = civil(days: floorDiv(now.seconds, 86400)).year
     var year = thisYear - thisYear % 100 + short
-    if year > thisYear + 50 { year -= 100 }
+    let halfCenturyBefore = daysFromCivil(year - 50, month, day) * 86400 + time
+    if halfCenturyBefore > now.seconds { year -= 100 }
     return moment(year, month, day, time)
   }
 
-  /// Writes a date in the preferred form, 29 bytes. O(1).
-  public static func write(_ seconds: Int64, _ body: (UInt8) -> Void) {
+  /// Writes a date in the preferred form, 29 bytes; a moment before the year 0 or after 9999, which
+  /// the form cannot name, as the nearest that it can. O(1).
+  public static func write(_ moment: Int64, _ body: (UInt8) -> Void) {
+    let seconds = min(max(moment, first), last)
     let dayNumber = floorDiv(seconds, 86400)
     let date = civil(days: dayNumber)
     let rest = Int(seconds - dayNumber * 86400)
@@ -95,26 +102,21 @@ public enum HTTPDate {
 
   private static let days: StaticString = "SunMonTueWedThuFriSat"
   private static let months: StaticString = "JanFebMarAprMayJunJulAugSepOctNovDec"
-  private static let longDays: StaticString =
-    "Sunday Monday Tuesday WednesdayThursday Friday Saturday "
 
-  private static func weekday(
-    _ bytes: Span<UInt8>, _ range: Range<Int>, _ names: StaticString
-  ) -> Int? {
-    let width = names.utf8CodeUnitCount / 7
-    guard range.count <= width else { return nil }
-    return names.withUTF8Buffer { table in
-      for day in 0..<7 {
-        var matches = true
-        for offset in 0..<width {
-          let expected = table[day * width + offset]
-          let byte = offset < range.count ? bytes[range.lowerBound + offset] : ASCII.space
-          if byte.asciiLowercased != expected.asciiLowercased { matches = false }
-        }
-        if matches { return day }
-      }
-      return nil
-    }
+  private static func isWeekday(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let name = bytes.extracting(range)
+    return name.equalsIgnoringCase("sun") || name.equalsIgnoringCase("mon")
+      || name.equalsIgnoringCase("tue") || name.equalsIgnoringCase("wed")
+      || name.equalsIgnoringCase("thu") || name.equalsIgnoringCase("fri")
+      || name.equalsIgnoringCase("sat")
+  }
+
+  private static func isLongWeekday(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    let name = bytes.extracting(range)
+    return name.equalsIgnoringCase("sunday") || name.equalsIgnoringCase("monday")
+      || name.equalsIgnoringCase("tuesday") || name.equalsIgnoringCase("wednesday")
+      || name.equalsIgnoringCase("thursday") || name.equalsIgnoringCase("friday")
+      || name.equalsIgnoringCase("saturday")
   }
 
   private static func month(_ bytes: Span<UInt8>, _ start: Int) -> Int? {
@@ -168,7 +170,7 @@ public enum HTTPDate {
   /// that the leap day comes last.
   private static func daysFromCivil(_ year: Int, _ month: Int, _ day: Int) -> Int64 {
     let shifted = month <= 2 ? year - 1 : year
-    let era = shifted / 400
+    let era = shifted >= 0 ? shifted / 400 : (shifted - 399) / 400
     let yearOfEra = shifted - era * 400
     let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
     let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear

@@ -100,12 +100,16 @@ struct StatusLine {
       return true
     }
     guard matches else { throw .statusLine }
+    // Each byte is judged once it is there: a head may end before the line has all of its parts.
+    var index = 7
+    while index < 12, index < bytes.count {
+      let fits = index == 8 ? bytes[index] == ASCII.space : bytes[index].isDigit
+      guard fits else { throw .statusLine }
+      index &+= 1
+    }
     // HTTP/1.1 SP 200, then SP or the end of the line: some servers leave out both SP and reason.
     guard bytes.count > 12 else { return nil }
-    guard bytes[7].isDigit, bytes[8] == ASCII.space,
-      let status = bytes.decimal(9..<12), status >= 100
-    else { throw .statusLine }
-    var index = 12
+    guard let status = bytes.decimal(9..<12), status >= 100 else { throw .statusLine }
     if bytes[index] == ASCII.space {
       index &+= 1
     } else if bytes[index] != ASCII.carriageReturn {

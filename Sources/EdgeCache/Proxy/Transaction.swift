@@ -162,12 +162,6 @@ public struct Transaction {
     }
   }
 
-  /// True while the response still to be sent to the client is not complete.
-  public var isAnswering: Bool {
-    if case .answered = state { return false }
-    return true
-  }
-
   /// True while the upstream's response goes to the store, at a pace that no client sets.
   public var isFilling: Bool {
     if case .filling = upstream { return true }
@@ -517,6 +511,7 @@ public struct Transaction {
       flight.truncate()
     case .passing: abort()
     case .waiting:
+      invalidateIfUnsafe()
       // RFC 9110 §9.2.2: a proxy repeats only what is idempotent, and only once.
       if mayRetry, forwardAttempts < 2, request.method.isIdempotent, let lastForward,
         hasClient || isLeading
@@ -529,6 +524,12 @@ public struct Transaction {
       }
       fail(failure, now)
     }
+  }
+
+  /// An unsafe request whose answer will not be seen may have been carried out all the same; what is
+  /// stored for its target is as doubtful as after an answer (RFC 9111 §4.4).
+  private func invalidateIfUnsafe() {
+    if !request.method.isSafe { store.invalidate(key) }
   }
 
   private var isLeading: Bool {
@@ -560,6 +561,7 @@ public struct Transaction {
       switch upstream {
       case .waiting, .passing:
         upstream = .idle
+        invalidateIfUnsafe()
         actions.append(.cancelUpstream)
       case .idle, .filling, .draining: break
       }

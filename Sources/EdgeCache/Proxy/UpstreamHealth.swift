@@ -46,16 +46,18 @@ public struct UpstreamHealth: Sendable {
     return rest.min { records[$0].heldUntil < records[$1].heldUntil }
   }
 
-  /// The upstream could not be connected to. O(1).
-  public mutating func failed(_ upstream: Int, now: Instant) {
+  /// The upstream could not be connected to; true if it is left out from now on, false if it was
+  /// already: a burst of failures at once is one failure. O(1).
+  @discardableResult
+  public mutating func failed(_ upstream: Int, now: Instant) -> Bool {
     let record = records[upstream]
-    // A burst of failures at once is one failure.
-    guard record.heldUntil <= now else { return }
+    guard record.heldUntil <= now else { return false }
     let doubled = Self.holdDown.lowerBound << Int64(min(record.failures, 5))
     let hold = min(doubled, Self.holdDown.upperBound)
     records[upstream] = Record(
       failures: record.failures + 1,
       heldUntil: Instant(milliseconds: now.milliseconds + hold))
+    return true
   }
 
   /// The upstream was connected to. O(1).

@@ -8,13 +8,28 @@ import NIOCore
 struct PatternBytes: Equatable, Sendable {
   /// The content's length, which also seeds it.
   let count: Int
+  /// The first bytes of the content; the rest repeats them.
+  private let period: [UInt8]
+
+  /// The length after which the content repeats: a prime, so that pieces which were joined at a
+  /// wrong place show, whatever power of two they were cut at.
+  private static let longestPeriod = 65_521
+
+  /// The content of `count` bytes. O(1) past 64 KiB.
+  init(count: Int) {
+    self.count = count
+    let length = min(count, Self.longestPeriod)
+    period = (0..<length).map { index in
+      UInt8(truncatingIfNeeded: Self.word(index / 8, seed: count) >> UInt64(index % 8 * 8))
+    }
+  }
 
   /// The entity tag of this content.
   var entityTag: String { "\"bytes-\(count)\"" }
 
-  /// The eight bytes at `8 * index`: SplitMix64's output function on a counter.
-  private func word(_ index: Int) -> UInt64 {
-    var mixed = UInt64(truncatingIfNeeded: count) &* 0xD134_2543_DE82_EF95
+  /// Eight bytes of the content: SplitMix64's output function on a counter.
+  private static func word(_ index: Int, seed: Int) -> UInt64 {
+    var mixed = UInt64(truncatingIfNeeded: seed) &* 0xD134_2543_DE82_EF95
     mixed &+= UInt64(truncatingIfNeeded: index &+ 1) &* 0x9E37_79B9_7F4A_7C15
     mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
     mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
@@ -25,15 +40,10 @@ struct PatternBytes: Equatable, Sendable {
   func append(_ range: Range<Int>, to buffer: inout ByteBuffer) {
     var position = range.lowerBound
     while position < range.upperBound {
-      let bytes = word(position / 8)
-      let offset = position % 8
-      if offset == 0 && range.upperBound - position >= 8 {
-        buffer.writeInteger(bytes, endianness: .little)
-        position += 8
-      } else {
-        buffer.writeInteger(UInt8(truncatingIfNeeded: bytes >> UInt64(offset * 8)))
-        position += 1
-      }
+      let start = position % period.count
+      let end = min(period.count, start + range.upperBound - position)
+      buffer.writeBytes(period[start..<end])
+      position += end - start
     }
   }
 }
