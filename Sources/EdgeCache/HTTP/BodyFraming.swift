@@ -21,7 +21,7 @@ enum BodyFraming {
     if hasTransferEncoding {
       if minorVersion == 0 { throw .transferEncodingInHTTP10 }
       if length != nil { throw .contentLengthWithTransferEncoding }
-      guard try isChunked(fields) else { throw .transferEncoding }
+      try requireChunked(fields)
       return .chunked
     }
     guard let length else { return .none }
@@ -43,7 +43,8 @@ enum BodyFraming {
     if hasTransferEncoding {
       if minorVersion == 0 { throw .transferEncodingInHTTP10 }
       if length != nil { throw .contentLengthWithTransferEncoding }
-      return try isChunked(fields) ? .chunked : .untilClose
+      try requireChunked(fields)
+      return .chunked
     }
     return length.map { .length($0) } ?? .untilClose
   }
@@ -75,8 +76,16 @@ enum BodyFraming {
     return agreed
   }
 
-  /// True if `chunked` is the one and only transfer coding, false if it is absent.
-  private static func isChunked(_ fields: FieldSection) throws(MalformedMessage) -> Bool {
+  /// False if a response that has no content says that it has some: whether the upstream then sends
+  /// any is anybody's guess, so the connection cannot be used again.
+  static func isEmptyAsSaid(_ fields: FieldSection, status: Int, length: Int?) -> Bool {
+    if status >= 200, status != 204, status != 304 { return true }
+    if fields.contains(.transferEncoding) { return false }
+    return status == 304 || length ?? 0 == 0
+  }
+
+  /// Throws unless `chunked` is the one and only transfer coding.
+  private static func requireChunked(_ fields: FieldSection) throws(MalformedMessage) {
     var codings = 0
     var chunked = 0
     var lastIsChunked = false
@@ -92,6 +101,5 @@ enum BodyFraming {
     if codings > 1 || chunked == 0 {
       throw chunked == 0 ? .transferEncoding : .transferCodingUnknown
     }
-    return true
   }
 }

@@ -179,10 +179,15 @@ extension Span<UInt8> {
     return value
   }
 
-  /// Calls `body` with each element of a comma-separated list, quoted strings kept whole, empty
-  /// elements left out (RFC 9110 §5.6.1). Stops when `body` returns false. O(n).
+  /// Calls `body` with each element of a comma-separated list, empty elements left out
+  /// (RFC 9110 §5.6.1). Stops when `body` returns false. O(n).
+  ///
+  /// Quoted strings are kept whole, unless the list is one of tokens: there a quote means nothing,
+  /// and must not be able to hide the elements behind it.
   @inlinable
-  public func forEachListElement(_ range: Range<Int>, _ body: (Range<Int>) -> Bool) {
+  public func forEachListElement(
+    _ range: Range<Int>, ofTokens: Bool = false, _ body: (Range<Int>) -> Bool
+  ) {
     var start = range.lowerBound
     var index = start
     var quoted = false
@@ -191,7 +196,7 @@ extension Span<UInt8> {
         let element = trimmingWhitespace(start..<index)
         if !element.isEmpty, !body(element) { return }
         start = index &+ 1
-      } else if self[index] == ASCII.quote {
+      } else if !ofTokens, self[index] == ASCII.quote {
         quoted.toggle()
       } else if quoted, self[index] == ASCII.backslash, index &+ 1 < range.upperBound {
         index &+= 1

@@ -77,6 +77,14 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
       false
     }
   }
+
+  /// True for fields whose value is a list of tokens, without quoted strings.
+  var isTokenList: Bool {
+    switch self {
+    case .connection, .vary, .upgrade, .trailer: true
+    default: false
+    }
+  }
 }
 
 /// Finds the known name of a field from a hash that the parser computes while it scans.

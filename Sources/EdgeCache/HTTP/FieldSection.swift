@@ -80,7 +80,7 @@ public struct FieldSection: Sendable {
     let span = bytes.readableBytesUInt8Span
     for field in fields where field.name == name {
       var goOn = true
-      span.forEachListElement(field.value.range) { element in
+      span.forEachListElement(field.value.range, ofTokens: name.isTokenList) { element in
         goOn = body(span, element)
         return goOn
       }

@@ -71,12 +71,18 @@ public struct ResponseParser: Sendable {
         keepsAlive = true
       }
     }
+    let length = try BodyFraming.contentLength(fields)
+    if framing == .untilClose
+      || !BodyFraming.isEmptyAsSaid(fields, status: line.status, length: length)
+    {
+      keepsAlive = false
+    }
     return .head(
       ResponseHead(
         fields: fields, status: line.status, reason: line.reason,
         minorVersion: line.minorVersion, framing: framing,
-        contentLength: try BodyFraming.contentLength(fields),
-        keepsAlive: keepsAlive && framing != .untilClose),
+        contentLength: length,
+        keepsAlive: keepsAlive),
       consumed: end)
   }
 }

@@ -165,6 +165,7 @@ extension Rows {
     field("close wins", "9112 §9.3", "Connection: keep-alive, close", "close"),
     field("longer than close", "9110 §7.6.1", "Connection: closed", "keep"),
     field("shorter than close", "9110 §7.6.1", "Connection: clos", "keep"),
+    field("close behind a stray quote", "9110 §7.6.1", "Connection: \"x, close", "close"),
     field("quoted close", "9110 §7.6.1", "Connection: \"close\"", "keep"),
     field("empty Connection", "9110 §7.6.1", "Connection:", "keep"),
     field("Proxy-Connection says nothing", "9112 §C.2.2", "Proxy-Connection: close", "keep"),

@@ -158,7 +158,18 @@ extension Rows {
     good("101", "9112 §6.3", "HTTP/1.1 101 x↵Upgrade: y↵↵", "framing=none interim"),
     good("103", "9112 §6.3", "HTTP/1.1 103↵Content-Length: 5↵↵", "framing=none cl=5"),
     good("204", "9112 §6.3", "HTTP/1.1 204 No Content↵↵", "framing=none keep cl=none"),
-    good("204, length", "9112 §6.3", "HTTP/1.1 204 x↵Content-Length: 5↵↵", "framing=none cl=5"),
+    good(
+      "204, length", "9112 §6.3", "HTTP/1.1 204 x↵Content-Length: 5↵↵", "framing=none close cl=5"),
+    good(
+      "204, length 0", "9112 §6.3", "HTTP/1.1 204 x↵Content-Length: 0↵↵", "framing=none keep cl=0"),
+    good(
+      "204, coding", "9112 §6.3", "HTTP/1.1 204 x↵Transfer-Encoding: chunked↵↵",
+      "framing=none close"),
+    good(
+      "304, coding", "9112 §6.3", "HTTP/1.1 304 x↵Transfer-Encoding: chunked↵↵",
+      "framing=none close"),
+    good(
+      "304, length", "9112 §6.3", "HTTP/1.1 304 x↵Content-Length: 5↵↵", "framing=none keep cl=5"),
     good("304", "9112 §6.3", "HTTP/1.1 304 x↵↵", "framing=none keep"),
     good("304, length", "9112 §6.3", "HTTP/1.1 304 x↵Content-Length: 5↵↵", "framing=none cl=5"),
     good("304, coding", "9112 §6.3", "HTTP/1.1 304↵Transfer-Encoding: chunked↵↵", "framing=none"),
