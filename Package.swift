@@ -99,7 +99,15 @@ let package = Package(
     ),
     .testTarget(
       name: "EdgePoPTests",
-      dependencies: ["EdgePoP", "EdgeCache", "EdgeFleet"],
+      dependencies: [
+        "EdgePoP",
+        "EdgeCache",
+        "EdgeFleet",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
       swiftSettings: settings
     ),
     .testTarget(

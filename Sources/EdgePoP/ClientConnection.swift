@@ -33,6 +33,7 @@ final class ClientConnection: ChannelDuplexHandler {
   /// The content of the request that is being answered, until it is complete.
   private var decoder: ContentDecoder?
   private var inputIsClosed = false
+  private var outputIsClosed = false
   private var readIsPending = false
   private var isProcessing = false
 
@@ -77,7 +78,8 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Reading stops while the upstream takes no content and while pipelined requests wait.
   private var shouldRead: Bool {
     switch phase {
-    case .head, .lingering, .closed: return true
+    case .lingering, .closed: return true
+    case .head: return isWritable || inbound.readableBytes < loop.limits.pipelined
     case .tunnel: return exchange?.acceptsContent ?? false
     case .busy:
       if decoder != nil { return exchange?.acceptsContent ?? true }
@@ -117,10 +119,13 @@ final class ClientConnection: ChannelDuplexHandler {
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     guard context.channel.isWritable else { return }
-    if case .tunnel = phase {
-      exchange?.tunnelClientIsWritable()
-    } else {
-      exchange?.clientIsWritable()
+    switch phase {
+    case .tunnel: exchange?.tunnelClientIsWritable()
+    case .busy: exchange?.clientIsWritable()
+    case .head:
+      process()
+      context.flush()
+    case .lingering, .closed: break
     }
   }
 
@@ -137,7 +142,9 @@ final class ClientConnection: ChannelDuplexHandler {
     inputIsClosed = true
     switch phase {
     case .busy where decoder == nil: break
-    case .head, .busy, .tunnel, .lingering: close()
+    case .head: process()
+    case .lingering: if outputIsClosed { close() }
+    case .busy, .tunnel: close()
     case .closed: break
     }
   }
@@ -168,7 +175,8 @@ final class ClientConnection: ChannelDuplexHandler {
     var goOn = true
     while goOn {
       switch phase {
-      case .head: goOn = readHead()
+      // Who pipelines without reading waits: answers would pile up.
+      case .head: goOn = isWritable && readHead()
       case .busy: goOn = decoder != nil && readContent()
       case .tunnel:
         goOn = false
@@ -185,13 +193,15 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   private func readHead() -> Bool {
-    guard inbound.readableBytes > 0 else {
-      if inputIsClosed { close() }
-      return false
-    }
     do throws(MalformedMessage) {
-      guard case .head(let head, let consumed) = try parser.parse(inbound) else {
-        timing.headBegan()
+      guard inbound.readableBytes > 0,
+        case .head(let head, let consumed) = try parser.parse(inbound)
+      else {
+        if inputIsClosed {
+          linger()
+        } else if inbound.readableBytes > 0 {
+          timing.headBegan()
+        }
         return false
       }
       inbound.moveReaderIndex(forwardBy: consumed)
@@ -210,7 +220,7 @@ final class ClientConnection: ChannelDuplexHandler {
     decoder = head.hasContent ? ContentDecoder(head.framing) : nil
     timing.requestBegan(hasContent: head.hasContent)
     let keepsAlive =
-      head.keepsAlive && !loop.isDraining && !inputIsClosed
+      head.keepsAlive && !loop.isDraining && !(inputIsClosed && inbound.readableBytes == 0)
       && requests < loop.limits.requestsPerConnection && !timing.isOld
     response = ResponseInProgress(
       request: head, closes: !keepsAlive, minorVersion: head.minorVersion, started: loop.now)
@@ -298,17 +308,20 @@ final class ClientConnection: ChannelDuplexHandler {
     process()
   }
 
-  /// Closes so that the client can read the response to its end: closing at once while it is still
-  /// sending would destroy what it has not read (RFC 9112 §9.6).
+  /// Closes so that the client can read the response to its end: closing at once would destroy what
+  /// has not been sent, and while the client is still sending, what it has not read (RFC 9112 §9.6).
   private func linger() {
     guard let context else { return }
     phase = .lingering
     timing.lingers()
-    context.flush()
-    if inputIsClosed {
-      context.close(promise: nil)
-    } else {
-      context.close(mode: .output, promise: nil)
+    let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
+    sent.assumeIsolated().whenComplete { [self] _ in
+      outputIsClosed = true
+      if inputIsClosed {
+        close()
+      } else {
+        self.context?.close(mode: .output, promise: nil)
+      }
     }
     resumeReading()
   }
@@ -330,7 +343,10 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Closes the connection when it is idle, or after the response.
   func drain() {
     response.closes = true
-    if case .head = phase, inbound.readableBytes == 0 { close() }
+    guard case .head = phase, inbound.readableBytes == 0, let context else { return }
+    // The end of the last response may still wait for the client to read.
+    let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
+    sent.assumeIsolated().whenComplete { [self] _ in close() }
   }
 
   // MARK: Time
