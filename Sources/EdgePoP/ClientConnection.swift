@@ -1,4 +1,5 @@
 import EdgeCache
+import Glibc
 import NIOCore
 
 // One client connection over HTTP/1.1: reads requests, answers hits at once, and gives everything
@@ -275,12 +276,8 @@ final class ClientConnection: ChannelDuplexHandler {
       self.decoder = nil
       let left = exchange
       exchange = nil
-      if response.hasBegun {
-        close()
-      } else {
-        left?.clientGone()
-        refuse(error)
-      }
+      left?.clientGone()
+      if response.hasBegun { close() } else { refuse(error) }
       return false
     }
   }
@@ -326,9 +323,15 @@ final class ClientConnection: ChannelDuplexHandler {
     resumeReading()
   }
 
-  /// Closes the connection at once.
+  /// Closes the connection at once, whatever has not been sent.
   func close() {
     phase = .closed
+    if response.framing == .untilClose, !outputIsClosed,
+      let options = context?.channel as? any SocketOptionProvider
+    {
+      // An orderly end would make what was sent look whole (RFC 9112 §8); a reset does not.
+      _ = options.setSoLinger(Glibc.linger(l_onoff: 1, l_linger: 0))
+    }
     context?.close(promise: nil)
   }
 
@@ -365,8 +368,9 @@ final class ClientConnection: ChannelDuplexHandler {
       loop.counters.timeouts += 1
       let left = exchange
       exchange = nil
-      if response.hasBegun { return close() }
       left?.clientGone()
+      // Between requests the response is the last one's.
+      if case .busy = phase, response.hasBegun { return close() }
       phase = .busy
       response = ResponseInProgress(
         request: nil, closes: true, minorVersion: 1, started: loop.now)
