@@ -128,6 +128,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: ["EdgeFleet", "edge-pop", "purge-cli", "edge-load"],
+      exclude: ["Servers"],
       swiftSettings: settings
     ),
   ]
