@@ -220,8 +220,10 @@ public struct Transaction {
 
   private mutating func forward(_ reason: ForwardReason, _ now: Instant) {
     status = .forwarded(reason)
+    // What must be validated for each request cannot be shared, so nobody is made to wait for it.
+    let alone = goesAlone || stale?.freshness.isNeverReusable == true
     let plan = store.plan(
-      key, request: request.fields, stale: stale, alone: goesAlone, now: now, wake: wake)
+      key, request: request.fields, stale: stale, alone: alone, now: now, wake: wake)
     switch plan {
     case .stored(let response):
       answer(response, .hit(ttl: response.freshness.ttl(now)))
