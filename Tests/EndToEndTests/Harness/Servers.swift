@@ -161,3 +161,18 @@ struct Nginx: Server {
     return lines.filter { !$0.contains(" /mark-") }
   }
 }
+
+/// A running WebSocket server of another make, which sends every message back.
+struct WebSocketEcho: Server {
+  let process: RunningProcess
+  let port: Int
+
+  static func start(on stage: Stage) async throws -> WebSocketEcho {
+    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("Servers/websocket-echo.py").path
+    let process = try stage.start(try Programs.system("python3"), [script])
+    let line = try await process.line(containing: "listening on ")
+    return WebSocketEcho(
+      process: process, port: try EndToEndTests.port(after: "listening on ", in: line))
+  }
+}
