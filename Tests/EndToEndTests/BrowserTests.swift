@@ -98,7 +98,8 @@ extension EndToEnd {
           try await second.open(pop.url + asset)
           try await second.reload()
         }
-        #expect(try await nginx.requests().count == asked.count + 2)
+        let requests = try await nginx.requests()
+        #expect(requests.count == asked.count + 2, "\(requests)")
       }
     }
 
@@ -122,18 +123,19 @@ extension EndToEnd {
         let reloaded = try await fetch("{cache: 'reload'}")
         #expect(reloaded != stored)
         let validated = try await fetch("{cache: 'no-cache'}")
-        #expect(validated != reloaded)
+        #expect(validated != stored && validated != reloaded)
         #expect(try await nginx.requests().count == before + 3)
-        // Which freshened what the PoP has for the next visitor.
-        #expect(try await pop.request("GET", "/data.json").text == validated)
+        // They are passed through: what the PoP has for the next visitor is what it had.
+        let next = try await pop.request("GET", "/data.json")
+        #expect(next.text == stored, "\(next.fields)")
 
         for _ in 1...2 {
           let posted = try await browser.evaluate(
             "fetch('/form', {method: 'POST', body: 'x'.repeat(70000)}).then(r => r.text())")
           #expect(posted == "POST 70000")
         }
-        #expect(
-          try await nginx.requests().dropFirst(before + 3) == ["POST /form 200", "POST /form 200"])
+        let requests = try await nginx.requests()
+        #expect(requests.dropFirst(before + 3) == ["POST /form 200", "POST /form 200"])
       }
     }
 
@@ -143,7 +145,9 @@ extension EndToEnd {
         let echo = try await WebSocketEcho.start(on: stage)
         let pop = try await PoP.start(on: stage, upstream: echo)
         let browser = try await Browser.start(on: stage, profile: "profile")
-        try await browser.open("about:blank")
+        // Browsers let only a page of this machine talk to this machine.
+        let origin = try await SampleOrigin.start(on: stage)
+        try await browser.open("\(origin.url)/")
         let answers = try await browser.evaluate(
           """
           new Promise((done, fail) => {

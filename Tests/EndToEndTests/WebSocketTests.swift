@@ -32,13 +32,14 @@ extension EndToEnd {
       }
     }
 
-    @Test("A refusal of the upgrade is an ordinary response")
+    /// The sample origin is such a server: after a request with Upgrade it reads no other.
+    @Test("A refusal of the upgrade is an ordinary response, and its connection not used again")
     func refusal() async throws {
       try await Stage.run { stage in
         let origin = try await SampleOrigin.start(on: stage)
         let pop = try await PoP.start(on: stage, upstream: origin)
         let statuses = try await onThread {
-          let connection = try HTTPConnection(port: pop.port)
+          let connection = try HTTPConnection(port: pop.port, limit: 5)
           return [
             try connection.request("GET", "/none", Self.handshake).status,
             try connection.request("GET", "/bytes/3").status,

@@ -12,15 +12,15 @@ protocol Server: Sendable {
 extension Server {
   var url: String { "http://127.0.0.1:\(port)" }
 
-  /// One request on a connection of its own.
+  /// One request on a connection of its own; without a host it names the server, as curl does.
   func request(
-    _ method: String = "GET", _ target: String, host: String = "127.0.0.1",
+    _ method: String = "GET", _ target: String, host: String? = nil,
     _ fields: [String] = [], content: [UInt8]? = nil
   ) async throws -> Response {
     let port = port
     return try await onThread {
       try HTTPConnection(port: port).request(
-        method, target, host: host, fields + ["Connection: close"], content: content)
+        method, target, host: host ?? "127.0.0.1:\(port)", fields + ["Connection: close"], content: content)
     }
   }
 }
