@@ -1,4 +1,5 @@
 import EdgeCache
+import Glibc
 import NIOCore
 
 // One client connection over HTTP/1.1: reads requests, answers hits at once, and gives everything
@@ -33,6 +34,7 @@ final class ClientConnection: ChannelDuplexHandler {
   /// The content of the request that is being answered, until it is complete.
   private var decoder: ContentDecoder?
   private var inputIsClosed = false
+  private var outputIsClosed = false
   private var readIsPending = false
   private var isProcessing = false
 
@@ -77,7 +79,8 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Reading stops while the upstream takes no content and while pipelined requests wait.
   private var shouldRead: Bool {
     switch phase {
-    case .head, .lingering, .closed: return true
+    case .lingering, .closed: return true
+    case .head: return isWritable || inbound.readableBytes < loop.limits.pipelined
     case .tunnel: return exchange?.acceptsContent ?? false
     case .busy:
       if decoder != nil { return exchange?.acceptsContent ?? true }
@@ -117,10 +120,13 @@ final class ClientConnection: ChannelDuplexHandler {
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     guard context.channel.isWritable else { return }
-    if case .tunnel = phase {
-      exchange?.tunnelClientIsWritable()
-    } else {
-      exchange?.clientIsWritable()
+    switch phase {
+    case .tunnel: exchange?.tunnelClientIsWritable()
+    case .busy: exchange?.clientIsWritable()
+    case .head:
+      process()
+      context.flush()
+    case .lingering, .closed: break
     }
   }
 
@@ -137,7 +143,9 @@ final class ClientConnection: ChannelDuplexHandler {
     inputIsClosed = true
     switch phase {
     case .busy where decoder == nil: break
-    case .head, .busy, .tunnel, .lingering: close()
+    case .head: process()
+    case .lingering: if outputIsClosed { close() }
+    case .busy, .tunnel: close()
     case .closed: break
     }
   }
@@ -168,7 +176,8 @@ final class ClientConnection: ChannelDuplexHandler {
     var goOn = true
     while goOn {
       switch phase {
-      case .head: goOn = readHead()
+      // Who pipelines without reading waits: answers would pile up.
+      case .head: goOn = isWritable && readHead()
       case .busy: goOn = decoder != nil && readContent()
       case .tunnel:
         goOn = false
@@ -185,13 +194,15 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   private func readHead() -> Bool {
-    guard inbound.readableBytes > 0 else {
-      if inputIsClosed { close() }
-      return false
-    }
     do throws(MalformedMessage) {
-      guard case .head(let head, let consumed) = try parser.parse(inbound) else {
-        timing.headBegan()
+      guard inbound.readableBytes > 0,
+        case .head(let head, let consumed) = try parser.parse(inbound)
+      else {
+        if inputIsClosed {
+          linger()
+        } else if inbound.readableBytes > 0 {
+          timing.headBegan()
+        }
         return false
       }
       inbound.moveReaderIndex(forwardBy: consumed)
@@ -210,7 +221,7 @@ final class ClientConnection: ChannelDuplexHandler {
     decoder = head.hasContent ? ContentDecoder(head.framing) : nil
     timing.requestBegan(hasContent: head.hasContent)
     let keepsAlive =
-      head.keepsAlive && !loop.isDraining && !inputIsClosed
+      head.keepsAlive && !loop.isDraining && !(inputIsClosed && inbound.readableBytes == 0)
       && requests < loop.limits.requestsPerConnection && !timing.isOld
     response = ResponseInProgress(
       request: head, closes: !keepsAlive, minorVersion: head.minorVersion, started: loop.now)
@@ -265,12 +276,8 @@ final class ClientConnection: ChannelDuplexHandler {
       self.decoder = nil
       let left = exchange
       exchange = nil
-      if response.hasBegun {
-        close()
-      } else {
-        left?.clientGone()
-        refuse(error)
-      }
+      left?.clientGone()
+      if response.hasBegun { close() } else { refuse(error) }
       return false
     }
   }
@@ -298,24 +305,33 @@ final class ClientConnection: ChannelDuplexHandler {
     process()
   }
 
-  /// Closes so that the client can read the response to its end: closing at once while it is still
-  /// sending would destroy what it has not read (RFC 9112 §9.6).
+  /// Closes so that the client can read the response to its end: closing at once would destroy what
+  /// has not been sent, and while the client is still sending, what it has not read (RFC 9112 §9.6).
   private func linger() {
     guard let context else { return }
     phase = .lingering
     timing.lingers()
-    context.flush()
-    if inputIsClosed {
-      context.close(promise: nil)
-    } else {
-      context.close(mode: .output, promise: nil)
+    let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
+    sent.assumeIsolated().whenComplete { [self] _ in
+      outputIsClosed = true
+      if inputIsClosed {
+        close()
+      } else {
+        self.context?.close(mode: .output, promise: nil)
+      }
     }
     resumeReading()
   }
 
-  /// Closes the connection at once.
+  /// Closes the connection at once, whatever has not been sent.
   func close() {
     phase = .closed
+    if response.framing == .untilClose, !outputIsClosed,
+      let options = context?.channel as? any SocketOptionProvider
+    {
+      // An orderly end would make what was sent look whole (RFC 9112 §8); a reset does not.
+      _ = options.setSoLinger(Glibc.linger(l_onoff: 1, l_linger: 0))
+    }
     context?.close(promise: nil)
   }
 
@@ -330,7 +346,10 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Closes the connection when it is idle, or after the response.
   func drain() {
     response.closes = true
-    if case .head = phase, inbound.readableBytes == 0 { close() }
+    guard case .head = phase, inbound.readableBytes == 0, let context else { return }
+    // The end of the last response may still wait for the client to read.
+    let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
+    sent.assumeIsolated().whenComplete { [self] _ in close() }
   }
 
   // MARK: Time
@@ -349,8 +368,9 @@ final class ClientConnection: ChannelDuplexHandler {
       loop.counters.timeouts += 1
       let left = exchange
       exchange = nil
-      if response.hasBegun { return close() }
       left?.clientGone()
+      // Between requests the response is the last one's.
+      if case .busy = phase, response.hasBegun { return close() }
       phase = .busy
       response = ResponseInProgress(
         request: nil, closes: true, minorVersion: 1, started: loop.now)

@@ -93,6 +93,8 @@ struct ConnectionTiming {
       if let headSince {
         return now - headSince > limits.head ? .requestTimeout : .fine
       }
+      // While a response is still on its way to the client, the connection is not idle.
+      if unsent > 0 { idleSince = now }
       let limit = hasServed ? limits.keepAlive : limits.firstByte
       return now - idleSince > limit ? .close : .fine
     case .busy:

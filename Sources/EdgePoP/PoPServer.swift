@@ -217,6 +217,8 @@ public final class PoPServer: Service {
         error.errnoCode == EADDRINUSE
         ? "; another process has it: choose another with \(flag)" : ""
       throw StartProblem("cannot listen on \(endpoint): \(reason)\(advice)")
+    } catch is SocketAddressError.UnknownHost {
+      throw StartProblem("cannot listen on \(endpoint): no host has this name")
     } catch {
       throw StartProblem("cannot listen on \(endpoint): \(error)")
     }

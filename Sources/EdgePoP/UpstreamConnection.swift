@@ -37,6 +37,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
   private var isRequestSent = false
   private var servedBefore = false
   private var sawResponseByte = false
+  /// True if the end of the connection is not the upstream's own orderly one.
+  private var isBroken = false
   private var isHeld = false
   private var readIsPending = false
   private var deadline: NIODeadline?
@@ -126,6 +128,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
 
   /// Closes the connection.
   func close() {
+    isBroken = true
     context?.close(promise: nil)
   }
 
@@ -191,7 +194,9 @@ final class UpstreamConnection: ChannelDuplexHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // A TLS peer that closes without saying so: as good as a close for what frames itself.
+    // A TLS peer that closes without saying so: as good as a close for what frames itself, but what
+    // ends with the connection may have been cut (RFC 9112 §9.8).
+    isBroken = true
     if case NIOSSLError.uncleanShutdown? = error as? NIOSSLError { return }
     loop.shared.logger.debug("upstream connection", metadata: ["error": "\(error)"])
     context.close(promise: nil)
@@ -201,7 +206,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
     let wasPhase = phase
     phase = .closed
     switch wasPhase {
-    case .receiving where decoder.connectionClosed():
+    case .receiving where !isBroken && decoder.connectionClosed():
       let ended = exchange
       exchange = nil
       ended?.upstreamEnded(nil)

@@ -4,6 +4,7 @@
 // errors.
 
 import ArgumentParser
+import EdgeFleet
 import Glibc
 
 /// The command: a sample origin (`origin`) and a load generator (`run`).
@@ -12,6 +13,7 @@ struct EdgeLoad: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "edge-load",
     abstract: "A sample origin to cache from, and a load generator that reads Cache-Status.",
+    version: Release.version,
     subcommands: [OriginCommand.self, RunCommand.self]
   )
 

@@ -61,6 +61,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
     }
     let configuration = try fleetConfiguration()
     if checkConfig {
+      if pop != nil { _ = try choosePoP(configuration) }
       let pops = configuration.pops.map(\.id).joined(separator: ", ")
       print("\(config ?? "configuration"): ok, \(configuration.pops.count) PoPs: \(pops)")
       return
@@ -71,6 +72,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
     var logger = Logger(label: "edge-pop") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = level
     logger[metadataKey: "pop"] = "\(chosen.id)"
+    DescriptorLimit.raise()
     let server: PoPServer
     do {
       server = try await PoPServer.start(
@@ -209,7 +211,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
     } catch {
       if exitCode(for: error) == .success { exit(withError: error) }
       let message = message(for: error).split(separator: "\n").first ?? "wrong use"
-      writeError("edge-pop: \(message); see edge-pop --help")
+      writeError("edge-pop: \(message) (see edge-pop --help)")
       Foundation.exit(1)
     }
   }

@@ -81,7 +81,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   /// True for fields whose value is a list of tokens, without quoted strings.
   var isTokenList: Bool {
     switch self {
-    case .connection, .transferEncoding, .vary, .upgrade, .trailer: true
+    case .connection, .vary, .upgrade, .trailer: true
     default: false
     }
   }

@@ -29,11 +29,14 @@ public struct RequestHead: Sendable {
   public internal(set) var keepsAlive: Bool
   /// True if the client waits for 100 (Continue) before it sends content (RFC 9110 §10.1.1).
   public internal(set) var expectsContinue: Bool
-  /// True if the client asks to change the protocol (RFC 9110 §7.8).
+  /// True if the client asks to change to WebSocket (RFC 9110 §7.8, RFC 6455 §4.1).
+  ///
+  /// Other protocols are not offered: `h2c` would carry requests through that no rule here has
+  /// seen. Such a request is answered as if it had not asked, which §7.8 allows.
   public internal(set) var asksForUpgrade: Bool
 
-  /// True if the client sends content, even of no bytes.
-  public var hasContent: Bool { framing != .none }
+  /// True if the client sends content, of which there may turn out to be none.
+  public var hasContent: Bool { framing != .none && framing != .length(0) }
 }
 
 /// How the content of a message is delimited (RFC 9112 §6).
@@ -140,7 +143,8 @@ public struct RequestParser: Sendable {
       }
     }
     head.keepsAlive = head.minorVersion >= 1 ? !closes : keepsAlive && !closes
-    head.asksForUpgrade = upgrades && head.minorVersion >= 1 && head.fields.contains(.upgrade)
+    head.asksForUpgrade =
+      upgrades && head.minorVersion >= 1 && head.fields.hasElement(.upgrade, "websocket")
     if head.minorVersion >= 1, head.fields.contains(.expect) {
       var known = false
       var unknown = false

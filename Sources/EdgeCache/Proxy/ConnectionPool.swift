@@ -1,8 +1,8 @@
 // The connections of one event loop to one upstream, as a pure state machine: events in, what is to
 // be done out. It never touches a connection; the shell does.
 //
-// Invariant: `total` is the number of connections that are idle, in use or being made, and never
-// exceeds the limit; nobody waits while a connection is idle.
+// Invariant: `total` is the number of connections that are idle, in use, being made or being closed,
+// and never exceeds the limit; nobody waits while a connection is idle.
 
 /// What somebody who needs a connection gets.
 public enum PoolLease<Connection> {
@@ -37,7 +37,7 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   private let queueLimit: Int
   private var idle: [Idle] = []
   private var queue: [Waiter] = []
-  /// Connections that are idle, in use or being made.
+  /// Connections that are idle, in use, being made or being closed.
   public private(set) var total = 0
 
   /// A pool of at most `limit` connections, for which at most `queueLimit` wait.
@@ -83,7 +83,7 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return .none
   }
 
-  /// A connection that was in use, or being made, is gone. O(queue).
+  /// A connection that was in use, being made or being closed is gone. O(queue).
   public mutating func lost() -> PoolHandOver<Connection, Waiter> {
     total -= 1
     invariant(total >= 0, "more connections lost than made")
@@ -107,11 +107,11 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     queue.removeAll { $0 === waiter }
   }
 
-  /// Takes out the connections that have been idle since before `moment`, to be closed. O(idle).
+  /// Takes out the connections that have been idle since before `moment`, to be closed; each counts
+  /// until ``lost()`` says that it is gone. O(idle).
   public mutating func expire(idleSince moment: Instant) -> [Connection] {
     let expired = idle.filter { $0.since <= moment }.map(\.connection)
     idle.removeAll { $0.since <= moment }
-    total -= expired.count
     return expired
   }
 }

@@ -157,12 +157,7 @@ public enum ForwardedRequest {
     _ request: RequestHead, _ forward: Transaction.Forward, to buffer: inout ByteBuffer
   ) {
     if request.asksForUpgrade, !forward.isForStore {
-      buffer.writeStaticString("Connection: upgrade\r\n")
-      for field in request.fields.fields where field.name == .upgrade {
-        buffer.writeStaticString("Upgrade: ")
-        buffer.writeRange(field.value, of: request.fields)
-        buffer.writeStaticString("\r\n")
-      }
+      buffer.writeStaticString("Connection: upgrade\r\nUpgrade: websocket\r\n")
     } else if request.fields.hasElement(.te, "trailers"), !forward.isForStore {
       buffer.writeStaticString("TE: trailers\r\nConnection: TE\r\n")
     }

@@ -176,12 +176,17 @@ extension Rows {
     good("1.0 and the field", "9112 §9.3", "GET / HTTP/1.0↵Keep-Alive: timeout=5↵↵", "close"),
     good("1.0 proxy", "9112 §9.3", "GET / HTTP/1.0↵Proxy-Connection: keep-alive↵↵", "close"),
     field("upgrade", "9110 §7.8", "Connection: upgrade↵Upgrade: websocket", "upgrade keep"),
-    field("upgrade in any case", "9110 §7.8", "Upgrade: x↵Connection: a, Upgrade", "upgrade"),
+    field(
+      "upgrade in any case", "9110 §7.8", "Upgrade: WebSocket↵Connection: a, Upgrade", "upgrade"),
+    field("upgrade to HTTP/2", "9110 §7.8", "Connection: upgrade↵Upgrade: h2c", "no-upgrade"),
+    field(
+      "upgrade among others", "9110 §7.8", "Connection: upgrade↵Upgrade: h2c, websocket", "upgrade"),
+    field("length 0 is no content", "9112 §6.3", "Content-Length: 0", "no-content"),
     field("upgrade not nominated", "9110 §7.8", "Upgrade: websocket", "no-upgrade"),
     field("nominated but absent", "9110 §7.8", "Connection: upgrade", "no-upgrade"),
     good(
       "upgrade in HTTP/1.0", "9110 §7.8",
-      "GET / HTTP/1.0↵Connection: upgrade↵Upgrade: x↵↵", "no-upgrade"),
+      "GET / HTTP/1.0↵Connection: upgrade↵Upgrade: websocket↵↵", "no-upgrade"),
   ]
 
   static let expectations: [Row] = [

@@ -114,7 +114,7 @@ func facts(_ head: RequestHead) -> String {
   let yes: [(Bool, String)] = [
     (head.keepsAlive, "keep"), (!head.keepsAlive, "close"), (head.expectsContinue, "continue"),
     (!head.expectsContinue, "no-continue"), (head.asksForUpgrade, "upgrade"),
-    (!head.asksForUpgrade, "no-upgrade"),
+    (!head.asksForUpgrade, "no-upgrade"), (!head.hasContent, "no-content"),
   ]
   return """
     method=\(head.method) verb=\(head.fields.latin1(head.methodRange)) form=\(head.form) \

@@ -1,0 +1,167 @@
+import EdgeCache
+import EdgeFleet
+import FoundationEssentials
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+@testable import EdgePoP
+
+// A PoP in this process, with ports of its own, and the life that a process would give it.
+
+/// A PoP under test.
+struct TestPoP: Sendable {
+  /// What differs from a plain PoP.
+  struct Setup: Sendable {
+    var limits = ShellLimits()
+    var threads = 1
+    var listeners = 1
+    var memory = ByteSize.mebibytes(64)
+    var token: AdminToken?
+    var accessLog = AccessLogTarget.off
+
+    init() {
+      limits.drain = .milliseconds(500)
+    }
+  }
+
+  let server: PoPServer
+  private let running: Task<Void, any Error>
+  private let lifecycle: ServiceGroup
+
+  var address: SocketEndpoint { server.listenAddresses[0] }
+
+  /// Starts a PoP in front of one server.
+  static func start(
+    upstream: UpstreamURL, _ change: (inout Setup) -> Void = { _ in }
+  ) async throws -> TestPoP {
+    var setup = Setup()
+    change(&setup)
+    let any = SocketEndpoint(host: "127.0.0.1", port: 0)
+    let configuration = FleetConfiguration.single(
+      upstream: upstream, listen: Array(repeating: any, count: setup.listeners), admin: any,
+      memory: setup.memory, threads: setup.threads)
+    return try await start(configuration, pop: configuration.pops[0], setup)
+  }
+
+  /// Starts one PoP of a fleet.
+  static func start(
+    _ configuration: FleetConfiguration, pop: FleetConfiguration.PoP, _ setup: Setup = Setup()
+  ) async throws -> TestPoP {
+    allowManyFiles()
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let server = try await PoPServer.start(
+      PoPOptions(
+        configuration: configuration, pop: pop, adminToken: setup.token,
+        accessLog: setup.accessLog, limits: setup.limits, logger: logger))
+    let lifecycle = ServiceGroup(services: [server], logger: logger)
+    let running = Task { try await lifecycle.run() }
+    return TestPoP(server: server, running: running, lifecycle: lifecycle)
+  }
+
+  /// Thousands of connections, both ends of each in this process.
+  private static func allowManyFiles() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+
+  /// Asks for a graceful shutdown, as SIGTERM does.
+  func beginShutdown() async {
+    await lifecycle.triggerGracefulShutdown()
+  }
+
+  /// Waits until the PoP has ended.
+  func waitForEnd() async throws {
+    try await running.value
+  }
+
+  /// Ends the PoP.
+  func stop() async throws {
+    await beginShutdown()
+    try await waitForEnd()
+  }
+
+  // MARK: Clients
+
+  /// A new connection.
+  func connect(receiveBuffer: Int? = nil) async throws -> Wire {
+    try await Wire.connect(address, receiveBuffer: receiveBuffer)
+  }
+
+  /// One request on a connection of its own.
+  func exchange(_ request: String) async throws -> Message {
+    let wire = try await connect()
+    let response = try await wire.exchange(request)
+    await wire.close()
+    return response
+  }
+
+  /// One GET on a connection of its own.
+  func get(_ target: String, _ fields: String...) async throws -> Message {
+    try await exchange(Self.request(target, fields))
+  }
+
+  /// The bytes of a GET.
+  static func request(_ target: String, _ fields: [String] = []) -> String {
+    "GET \(target) HTTP/1.1\r\nHost: a.example\r\n"
+      + fields.map { $0 + "\r\n" }.joined() + "\r\n"
+  }
+
+  /// Waits until nothing is on its way into the store.
+  func waitForFills() async throws {
+    try await eventually("no flights") { try await statistics().memory.flights == 0 }
+  }
+
+  // MARK: Admin API
+
+  /// One admin request on a connection of its own.
+  func admin(_ request: String) async throws -> Message {
+    let wire = try await Wire.connect(server.adminAddress)
+    let response = try await wire.exchange(request)
+    await wire.close()
+    return response
+  }
+
+  /// A purge with this body.
+  func purge(_ json: String, _ fields: String...) async throws -> Message {
+    let lines = fields.map { $0 + "\r\n" }.joined()
+    return try await admin(
+      "POST /purge HTTP/1.1\r\nHost: admin\r\n\(lines)Content-Length: \(json.utf8.count)\r\n\r\n"
+        + json)
+  }
+
+  /// A purge of one URL.
+  func purge(url: String) async throws -> Message {
+    try await purge(#"{"scope": "url", "urls": ["\#(url)"]}"#)
+  }
+
+  /// All counters.
+  func statistics() async throws -> Statistics {
+    let answer = try await admin("GET /stats HTTP/1.1\r\nHost: admin\r\n\r\n")
+    return try JSONDecoder().decode(
+      Statistics.self, from: Data(answer.content.readableBytesView))
+  }
+}
+
+/// Runs `body` with a PoP in front of an origin that follows `script`, and ends both.
+func withPoP(
+  _ change: (inout TestPoP.Setup) -> Void = { _ in }, origin script: @escaping Origin.Script,
+  _ body: (TestPoP, Origin) async throws -> Void
+) async throws {
+  let origin = try await Origin.start(script)
+  let pop = try await TestPoP.start(upstream: origin.url, change)
+  do {
+    try await body(pop, origin)
+  } catch {
+    await origin.stop()
+    try? await pop.stop()
+    throw error
+  }
+  await origin.stop()
+  try await pop.stop()
+}

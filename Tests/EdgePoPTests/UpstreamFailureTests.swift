@@ -1,0 +1,295 @@
+import EdgeFleet
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import EdgePoP
+
+// An upstream that refuses, breaks off, stalls or talks nonsense: the client learns of it in time
+// and never takes half a response for a whole one, and nothing of it is stored (RFC 9112 §8,
+// RFC 9111 §3.3, RFC 9110 §9.2.2 and §15.6).
+
+/// How an upstream can end its side of a connection.
+enum UpstreamEnd: String, CaseIterable, Sendable {
+  case finish, reset
+}
+
+extension Origin.Exchange {
+  /// Ends the connection, once what was sent has arrived.
+  func end(_ end: UpstreamEnd) async throws -> Never {
+    switch end {
+    case .finish: await wire.close()
+    case .reset: await wire.reset()
+    }
+    throw WireProblem(description: "ended by the script")
+  }
+}
+
+/// The start of a response that breaks off, in each framing.
+private enum Broken: String, CaseIterable, Sendable {
+  case length = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nabc"
+  case noContent = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\n"
+  case chunk =
+    "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc"
+  case lastChunk =
+    "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+  case trailers =
+    "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n"
+}
+
+@Suite("Upstream failures")
+struct UpstreamFailureTests {
+  /// A port at which nobody listens.
+  private func closedPort() async throws -> UpstreamURL {
+    let origin = try await Origin.start { _ in }
+    await origin.stop()
+    return origin.url
+  }
+
+  @Test("A refused connection is 502 with its reason (RFC 9110 §15.6.3, RFC 9211 §2.8)")
+  func refused() async throws {
+    let pop = try await TestPoP.start(upstream: try await closedPort())
+    let wire = try await pop.connect()
+    for method in ["GET", "POST", "HEAD"] {
+      let response = try await wire.exchange("\(method) / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+      #expect(response.status == 502)
+      #expect(response.cacheStatus.contains("; detail=connect-failed"))
+    }
+    #expect(try await pop.statistics().upstreamFailures["connect-failed"] == 3)
+    try await pop.stop()
+  }
+
+  @Test("A connection closed before any answer is 502", arguments: UpstreamEnd.allCases)
+  func closedAtOnce(end: UpstreamEnd) async throws {
+    try await withPoP(origin: { try await $0.end(end) }) { pop, origin in
+      let wire = try await pop.connect()
+      let response = try await wire.exchange(TestPoP.request("/"))
+      #expect(response.status == 502)
+      #expect(response.cacheStatus.contains("; detail=upstream-closed"))
+      // The client's connection has nothing to do with it.
+      #expect(try await wire.exchange(TestPoP.request("/")).status == 502)
+      // A new connection is not retried on: the request may have been acted upon.
+      #expect(origin.requests.count == 2)
+    }
+  }
+
+  @Test("A head that breaks off is 502", arguments: UpstreamEnd.allCases)
+  func brokenHead(end: UpstreamEnd) async throws {
+    try await withPoP(origin: { exchange in
+      await exchange.wire.sendAll(ByteBuffer(string: "HTTP/1.1 200 OK\r\nCache-Con"))
+      try await exchange.end(end)
+    }) { pop, _ in
+      let response = try await pop.get("/")
+      #expect(response.status == 502)
+    }
+  }
+
+  @Test(
+    "Content that breaks off is never taken for whole, nor stored (RFC 9112 §8)",
+    arguments: Broken.allCases, UpstreamEnd.allCases)
+  fileprivate func brokenContent(broken: Broken, end: UpstreamEnd) async throws {
+    try await withPoP(origin: { exchange in
+      await exchange.wire.sendAll(ByteBuffer(string: broken.rawValue))
+      // The start has to be on its way to the client before the end comes.
+      try await Task.sleep(for: .milliseconds(20))
+      try await exchange.end(end)
+    }) { pop, origin in
+      for number in 1...2 {
+        let wire = try await pop.connect()
+        wire.send(TestPoP.request("/"))
+        let head = try await wire.take("a head or the end") { bytes, end in
+          bytes.readableBytes > 0 || end != nil ? bytes.readableBytes : nil
+        }
+        if head > 0 {
+          var response = try await wire.readHead()
+          if response.status == 200 {
+            await #expect(throws: WireProblem.self) {
+              try await wire.readContent(&response, isResponse: true)
+            }
+          } else {
+            #expect(response.status == 502)
+          }
+        }
+        try await wire.waitForEnd()
+        #expect(origin.requests.count == number)
+      }
+      try await pop.waitForFills()
+      #expect(try await pop.statistics().memory.storedResponses == 0)
+      #expect(try await pop.statistics().memory.reservedBytes == 0)
+    }
+  }
+
+  @Test("An HTTP/1.0 client is told of a break by a reset, having no other sign (RFC 9112 §8)")
+  func brokenForHTTP10() async throws {
+    try await withPoP(origin: { exchange in
+      await exchange.wire.sendAll(ByteBuffer(string: Broken.lastChunk.rawValue))
+      try await exchange.end(.finish)
+    }) { pop, _ in
+      let wire = try await pop.connect()
+      wire.send("GET / HTTP/1.0\r\nHost: a.example\r\n\r\n")
+      #expect(try await wire.waitForEnd() == .broken)
+    }
+  }
+
+  @Test("Content until close is whole at an orderly end (RFC 9112 §6.3)")
+  func untilClose() async throws {
+    try await withPoP(origin: { exchange in
+      await exchange.wire.sendAll(
+        ByteBuffer(string: "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n\r\nabc"))
+      try await exchange.end(.finish)
+    }) { pop, origin in
+      #expect(try await pop.get("/").text == "abc")
+      try await pop.waitForFills()
+      let hit = try await pop.get("/")
+      #expect(hit.text == "abc")
+      #expect(hit["Content-Length"] == "3")
+      #expect(origin.requests.count == 1)
+    }
+  }
+
+  @Test(
+    "Content until close is broken by a reset, and not stored (RFC 9112 §8)",
+    arguments: ["max-age=60", "no-store"])
+  func untilCloseReset(policy: String) async throws {
+    try await withPoP(origin: { exchange in
+      await exchange.wire.sendAll(
+        ByteBuffer(string: "HTTP/1.1 200 OK\r\nCache-Control: \(policy)\r\n\r\nabc"))
+      try await Task.sleep(for: .milliseconds(20))
+      try await exchange.end(.reset)
+    }) { pop, origin in
+      for number in 1...2 {
+        let wire = try await pop.connect()
+        wire.send(TestPoP.request("/"))
+        let text = try await wire.takeRest()
+        #expect(!text.hasSuffix("0\r\n\r\n"))
+        #expect(origin.requests.count == number)
+      }
+    }
+  }
+
+  @Test(
+    "Malformed responses are 502 (RFC 9112 §4, §6.3)",
+    arguments: [
+      "nonsense\r\n\r\n",
+      "HTTP/2.0 200 OK\r\n\r\n",
+      "HTTP/1.1 20 OK\r\n\r\n",
+      "HTTP/1.1 2000 OK\r\n\r\n",
+      "HTTP/1.1 099 Low\r\n\r\n",
+      "HTTP/1.1200 OK\r\n\r\n",
+      "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+      "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+      "HTTP/1.1 200 OK\r\n: empty\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nA: \u{0}\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na",
+      "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: 0x1\r\n\r\na",
+      "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\na",
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+      "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nA: " + String(repeating: "a", count: 33 << 10) + "\r\n\r\n",
+      "HTTP/1.1 200 OK\r\n" + String(repeating: "A: b\r\n", count: 257) + "\r\n",
+    ])
+  func malformed(response: String) async throws {
+    try await withPoP(origin: { $0.send(response) }) { pop, origin in
+      let wire = try await pop.connect()
+      let answer = try await wire.exchange(TestPoP.request("/"))
+      #expect(answer.status == 502)
+      #expect(answer.cacheStatus.contains("; detail=upstream-malformed"))
+      // What such an upstream says next is not listened to.
+      #expect(try await origin.wires[0].waitForServerClose())
+    }
+  }
+
+  @Test(
+    "Malformed chunks break the response off (RFC 9112 §7.1)",
+    arguments: ["xyz\r\n", "3\r\nabcd\r\n", "3\r\nabcX\n", "-1\r\n", "3;\u{0}\r\nabc\r\n"])
+  func malformedChunk(chunk: String) async throws {
+    try await withPoP(origin: { exchange in
+      exchange.send(
+        "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n"
+          + "2\r\nok\r\n" + chunk)
+    }) { pop, origin in
+      for number in 1...2 {
+        let wire = try await pop.connect()
+        wire.send(TestPoP.request("/"))
+        #expect(!(try await wire.takeRest()).hasSuffix("0\r\n\r\n"))
+        #expect(origin.requests.count == number)
+      }
+    }
+  }
+
+  @Test("Bytes behind a response end the connection and answer nobody (RFC 9112 §9.2)")
+  func extraBytes() async throws {
+    try await withPoP(origin: { exchange in
+      exchange.send(
+        "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 1\r\n\r\na"
+          + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+    }) { pop, origin in
+      let wire = try await pop.connect()
+      for _ in 0..<2 { #expect(try await wire.exchange(TestPoP.request("/")).text == "a") }
+      #expect(origin.wires.count == 2)
+    }
+  }
+
+  // MARK: Retries
+
+  @Test("A reused connection that turns out closed is retried once (RFC 9110 §9.2.2)")
+  func retry() async throws {
+    try await withPoP(origin: { exchange in
+      exchange.answer("ok", "Cache-Control: no-store")
+      if exchange.connection == 1 {
+        // Takes the next request off the connection, and closes instead of answering it.
+        _ = try await exchange.wire.readHead()
+        try await exchange.end(.finish)
+      }
+    }) { pop, origin in
+      let wire = try await pop.connect()
+      for _ in 0..<2 {
+        let response = try await wire.exchange(TestPoP.request("/"))
+        #expect(response.status == 200)
+      }
+      #expect(origin.wires.count == 2)
+      #expect(try await pop.statistics().upstream.retries == 1)
+    }
+  }
+
+  @Test(
+    "A request that is not idempotent is not repeated (RFC 9110 §9.2.2)",
+    arguments: ["POST", "PATCH", "UNKNOWN"])
+  func noRetry(method: String) async throws {
+    try await withPoP(origin: { exchange in
+      exchange.answer("ok", "Cache-Control: no-store")
+      _ = try await exchange.wire.readHead()
+      try await exchange.end(.finish)
+    }) { pop, origin in
+      let wire = try await pop.connect()
+      #expect(try await wire.exchange(TestPoP.request("/")).status == 200)
+      let response = try await wire.exchange("\(method) / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+      #expect(response.status == 502)
+      #expect(origin.wires.count == 1)
+    }
+  }
+
+  @Test("A retry that fails is not retried again")
+  func oneRetry() async throws {
+    try await withPoP(origin: { exchange in
+      if exchange.number == 1 { return exchange.answer("ok", "Cache-Control: no-store") }
+      try await exchange.end(.finish)
+    }) { pop, origin in
+      let wire = try await pop.connect()
+      #expect(try await wire.exchange(TestPoP.request("/")).status == 200)
+      #expect(try await wire.exchange(TestPoP.request("/")).status == 502)
+      #expect(origin.requests.count == 3)
+    }
+  }
+}
+
+extension Wire {
+  /// Waits until the other side has closed, on a wire that somebody else reads.
+  func waitForServerClose() async throws -> Bool {
+    try await eventually("the PoP to close the connection") { end != nil }
+    return true
+  }
+}
