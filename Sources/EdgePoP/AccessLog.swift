@@ -7,8 +7,9 @@ import Synchronization
 // The access log: one line for each response in the combined log format, with the time taken and the
 // Cache-Status member added.
 //
-// Event loops only append to a buffer; a thread of its own writes. A disk that is slow delays the
-// log, never a response: past the bound lines are dropped and counted.
+// Event loops only append to a buffer; a task of its own writes it every 200 ms. A disk that is slow
+// delays the log, never a response: past the bound, and when writing fails, lines are dropped and
+// counted.
 
 /// Where access log lines go.
 public enum AccessLogTarget: Sendable, Hashable {
@@ -82,7 +83,10 @@ final class AccessLog: Sendable {
         raw.baseAddress.map { write(descriptor, $0 + written, raw.count - written) } ?? 0
       }
       if count < 0, errno == EINTR { continue }
-      if count <= 0 { return }
+      if count <= 0 {
+        let lost = bytes[written...].count { $0 == UInt8(ascii: "\n") }
+        return state.withLock { $0.dropped += UInt64(lost) }
+      }
       written += count
     }
   }

@@ -3,6 +3,7 @@ import EdgeFleet
 import Logging
 import NIOCore
 import NIOHTTP1
+import Synchronization
 
 // The admin API: POST /purge, GET /health, GET /stats. Small, rare and not on the data plane, so it
 // stands on NIOHTTP1 and runs on an event loop of its own.
@@ -15,6 +16,18 @@ struct AdminService: Sendable {
   let started: Instant
   let logger: Logger
   let statistics: @Sendable () -> EventLoopFuture<Statistics>
+  let life: Life
+}
+
+/// Whether the PoP is on its way out; read by the admin API, set once at shutdown.
+final class Life: Sendable {
+  private let draining = Atomic<Bool>(false)
+
+  /// True once a shutdown has begun.
+  var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+  /// A shutdown begins.
+  func beginDraining() { draining.store(true, ordering: .relaxed) }
 }
 
 /// Answers admin requests on one connection.
@@ -63,6 +76,14 @@ final class AdminConnection: ChannelInboundHandler {
     }
   }
 
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event is IdleStateHandler.IdleStateEvent {
+      context.close(promise: nil)
+    } else {
+      context.fireUserInboundEventTriggered(event)
+    }
+  }
+
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     context.close(promise: nil)
   }
@@ -81,6 +102,11 @@ final class AdminConnection: ChannelInboundHandler {
             .unauthorized, "the request needs Authorization: Bearer TOKEN",
             extra: [("WWW-Authenticate", "Bearer")]), head, context)
       }
+    }
+    // A page in a browser on this machine can reach a loopback address, but cannot hide that it is
+    // one: browsers send Origin with whatever could change something.
+    if head.headers.contains(name: "origin") {
+      return send(.refusal(.forbidden, "requests of web pages are refused"), head, context)
     }
     let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? ""
     switch (head.method, path) {
@@ -102,7 +128,8 @@ final class AdminConnection: ChannelInboundHandler {
   private func health() -> Answer {
     let uptime = WallClock.now().milliseconds(since: service.started) / 1000
     let report = HealthReport(
-      pop: service.popID, uptimeSeconds: Int(uptime), sequence: service.store.purges.head)
+      status: service.life.isDraining ? "draining" : "ok", pop: service.popID,
+      uptimeSeconds: Int(uptime), sequence: service.store.purges.head)
     return Answer(status: .ok, json: report.json)
   }
 
@@ -111,14 +138,19 @@ final class AdminConnection: ChannelInboundHandler {
       return .refusal(.payloadTooLarge, "a purge has at most \(PurgeRequest.largestBody)")
     }
     do throws(PurgeRequest.Problem) {
-      return Answer(status: .ok, json: apply(try PurgeRequest(json: body)).json)
+      guard let acknowledgement = apply(try PurgeRequest(json: body)) else {
+        return .refusal(
+          .badRequest, "a URL has a host that no request can have; nothing was purged")
+      }
+      return Answer(status: .ok, json: acknowledgement.json)
     } catch {
       return .refusal(.badRequest, error.description)
     }
   }
 
-  /// Applies a purge; when this returns, every event loop has it.
-  private func apply(_ request: PurgeRequest) -> PurgeAcknowledgement {
+  /// Applies a purge; when this returns, every event loop has it. Nil, and nothing is purged, if a
+  /// URL cannot be a cache key.
+  private func apply(_ request: PurgeRequest) -> PurgeAcknowledgement? {
     var total = Removal(sequence: service.store.purges.head, count: 0, bytes: 0)
     func add(_ removal: Removal) {
       total.sequence = max(total.sequence, removal.sequence)
@@ -128,12 +160,11 @@ final class AdminConnection: ChannelInboundHandler {
     switch request.scope {
     case .everything: add(service.store.purge(.everything))
     case .urls(let urls):
-      for url in urls {
-        // PurgeURL has checked what CacheKey asks for.
-        let bytes = "http://\(url.host)\(url.target)".utf8
-        guard let key = CacheKey(url: bytes, secret: service.store.secret) else { continue }
-        add(service.store.purge(.url(key)))
+      let keys = urls.compactMap { url in
+        CacheKey(url: "http://\(url.host)\(url.target)".utf8, secret: service.store.secret)
       }
+      guard keys.count == urls.count else { return nil }
+      for key in keys { add(service.store.purge(.url(key))) }
     }
     service.logger.info(
       "purge applied",

@@ -174,6 +174,7 @@ extension ClientConnection {
 
   /// Sends bytes of another protocol.
   func sendTunnel(_ bytes: ByteBuffer) {
+    tunnelMoved()
     write(bytes)
     flush()
   }

@@ -48,6 +48,9 @@ final class ClientConnection: ChannelDuplexHandler {
     timing = ConnectionTiming(limits: loop.limits, now: .now())
   }
 
+  /// The status that is logged and counted for a request whose client left before a response began.
+  private static let clientLeft = 499
+
   /// True if what is written goes out at once.
   var isWritable: Bool { context?.channel.isWritable ?? false }
 
@@ -159,6 +162,12 @@ final class ClientConnection: ChannelDuplexHandler {
     let wasTunnel: Bool
     if case .tunnel = phase { wasTunnel = true } else { wasTunnel = false }
     phase = .closed
+    if let left = exchange, !wasTunnel {
+      // What nginx's users know as 499: the client left before the response was complete.
+      if !response.hasBegun { response.statusCode = Self.clientLeft }
+      response.status = left.status
+      account()
+    }
     let left = exchange
     exchange = nil
     if wasTunnel { left?.tunnelClientClosed() } else { left?.clientGone() }
@@ -234,7 +243,8 @@ final class ClientConnection: ChannelDuplexHandler {
     {
       return answer(200, "this cache is the last recipient", allow: true)
     }
-    let key = CacheKey(head, isSecure: identity.isSecure, secret: loop.store.secret)
+    let client = identity.asToldBy(head)
+    let key = CacheKey(head, isSecure: client.isSecure, secret: loop.store.secret)
     guard let route = loop.shared.routing.route(key) else {
       response.status.detail = .unknownHost
       return answer(421, "no site has this host")
@@ -247,7 +257,7 @@ final class ClientConnection: ChannelDuplexHandler {
       return sendStored(stored, status, request: head)
     }
     let exchange = Exchange(
-      request: head, key: key, directives: directives, route: route, loop: loop, client: identity,
+      request: head, key: key, directives: directives, route: route, loop: loop, client: client,
       connection: self)
     self.exchange = exchange
     exchange.begin(look)
@@ -335,9 +345,10 @@ final class ClientConnection: ChannelDuplexHandler {
     context?.close(promise: nil)
   }
 
-  /// Breaks off a response so that the client can tell.
-  func abort() {
+  /// Breaks off a response so that the client can tell; `status` says why.
+  func abort(_ status: CacheStatus) {
     guard let context else { return }
+    response.status = status
     account()
     context.flush()
     close()
@@ -403,6 +414,11 @@ final class ClientConnection: ChannelDuplexHandler {
     loop.counters.tunnels += 1
     account()
     process()
+  }
+
+  /// Bytes went through the tunnel.
+  func tunnelMoved() {
+    timing.moved()
   }
 
   /// The upstream closed the tunnel.

@@ -28,12 +28,20 @@ struct Counters: Sendable {
     statuses[min(5, max(0, statusCode / 100))] += 1
     if status.isHit { hits += 1 }
     if status.isCollapsed { collapsed += 1 }
-    if status.isStored { stored += 1 }
     if let forward = status.forward { forwards[forward, default: 0] += 1 }
     switch status.detail {
     case .refused(let refusal): refusals[refusal, default: 0] += 1
     case .failed(let failure): failures[failure, default: 0] += 1
     case .onlyIfCached, .unknownHost, nil: break
+    }
+  }
+
+  /// Counts a response that was on its way into the store.
+  mutating func count(stored refusal: StorageRefusal?) {
+    if let refusal {
+      refusals[refusal, default: 0] += 1
+    } else {
+      stored += 1
     }
   }
 

@@ -88,11 +88,13 @@ final class Exchange {
   private func perform(_ action: Transaction.Action) {
     switch action {
     case .forward(let forward):
+      if self.forward != nil { loop.counters.retries += 1 }
       self.forward = forward
       triedUpstreams = []
       lease()
     case .cancelUpstream: cancelUpstream()
     case .holdUpstream: isFlightHolding = true
+    case .countStored(let refusal): loop.counters.count(stored: refusal)
     case .sendInterim(let head): connection?.sendInterim(head)
     case .sendStored(let response, let status):
       connection?.sendStored(response, status, request: request)
@@ -102,7 +104,7 @@ final class Exchange {
     case .sendContent(let content): connection?.sendContent(content)
     case .sendEnd(let trailers): connection?.sendEnd(trailers)
     case .sendError(let code, let status): connection?.sendError(code, status)
-    case .abortClient: connection?.abort()
+    case .abortClient: connection?.abort(transaction.status)
     case .tunnel(let head, let status): connection?.beginTunnel(head, status)
     }
   }
@@ -121,7 +123,7 @@ final class Exchange {
     let lease =
       wantsFreshConnection ? loop.pools[index].leaseNew(self) : loop.pools[index].lease(self)
     switch lease {
-    case .use(let connection): leased(connection, isFresh: false)
+    case .use(let connection): leased(connection)
     case .connect: loop.connect(index, for: self)
     case .wait: loop.watch(self)
     case .refuse:
@@ -131,7 +133,7 @@ final class Exchange {
   }
 
   /// A connection is there.
-  func leased(_ connection: UpstreamConnection, isFresh: Bool) {
+  func leased(_ connection: UpstreamConnection) {
     waitsUntil = nil
     waitsForPool = nil
     guard let forward else { return loop.release(connection) }
@@ -221,10 +223,7 @@ final class Exchange {
     upstream = nil
     isUpstreamHeld = false
     let mayRetry = mayRetry && !requestContentSent
-    if mayRetry {
-      wantsFreshConnection = true
-      loop.counters.retries += 1
-    }
+    if mayRetry { wantsFreshConnection = true }
     fail(failure, mayRetry: mayRetry)
     connection?.flush()
   }

@@ -117,7 +117,7 @@ final class LoopContext {
     case .none: break
     case .give(let connection, let exchange):
       unwatch(exchange)
-      exchange.leased(connection, isFresh: false)
+      exchange.leased(connection)
     case .connect(let exchange):
       unwatch(exchange)
       connect(upstream, for: exchange)
@@ -135,7 +135,7 @@ final class LoopContext {
         health.succeeded(index)
         add(handler)
         if exchange.isWaiting {
-          exchange.leased(handler, isFresh: true)
+          exchange.leased(handler)
         } else {
           release(handler)
         }

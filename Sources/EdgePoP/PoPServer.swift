@@ -58,6 +58,7 @@ public final class PoPServer: Service {
   private let loops: [NIOLoopBound<LoopContext>]
   private let store: Store
   private let accessLog: AccessLog?
+  private let life = Life()
   private let started: Instant
   private let listeners: [any Channel]
   private let adminListener: any Channel
@@ -145,7 +146,8 @@ public final class PoPServer: Service {
         logger: options.logger,
         statistics: Self.statistics(
           options, loops: loops, store: store, started: started, accessLog: accessLog,
-          on: adminGroup.any()))
+          on: adminGroup.any()),
+        life: life)
       adminListener = try await Self.listenAdmin(
         options.pop.admin, group: adminGroup, service: service)
     } catch {
@@ -157,10 +159,11 @@ public final class PoPServer: Service {
     adminAddress = Self.bound(options.pop.admin, adminListener)
   }
 
-  /// `EdgeCache` for a PoP alone, `EdgeCache/sin1` in a fleet: a token of RFC 8941.
+  /// `EdgeCache` for a PoP alone, `EdgeCache-sin1` in a fleet: a token both for Cache-Status
+  /// (RFC 8941 §3.3.4) and for Via (RFC 9110 §7.6.3).
   private static func cacheName(_ options: PoPOptions) -> [UInt8] {
     let isAlone = options.configuration.pops.count == 1 && options.pop.id == "local"
-    return Array((isAlone ? "EdgeCache" : "EdgeCache/\(options.pop.id)").utf8)
+    return Array((isAlone ? "EdgeCache" : "EdgeCache-\(options.pop.id)").utf8)
   }
 
   private static func bound(_ endpoint: SocketEndpoint, _ channel: any Channel) -> SocketEndpoint {
@@ -254,6 +257,7 @@ public final class PoPServer: Service {
       }
     }
     try? await gracefulShutdown()
+    life.beginDraining()
     options.logger.info("draining")
     await drain()
     flusher.cancel()

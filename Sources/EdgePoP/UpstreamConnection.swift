@@ -107,13 +107,16 @@ final class UpstreamConnection: ChannelDuplexHandler {
   /// Stops reading until ``resumeReading()``.
   func hold() {
     isHeld = true
-    deadline = nil
   }
 
   /// Goes on reading.
   func resumeReading() {
     isHeld = false
-    if case .receiving = phase { deadline = .now() + loop.limits.betweenBytes }
+    switch phase {
+    case .receiving: deadline = .now() + loop.limits.betweenBytes
+    case .waiting: deadline = .now() + firstByte
+    case .idle, .tunnel, .closed: deadline = nil
+    }
     if readIsPending {
       readIsPending = false
       context?.read()
@@ -123,6 +126,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   /// The exchange wants no more of it.
   func abandon() {
     exchange = nil
+    phase = .closed
     close()
   }
 
@@ -133,7 +137,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
   }
 
   func checkTime(_ now: NIODeadline) {
-    guard let deadline, now >= deadline else { return }
+    // While nothing is read, nothing can arrive in time.
+    guard let deadline, now >= deadline, !isHeld else { return }
     switch phase {
     case .waiting: fail(.firstByteTimeout)
     case .receiving: fail(.stalled)
@@ -144,7 +149,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   private func fail(_ failure: UpstreamFailure) {
     let failed = exchange
     // A connection that was kept may have been closed while the request was on its way.
-    let mayRetry = servedBefore && !sawResponseByte
+    let mayRetry = failure == .closed && servedBefore && !sawResponseByte
     exchange = nil
     phase = .closed
     context?.close(promise: nil)
@@ -198,7 +203,17 @@ final class UpstreamConnection: ChannelDuplexHandler {
     // ends with the connection may have been cut (RFC 9112 §9.8).
     isBroken = true
     if case NIOSSLError.uncleanShutdown? = error as? NIOSSLError { return }
-    loop.shared.logger.debug("upstream connection", metadata: ["error": "\(error)"])
+    if error is NIOSSLError {
+      // Nothing was said in plain text, so no request reached it.
+      loop.health.failed(upstream, now: loop.now)
+      loop.shared.logger.warning(
+        "TLS with upstream",
+        metadata: [
+          "upstream": "\(loop.shared.routing.upstreams[upstream].url)", "reason": "\(error)",
+        ])
+    } else {
+      loop.shared.logger.debug("upstream connection", metadata: ["error": "\(error)"])
+    }
     context.close(promise: nil)
   }
 

@@ -27,7 +27,8 @@ final class AdminServer: Sendable {
 
   /// Runs `body` with a server; `port` 0 takes a free one.
   static func run<Result>(
-    port: Int = 0, answer: @escaping Answer, _ body: (AdminServer) async throws -> Result
+    host: String = "127.0.0.1", port: Int = 0, answer: @escaping Answer,
+    _ body: (AdminServer) async throws -> Result
   ) async throws -> Result {
     let received = Received()
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -38,7 +39,7 @@ final class AdminServer: Sendable {
             AnsweringHandler(received: received, answer: answer))
         }
       }
-      .bind(host: "127.0.0.1", port: port).get()
+      .bind(host: host, port: port).get()
     do {
       let result = try await body(AdminServer(channel: channel, received: received))
       try await channel.close()
@@ -62,8 +63,8 @@ final class AdminServer: Sendable {
   }
 
   /// A port that nothing listens on: it was free a moment ago.
-  static func unusedPort() async throws -> Int {
-    try await run(answer: { _, _ in nil }, { $0.endpoint.port })
+  static func unusedPort(host: String = "127.0.0.1") async throws -> Int {
+    try await run(host: host, answer: { _, _ in nil }, { $0.endpoint.port })
   }
 
   fileprivate final class Received: Sendable {

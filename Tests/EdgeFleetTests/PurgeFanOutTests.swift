@@ -4,6 +4,10 @@
 import EdgeFleet
 import Testing
 
+/// An address at which no test listens; a port of 127.0.0.1 that was free a moment ago may be
+/// another test's by now.
+private let nobody = SocketEndpoint(host: "127.0.0.76", port: 9)
+
 /// Far longer than anything here takes.
 private let patience = Duration.seconds(20)
 
@@ -105,7 +109,7 @@ private func results(
   }
 
   @Test func nobodyThere() async throws {
-    let endpoint = SocketEndpoint(host: "127.0.0.1", port: try await AdminServer.unusedPort())
+    let endpoint = nobody
     await #expect(throws: AdminClientError.cannotConnect(reason: "connection refused")) {
       try await AdminClient(endpoint: endpoint, token: nil).health(timeout: patience)
     }
@@ -147,7 +151,7 @@ private func results(
   }
 
   @Test func onePoPThatIsDownDelaysNobody() async throws {
-    let dead = SocketEndpoint(host: "127.0.0.1", port: try await AdminServer.unusedPort())
+    let dead = nobody
     try await AdminServer.run(
       answer: { _, _ in AdminServer.acknowledgement(pop: "a") },
       { a in
@@ -161,8 +165,10 @@ private func results(
   }
 
   @Test func aPoPThatComesUpIsPurged() async throws {
-    let port = try await AdminServer.unusedPort()
-    let target = target("a", SocketEndpoint(host: "127.0.0.1", port: port))
+    // An address of its own: nobody else takes the port before the server does.
+    let host = "127.0.0.77"
+    let port = try await AdminServer.unusedPort(host: host)
+    let target = target("a", SocketEndpoint(host: host, port: port))
     let fanOut = PurgeFanOut(targets: [target], token: nil, timeout: patience)
     var events = fanOut.send(.everything).makeAsyncIterator()
     // The server starts only after the first request has been seen to fail.
@@ -170,7 +176,7 @@ private func results(
     let refused = AdminClientError.cannotConnect(reason: "connection refused")
     #expect(first == .retrying(target, refused))
     try await AdminServer.run(
-      port: port, answer: { _, _ in AdminServer.acknowledgement(pop: "a") },
+      host: host, port: port, answer: { _, _ in AdminServer.acknowledgement(pop: "a") },
       { _ in
         while let event = await events.next() {
           guard case .finished(let result) = event else { continue }

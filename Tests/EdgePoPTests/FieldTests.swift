@@ -27,7 +27,7 @@ struct FieldTests {
         Proxy-Authorization: Basic YTpi\r
         Via: 1.1 before\r
         X-Forwarded-For: 192.0.2.1\r
-        X-Forwarded-Proto: https\r
+        X-Forwarded-Proto: ftp\r
         Forwarded: for=192.0.2.1\r
         X-Twice: 2\r
         Cookie: c=d\r
@@ -53,6 +53,20 @@ struct FieldTests {
           "Via: 1.1 EdgeCache",
           "", "",
         ])
+    }
+  }
+
+  @Test("A TLS terminator on the same machine is believed, and its scheme is part of the key")
+  func terminator() async throws {
+    try await withPoP(origin: {
+      $0.answer($0.request["X-Forwarded-Proto"] ?? "none", "Cache-Control: max-age=60")
+    }) { pop, _ in
+      let plain = try await pop.get("/")
+      let secured = try await pop.get("/", "X-Forwarded-Proto: https")
+      let plainAgain = try await pop.get("/")
+      let securedAgain = try await pop.get("/", "X-Forwarded-Proto: HTTPS")
+      #expect([plain, plainAgain].map(\.text) == ["http", "http"])
+      #expect([secured, securedAgain].map(\.text) == ["https", "https"])
     }
   }
 
@@ -195,9 +209,9 @@ struct FieldTests {
     configuration.pops[0].id = "sin1"
     let pop = try await TestPoP.start(configuration, pop: configuration.pops[0])
     let response = try await pop.get("/")
-    #expect(response.cacheStatus.hasPrefix("EdgeCache/sin1; fwd="))
-    #expect(response["Via"] == "1.1 EdgeCache/sin1")
-    #expect(origin.requests[0]["Via"] == "1.1 EdgeCache/sin1")
+    #expect(response.cacheStatus.hasPrefix("EdgeCache-sin1; fwd="))
+    #expect(response["Via"] == "1.1 EdgeCache-sin1")
+    #expect(origin.requests[0]["Via"] == "1.1 EdgeCache-sin1")
     await origin.stop()
     try await pop.stop()
   }

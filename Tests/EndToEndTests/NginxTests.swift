@@ -48,8 +48,10 @@ extension EndToEnd {
           #expect(result.end == .status(0), "\(result.errors)")
           let difference = try await run(
             "/bin/sh",
-            ["-c", "while read -r f; do cmp -- \"$0/$f\" \"\(visit)/$f\" || exit 1; done < list",
-              Self.share],
+            [
+              "-c", "while read -r f; do cmp -- \"$0/$f\" \"\(visit)/$f\" || exit 1; done < list",
+              Self.share,
+            ],
             directory: try stage.write("list", paths.joined(separator: "\n") + "\n").parent)
           #expect(difference.end == .status(0), "\(difference.output)\(difference.errors)")
           let requests = try await nginx.requests()
@@ -146,8 +148,10 @@ extension EndToEnd {
         let url = "\(pop.url)/app.js"
         for _ in 1...2 {
           #expect(try await Self.curl(url).output == text)
-          #expect(try await Self.curl("-H", "Accept-Encoding: gzip", "--raw", url).bytes.count < 2000)
-          #expect(try await Self.curl("--compressed", "-H", "Accept-Encoding: gzip", url).output == text)
+          #expect(
+            try await Self.curl("-H", "Accept-Encoding: gzip", "--raw", url).bytes.count < 2000)
+          #expect(
+            try await Self.curl("--compressed", "-H", "Accept-Encoding: gzip", url).output == text)
         }
         let packedResponse = try await pop.request("GET", "/app.js", ["Accept-Encoding: gzip"])
         #expect(packedResponse["content-encoding"] == "gzip")

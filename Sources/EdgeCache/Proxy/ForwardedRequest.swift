@@ -7,13 +7,27 @@ import NIOCore
 public struct ClientIdentity: Sendable {
   /// The IP address as text, without brackets.
   public var address: String
-  /// True if the connection is secured.
+  /// True if the connection is secured, here or at a terminator on this machine.
   public var isSecure: Bool
 
   /// An identity from its parts.
   public init(address: String, isSecure: Bool) {
     self.address = address
     self.isSecure = isSecure
+  }
+}
+
+extension ClientIdentity {
+  /// This identity as a request tells of it: a TLS terminator on the same machine is believed when it
+  /// says with `X-Forwarded-Proto` that its client's connection is secured. Nobody else is: the field
+  /// decides the scheme of the cache key, and what an origin redirects. O(fields).
+  public func asToldBy(_ request: RequestHead) -> ClientIdentity {
+    guard address.hasPrefix("127.") || address == "::1",
+      let proto = request.fields.only(.xForwardedProto),
+      request.fields.bytes.readableBytesUInt8Span.extracting(proto.range)
+        .equalsIgnoringCase("https")
+    else { return self }
+    return ClientIdentity(address: address, isSecure: true)
   }
 }
 

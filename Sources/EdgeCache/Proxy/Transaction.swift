@@ -60,6 +60,8 @@ public struct Transaction {
     case cancelUpstream
     /// Stop reading from the upstream until the flight calls its `resume`.
     case holdUpstream
+    /// Count a response that came into the store, or why one that was on its way did not.
+    case countStored(StorageRefusal?)
     /// Send an interim response.
     case sendInterim(ResponseHead)
     /// Send this stored response, in part or whole; nothing follows.
@@ -312,6 +314,8 @@ public struct Transaction {
       actions.append(.sendEnd(nil))
     case .truncated:
       flight.unsubscribe(reader)
+      status.detail = .failed(.truncated)
+      status.isStored = false
       abort()
     case .stored(let response):
       flight.unsubscribe(reader)
@@ -438,6 +442,7 @@ public struct Transaction {
     upstream = .draining
     status.forwardStatus = forwardStatus
     status.isStored = refusal == nil
+    actions.append(.countStored(refusal))
     status.detail = refusal.map { .refused($0) }
     status.ttl = response.freshness.ttl(now)
     answer(response, status)
@@ -529,8 +534,9 @@ public struct Transaction {
     upstream = .idle
     switch side {
     case .filling(let flight, let head):
-      store.complete(
+      let refusal = store.complete(
         flight, head: head, replacing: stale, fill: &fill, isHashedURL: isHashedURL, now: now)
+      actions.append(.countStored(refusal))
     case .passing:
       state = .answered
       if hasClient { actions.append(.sendEnd(trailers)) }
@@ -547,8 +553,11 @@ public struct Transaction {
     case .idle, .draining: break
     case .filling(let flight, _):
       store.close(flight, hitForMiss: false, fill: &fill, now: now)
+      actions.append(.countStored(.incomplete))
       flight.truncate()
-    case .passing: abort()
+    case .passing:
+      status.detail = .failed(failure)
+      abort()
     case .waiting:
       invalidateIfUnsafe()
       // RFC 9110 §9.2.2: a proxy repeats only what is idempotent, and only once.
@@ -582,7 +591,7 @@ public struct Transaction {
     hasClient = false
     actions.removeAll { action in
       switch action {
-      case .forward, .cancelUpstream, .holdUpstream: false
+      case .forward, .cancelUpstream, .holdUpstream, .countStored: false
       default: true
       }
     }

@@ -21,25 +21,13 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
   case malformed = "upstream-malformed"
   /// The upstream answered a validation with a server error.
   case serverError = "upstream-error"
-  /// The connection broke.
-  case broken = "upstream-broken"
 
   /// The status that tells the client (RFC 9110 §15.6.3 to §15.6.5).
   public var status: Int {
     switch self {
-    case .connect, .closed, .truncated, .malformed, .serverError, .broken: 502
+    case .connect, .closed, .truncated, .malformed, .serverError: 502
     case .queueFull, .queueTimeout: 503
     case .connectTimeout, .firstByteTimeout, .stalled: 504
-    }
-  }
-
-  /// True if no byte of the request reached the upstream, so that another one may be tried whatever
-  /// the method is.
-  public var isBeforeRequest: Bool {
-    switch self {
-    case .connect, .connectTimeout, .queueFull, .queueTimeout: true
-    case .closed, .truncated, .firstByteTimeout, .stalled, .malformed, .serverError, .broken:
-      false
     }
   }
 }

@@ -24,19 +24,22 @@ public struct UpstreamHealth: Sendable {
   public static let holdDown: ClosedRange<Int64> = 1_000...30_000
 
   private var records: [Record]
-  private var turn = 0
+  /// Whose turn it is, by the first upstream of a tier: groups do not disturb each other's order.
+  private var turns: [Int]
 
   /// Knows nothing bad about any of `count` upstreams.
   public init(count: Int) {
     records = Array(repeating: Record(), count: count)
+    turns = Array(repeating: 0, count: count)
   }
 
   /// The next upstream of a group that is not in `tried`; nil when all were tried. O(group).
   public mutating func next(
     _ group: UpstreamGroup, tried: [Int], now: Instant
   ) -> Int? {
-    turn &+= 1
     for tier in group.tiers where !tier.isEmpty {
+      turns[tier[0]] &+= 1
+      let turn = turns[tier[0]]
       for offset in 0..<tier.count {
         let candidate = tier[(turn &+ offset) % tier.count]
         if records[candidate].heldUntil <= now, !tried.contains(candidate) { return candidate }

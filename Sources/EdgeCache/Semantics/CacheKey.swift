@@ -7,8 +7,8 @@ import NIOCore
 // the responses of both schemes and of every port, which is what an operator who copies a URL from
 // a browser means, behind a TLS terminator too.
 
-/// Scheme and port of a request's target URI.
-public struct KeyOrigin: Sendable, Hashable {
+/// The scheme of a request's target URI, with the port that goes with it.
+public struct KeyScheme: Sendable, Hashable {
   /// True for `https`.
   public var isSecure: Bool
   /// The port; the scheme's own where the URI gives none.
@@ -47,12 +47,12 @@ public struct CacheKey: Sendable, Hashable {
   /// Length of the host within `bytes`; what keeps host and path from running into each other.
   public let hostCount: Int
   /// Scheme and port.
-  public let origin: KeyOrigin
+  public let scheme: KeyScheme
   /// Keyed hash of host and path.
   public let hash: KeyHash
 
   public static func == (lhs: CacheKey, rhs: CacheKey) -> Bool {
-    lhs.hash == rhs.hash && lhs.origin == rhs.origin && lhs.hasIdentity(of: rhs)
+    lhs.hash == rhs.hash && lhs.scheme == rhs.scheme && lhs.hasIdentity(of: rhs)
   }
 
   public func hash(into hasher: inout Hasher) {
@@ -69,7 +69,7 @@ public struct CacheKey: Sendable, Hashable {
     String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Where the path starts with or ends at in `bytes`.
+  /// Where path and query lie within `bytes`.
   public var pathRange: Range<Int> { hostCount..<bytes.count }
 
   /// The key of a request on a connection that is secured or not. O(bytes).
@@ -97,7 +97,7 @@ public struct CacheKey: Sendable, Hashable {
     let port = host.upperBound + 1
     let number =
       port < authority.upperBound ? source.decimal(port..<authority.upperBound) : nil
-    origin = KeyOrigin(
+    scheme = KeyScheme(
       isSecure: isSecure, port: UInt16(clamping: number ?? (isSecure ? 443 : 80)))
 
     var key: [UInt8] = []

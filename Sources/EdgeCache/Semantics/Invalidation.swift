@@ -14,7 +14,7 @@ public enum Invalidation {
         let key = resolve(
           response.fields.bytes.readableBytesUInt8Span.extracting(range.range),
           base: request, target: target, secret: secret),
-        key.origin == target.origin, key.hostCount == target.hostCount,
+        key.scheme == target.scheme, key.hostCount == target.hostCount,
         key.bytes[..<key.hostCount] == target.bytes[..<target.hostCount], key != target
       else { continue }
       keys.append(key)
@@ -33,7 +33,7 @@ public enum Invalidation {
         secret: secret)
     }
     let end = reference.firstIndex(of: ASCII.hash, in: 0..<reference.count) ?? reference.count
-    var url: [UInt8] = Array((target.origin.isSecure ? "https://" : "http://").utf8)
+    var url: [UInt8] = Array((target.scheme.isSecure ? "https://" : "http://").utf8)
     let authorityStart = url.count
     url += base.fields.copy(base.authority)
     let authority = authorityStart..<url.count
@@ -55,6 +55,6 @@ public enum Invalidation {
     for index in 0..<end { url.append(reference[index]) }
     return CacheKey(
       url.span, authority: authority, path: pathStart..<url.count,
-      isSecure: target.origin.isSecure, secret: secret)
+      isSecure: target.scheme.isSecure, secret: secret)
   }
 }

@@ -45,8 +45,6 @@ public enum StorageRefusal: String, Error, Sendable, Hashable, CaseIterable {
   case incomplete = "incomplete"
   /// There are as many variants of this URL as may be kept, all of them fresh.
   case variantLimit = "variant-limit"
-  /// Too many requests wait for this URL already.
-  case followerLimit = "follower-limit"
 }
 
 /// Decides whether a response may be stored.

@@ -105,7 +105,7 @@ public final class Store: Sendable {
   ) -> Found {
     var hasOthers = false
     let found = state.memory.find(key, purges: purges) { response in
-      guard response.key.origin == key.origin else { return false }
+      guard response.key.scheme == key.scheme else { return false }
       if response.selector.isAny || response.selector.matches(request) { return true }
       hasOthers = true
       return false
@@ -159,7 +159,7 @@ public final class Store: Sendable {
     _ purges: PurgeLog
   ) -> VariantSelector {
     if let stale { return stale.selector.reselected(for: request) }
-    let sibling = state.memory.find(key, purges: purges) { $0.key.origin == key.origin }
+    let sibling = state.memory.find(key, purges: purges) { $0.key.scheme == key.scheme }
     if let sibling { return sibling.selector.reselected(for: request) }
     for flight in state.flights[key.hash] ?? [] where flight.key == key {
       if let selector = flight.selector { return selector.reselected(for: request) }
@@ -259,7 +259,7 @@ public final class Store: Sendable {
       if purges.isPurged(flight.key, since: flight.sequence) { return .purged }
       // Taken out first: what is replaced makes room for what replaces it.
       _ = state.memory.removeAll(response.key) {
-        $0 === stale || ($0.key.origin == response.key.origin && $0.selector == response.selector)
+        $0 === stale || ($0.key.scheme == response.key.scheme && $0.selector == response.selector)
       }
       guard Self.makeVariantRoom(&state, for: response, limits: limits, now: now) else {
         return .variantLimit
@@ -279,19 +279,19 @@ public final class Store: Sendable {
     var all = 0
     _ = state.memory.removeAll(response.key) { other in
       all += 1
-      if other.key.origin == response.key.origin { variants += 1 }
+      if other.key.scheme == response.key.scheme { variants += 1 }
       return false
     }
     if variants >= limits.variants {
       let stale = state.memory.removeAll(response.key) {
-        $0.key.origin == response.key.origin && !$0.freshness.isFresh(now)
+        $0.key.scheme == response.key.scheme && !$0.freshness.isFresh(now)
       }
       if stale.count == 0 { return false }
       all -= stale.count
     }
     if all < limits.chain { return true }
     // Other ports and schemes of the host: forged Host fields must not crowd out the real one.
-    return state.memory.removeAll(response.key) { $0.key.origin != response.key.origin }.count > 0
+    return state.memory.removeAll(response.key) { $0.key.scheme != response.key.scheme }.count > 0
   }
 
   /// Ends a flight whose response is not stored, and gives back what it had reserved. With
@@ -343,7 +343,7 @@ public final class Store: Sendable {
   /// Not a purge: a sequence number for each POST would make every hit consult the purge index.
   public func invalidate(_ key: CacheKey) {
     shard(key).state.withLock { state in
-      _ = state.memory.removeAll(key) { $0.key.origin == key.origin }
+      _ = state.memory.removeAll(key) { $0.key.scheme == key.scheme }
       for flight in state.flights[key.hash] ?? [] where flight.key == key {
         flight.refuse(.invalidated)
       }
@@ -381,7 +381,7 @@ public final class Store: Sendable {
         sum.reservedBytes += state.memory.reserved
         sum.capacity += state.memory.capacity
         sum.evictions += state.memory.evictions
-        sum.flights += state.flights.count
+        for flights in state.flights.values { sum.flights += flights.count }
       }
     }
     return sum

@@ -16,8 +16,10 @@ public struct StoreLimits: Sendable {
   public var hitForMiss: Int64 = 60
   /// Keys that are remembered as hit-for-miss in each shard.
   public var hitForMissKeys = 4096
-  /// Bytes that a follower may lag behind in content that is too large to be stored.
-  public var relayWindow = 4 << 20
+  /// Bytes that a reader may lag behind in content that is too large to be stored; more than the
+  /// largest stored response, so that nothing that a reader has yet to get is dropped at once when
+  /// content turns out too large.
+  public var relayWindow: Int
   /// Bytes that wait for the fastest reader of such content before the upstream is held.
   public var relayBuffer = 256 << 10
 
@@ -31,5 +33,6 @@ public struct StoreLimits: Sendable {
     while shards < 16, memory / (shards * 2) >= 32 << 20 { shards *= 2 }
     self.shards = shards
     largestResponse = min(memory / shards, max(memory / shards / 16, 1 << 20))
+    relayWindow = max(4 << 20, largestResponse + 2 * relayBuffer)
   }
 }

@@ -151,6 +151,7 @@ final class CoreExchange {
       isHeld = false
       cancellations += 1
     case .holdUpstream: isHeld = true
+    case .countStored: break
     case .sendInterim: interims += 1
     case .sendStored(let response, let status):
       let delivery = Delivery(
