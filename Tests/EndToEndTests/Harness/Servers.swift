@@ -20,7 +20,8 @@ extension Server {
     let port = port
     return try await onThread {
       try HTTPConnection(port: port).request(
-        method, target, host: host ?? "127.0.0.1:\(port)", fields + ["Connection: close"], content: content)
+        method, target, host: host ?? "127.0.0.1:\(port)",
+        fields + ["Connection: close"], content: content)
     }
   }
 }
