@@ -24,7 +24,11 @@ run: ## Start a demo fleet: origin, three regions, load, a purge (see docs/edge-
 test: ## Install what tests need, build, test, lint
 	@scripts/timed setup scripts/setup --test
 	@scripts/timed build swift build --build-tests
-	@scripts/timed test swift test --skip-build --parallel
+	@scripts/timed "pure tests" swift test --skip-build \
+	  --filter '^(EdgeCacheTests|EdgeFleetTests|EdgeLoadTests)\.'
+	@scripts/timed "socket tests" swift test --skip-build --filter '^EdgePoPTests\.'
+	@scripts/timed "end-to-end tests" swift test --skip-build --no-parallel \
+	  --filter '^EndToEndTests\.'
 	@scripts/timed lint scripts/lint
 
 lint: ## Check the style of all Swift sources
