@@ -1,5 +1,5 @@
-// A real browser through a PoP: a page as a build tool makes it, with scripts, styles, a font and an
-// image under hashed names, and a script that talks to the upstream.
+// A real browser through a PoP: a page as a build tool makes it, with scripts, styles, a font and
+// an image under hashed names, and a script that talks to the upstream.
 
 import Foundation
 import Testing
@@ -20,7 +20,8 @@ extension EndToEnd {
         <link rel="icon" href="data:,">
         <link rel="stylesheet" href="/assets/main.3f2a9c1b.css">
         <script defer src="/assets/app-3f9c1b7a.js"></script></head>
-        <body><p id="text">plain</p><img id="logo" src="/assets/logo-5b1c9e77.svg" alt=""></body></html>
+        <body><p id="text">plain</p>
+        <img id="logo" src="/assets/logo-5b1c9e77.svg" alt=""></body></html>
         """)
       try stage.write(
         "site/assets/app-3f9c1b7a.js",

@@ -67,5 +67,6 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 with Server(("127.0.0.1", 0), Echo) as server:
-    print("listening on http://127.0.0.1:%d" % server.server_address[1], file=sys.stderr, flush=True)
+    print("listening on http://127.0.0.1:%d" % server.server_address[1], file=sys.stderr)
+    sys.stderr.flush()
     server.serve_forever()
