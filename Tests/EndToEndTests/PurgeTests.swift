@@ -1,5 +1,5 @@
-// A purge across three PoPs under load. The origin's content is a version number that goes up before
-// each purge, so every response says by itself whether it is older than it may be.
+// A purge across three PoPs under load. The origin's content is a version number that goes up
+// before each purge, so every response says by itself whether it is older than it may be.
 
 import EdgeFleet
 import Foundation

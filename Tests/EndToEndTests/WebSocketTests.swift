@@ -1,4 +1,4 @@
-// Tunnels through a PoP: a WebSocket server of another make, and what becomes of tunnels at the end.
+// Tunnels through a PoP to a WebSocket server of another make, and what ends them.
 
 import Foundation
 import Glibc

@@ -1,4 +1,5 @@
-// A client connection that sends exactly the bytes it is told and reads responses to their last byte.
+// A client connection that sends exactly the bytes it is told and reads responses to their last
+// byte; with a little more it is also the other side.
 
 import Glibc
 

@@ -1,7 +1,7 @@
 // One process that a test started: its output as it comes, its end, and signals to it alone.
 //
-// Invariant: a signal goes to this very process. It is reaped and signalled under one lock, so its id
-// cannot have passed to another one in between.
+// Invariant: a signal goes to this very process. It is reaped and signalled under one lock, so its
+// id cannot have passed to another one in between.
 
 import Foundation
 import Glibc

@@ -20,8 +20,8 @@ extension Server {
     let port = port
     return try await onThread {
       try HTTPConnection(port: port).request(
-        method, target, host: host ?? "127.0.0.1:\(port)", fields + ["Connection: close"],
-        content: content)
+        method, target, host: host ?? "127.0.0.1:\(port)",
+        fields + ["Connection: close"], content: content)
     }
   }
 }
@@ -151,7 +151,8 @@ struct Nginx: Server {
   /// Every request that has reached it so far, as `GET /path 200`, in order.
   ///
   /// The line of a request may be written after its last byte was sent. Its only worker does one
-  /// thing after the other, so a request of our own marks the place up to which the log is complete.
+  /// thing after the other, so a request of our own marks the place up to which the log is
+  /// complete.
   func requests() async throws -> [String] {
     let mark = "/mark-\(UInt64.random(in: 0...UInt64.max))"
     _ = try await request("GET", mark)

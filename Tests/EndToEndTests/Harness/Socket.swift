@@ -1,5 +1,5 @@
-// TCP on loopback with blocking calls, for clients and origins that must do exactly what a test says:
-// stop reading, send half of something, wait. Such code runs on threads of its own.
+// TCP on loopback with blocking calls, for clients and origins that must do exactly what a test
+// says: stop reading, send half of something, wait. Such code runs on threads of its own.
 
 import Foundation
 import Glibc

@@ -25,7 +25,8 @@ final class Stage: Sendable {
   }
 
   private init() throws {
-    var template = Array("\(NSTemporaryDirectory())/edgecache-test.XXXXXX".utf8CString)
+    var template = Array(
+      "\(FileManager.default.temporaryDirectory.path)/edgecache-test.XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
       throw ProcessProblem(description: "mkdtemp: \(String(cString: strerror(errno)))")
     }
@@ -55,7 +56,8 @@ final class Stage: Sendable {
   /// The absolute path of a name in the directory.
   func path(_ name: String) -> String { "\(directory)/\(name)" }
 
-  /// Writes a file, and the directories above it, at once: a reader sees the old or the new content.
+  /// Writes a file at once, so that a reader sees the old or the new content, and the directories
+  /// above it.
   @discardableResult
   func write(_ name: String, _ content: some Sequence<UInt8>) throws -> String {
     let path = path(name)

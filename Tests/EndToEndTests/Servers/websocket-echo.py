@@ -34,7 +34,10 @@ class Echo(socketserver.StreamRequestHandler):
 
     def echo(self, target):
         """Answers one frame; false when that was the last one."""
-        first, second = self.rfile.read(2)
+        start = self.rfile.read(2)
+        if len(start) < 2:
+            return False
+        first, second = start
         length = second & 0x7F
         if length == 126:
             (length,) = struct.unpack(">H", self.rfile.read(2))
@@ -47,7 +50,8 @@ class Echo(socketserver.StreamRequestHandler):
         code = first & 0x0F
         if code == TEXT and payload == b"?path":
             payload = target
-        self.wfile.write(bytes([0x80 | (PONG if code == PING else code)]))
+        # With its FIN bit as it came: browsers send long messages in several frames.
+        self.wfile.write(bytes([first & 0x80 | (PONG if code == PING else code)]))
         if len(payload) < 126:
             self.wfile.write(bytes([len(payload)]))
         elif len(payload) < 65536:
@@ -63,5 +67,6 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 with Server(("127.0.0.1", 0), Echo) as server:
-    print("listening on http://127.0.0.1:%d" % server.server_address[1], file=sys.stderr, flush=True)
+    print("listening on http://127.0.0.1:%d" % server.server_address[1], file=sys.stderr)
+    sys.stderr.flush()
     server.serve_forever()
