@@ -313,13 +313,17 @@ final class UpstreamConnection: ChannelDuplexHandler {
 
   private func finish(_ head: ResponseHead, _ trailers: FieldSection?) {
     let ended = exchange
+    // Servers that refuse an upgrade may still have stopped reading requests, in expectation of the
+    // other protocol; it shows only when the next request is not answered.
+    let askedForUpgrade = request?.asksForUpgrade ?? false
     exchange = nil
     request = nil
     deadline = nil
     isHeld = false
     servedBefore = true
     // What the client still sends of its request has no place on a connection that is used again.
-    let isReusable = head.keepsAlive && isRequestSent && inbound.readableBytes == 0
+    let isReusable =
+      head.keepsAlive && isRequestSent && !askedForUpgrade && inbound.readableBytes == 0
     phase = isReusable ? .idle : .closed
     ended?.upstreamEnded(trailers)
     if isReusable {

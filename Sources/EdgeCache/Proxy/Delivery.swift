@@ -56,10 +56,10 @@ public enum Reuse: Sendable, Hashable {
       else { return .no(.stale) }
       return .yes
     }
+    if let least = directives.minFresh, freshness.lifetime - age < least { return .no(.request) }
     // A fresh immutable response does not change: a reload finds nothing new.
     if freshness.immutable { return .yes }
     if let most = directives.maxAge, age > most || most == 0 { return .no(.request) }
-    if let least = directives.minFresh, freshness.lifetime - age < least { return .no(.request) }
     return .yes
   }
 }

@@ -131,6 +131,8 @@ public struct Transaction {
   private var hasClient = true
   private var stale: StoredResponse?
   private var goesAlone = false
+  /// Flights that were followed and turned out to bring another variant.
+  private var detours = 0
   private var requestTime = Instant(milliseconds: 0)
   private var forwardAttempts = 0
   private var lastForward: Forward?
@@ -220,15 +222,19 @@ public struct Transaction {
 
   private mutating func forward(_ reason: ForwardReason, _ now: Instant) {
     status = .forwarded(reason)
+    // What must be validated for each request cannot be shared, so nobody is made to wait for it.
+    let alone = goesAlone || stale?.freshness.isNeverReusable == true
     let plan = store.plan(
-      key, request: request.fields, stale: stale, alone: goesAlone, now: now, wake: wake)
+      key, request: request.fields, stale: stale, alone: alone, now: now, wake: wake)
     switch plan {
     case .stored(let response):
       answer(response, .hit(ttl: response.freshness.ttl(now)))
-    case .follow(let flight, let reader):
+    case .follow(let flight, let reader, let stale):
+      self.stale = stale
       status.isCollapsed = true
       state = .following(flight, reader)
-    case .lead(let flight, let reader):
+    case .lead(let flight, let reader, let stale):
+      self.stale = stale
       state = .leading(flight, reader)
       flight.onResume(resume)
       sendForward(
@@ -309,6 +315,7 @@ public struct Transaction {
       abort()
     case .stored(let response):
       flight.unsubscribe(reader)
+      guard response.selector.matches(request.fields) else { return forwardAgain(now) }
       status.ttl = response.freshness.ttl(now)
       answer(response, status)
     case .goAlone:
@@ -316,7 +323,7 @@ public struct Transaction {
       forwardAlone(now)
     case .failed(let failure):
       flight.unsubscribe(reader)
-      fail(failure, now)
+      fail(failure, flight, now)
     }
   }
 
@@ -327,7 +334,11 @@ public struct Transaction {
     // (RFC 9111 §4.1), or may not be answered without asking (§4).
     let isLeader: Bool
     if case .leading = state { isLeader = true } else { isLeader = false }
-    if !isLeader, !head.selector.matches(request.fields) || !head.freshness.isFresh(now) {
+    if !isLeader, !head.selector.matches(request.fields) {
+      flight.unsubscribe(reader)
+      return forwardAgain(now)
+    }
+    if !isLeader, !head.freshness.isFresh(now) {
       flight.unsubscribe(reader)
       return forwardAlone(now)
     }
@@ -350,8 +361,19 @@ public struct Transaction {
     forward(reason, now)
   }
 
-  private mutating func fail(_ failure: UpstreamFailure, _ now: Instant) {
-    if let stale, stale.freshness.mayServeStaleOnError(now) {
+  /// Starts over and may wait once more, for those who want the same variant.
+  private mutating func forwardAgain(_ now: Instant) {
+    detours += 1
+    if detours >= Self.detourLimit { return forwardAlone(now) }
+    let reason = status.forward ?? .miss
+    forward(reason, now)
+  }
+
+  /// Flights that a request waits for in vain before it goes by itself.
+  private static let detourLimit = 3
+
+  private mutating func fail(_ failure: UpstreamFailure, _ flight: Flight?, _ now: Instant) {
+    if let flight, let stale, mayStandIn(stale, flight, now) {
       return answerStale(stale, .failed(failure), forwardStatus: nil, now)
     }
     status.detail = .failed(failure)
@@ -364,6 +386,12 @@ public struct Transaction {
   private mutating func upstreamHead(_ head: ResponseHead, _ now: Instant) {
     guard case .waiting = upstream else { return }
     guard case .leading(let flight, let reader) = state else { return passHead(head, now) }
+    if head.status >= 500, let stale, mayStandIn(stale, flight, now) {
+      leaveFlight(flight, reader, hitForMiss: false, now)
+      flight.resolve(stale)
+      upstream = .draining
+      return answerStale(stale, .failed(.serverError), forwardStatus: head.status, now)
+    }
     if let stale, lastForward?.validates != nil {
       switch Validation.judge(
         head, stored: stale, request: request, requestTime: requestTime, responseTime: now)
@@ -371,14 +399,16 @@ public struct Transaction {
       case .freshened(let newHead, let accepted):
         return freshened(
           stale.freshened(head: newHead, accepted: accepted), flight, reader, head.status, now)
-      case .confirmed(let refusal):
+      case .confirmed(let newHead, let freshness, let refusal):
         if refusal != .authorization { store.remove(stale) }
         leaveFlight(flight, reader, hitForMiss: false, now)
         flight.scatter(refusal)
         upstream = .draining
         status.detail = .refused(refusal)
         status.forwardStatus = head.status
-        return answer(stale, status)
+        status.ttl = freshness.ttl(now)
+        let accepted = Storability.Accepted(freshness: freshness, selector: stale.selector)
+        return answer(stale.freshened(head: newHead, accepted: accepted), status)
       case .mismatch:
         store.remove(stale)
         self.stale = nil
@@ -386,17 +416,16 @@ public struct Transaction {
         actions.append(.cancelUpstream)
         return sendForward(
           Forward(group: route.cached ?? route.passThrough, isForStore: true), now)
-      case .serverError:
-        if stale.freshness.mayServeStaleOnError(now) {
-          leaveFlight(flight, reader, hitForMiss: false, now)
-          flight.resolve(stale)
-          upstream = .draining
-          return answerStale(stale, .failed(.serverError), forwardStatus: head.status, now)
-        }
       case .replaced: break
       }
     }
     store(head, flight, reader, now)
+  }
+
+  /// True if a stored response may be sent in the place of one that the upstream failed to give
+  /// (RFC 9111 §4.2.4), and was neither purged nor invalidated while it was asked for.
+  private func mayStandIn(_ stale: StoredResponse, _ flight: Flight, _ now: Instant) -> Bool {
+    stale.freshness.mayServeStaleOnError(now) && store.isUntouched(flight)
   }
 
   private mutating func freshened(
@@ -404,10 +433,12 @@ public struct Transaction {
     _ now: Instant
   ) {
     flight.unsubscribe(reader)
-    if let stale { store.freshen(flight, stale: stale, with: response, now: now) }
+    guard let stale else { invariantFailed("a validation of nothing") }
+    let refusal = store.freshen(flight, stale: stale, with: response, now: now)
     upstream = .draining
     status.forwardStatus = forwardStatus
-    status.isStored = true
+    status.isStored = refusal == nil
+    status.detail = refusal.map { .refused($0) }
     status.ttl = response.freshness.ttl(now)
     answer(response, status)
   }
@@ -418,12 +449,19 @@ public struct Transaction {
     let decision = Storability.decide(
       request: request, requestDirectives: directives, response: head, isHashedURL: isHashedURL,
       requestTime: requestTime, responseTime: now)
+    let length: Int? =
+      switch head.framing {
+      case .none: 0
+      case .length(let length): length
+      case .chunked, .untilClose: nil
+      }
     switch decision {
-    case .success(let accepted) where (head.contentLength ?? 0) <= store.limits.largestResponse:
+    case .success(let accepted) where (length ?? 0) <= store.limits.largestResponse:
       let flightHead = FlightHead(
         head: StoredHead(head, now: now), freshness: accepted.freshness,
-        selector: accepted.selector, contentLength: head.contentLength)
-      fill = Fill(expectedLength: head.contentLength)
+        selector: accepted.selector, contentLength: length)
+      fill = Fill(expectedLength: length)
+      if !hasClient { state = .answered }
       upstream = .filling(flight, flightHead)
       status.isStored = true
       flight.begin(flightHead)
@@ -491,7 +529,8 @@ public struct Transaction {
     upstream = .idle
     switch side {
     case .filling(let flight, let head):
-      store.complete(flight, head: head, fill: &fill, isHashedURL: isHashedURL, now: now)
+      store.complete(
+        flight, head: head, replacing: stale, fill: &fill, isHashedURL: isHashedURL, now: now)
     case .passing:
       state = .answered
       if hasClient { actions.append(.sendEnd(trailers)) }
@@ -518,11 +557,10 @@ public struct Transaction {
       {
         return sendForward(lastForward, now)
       }
-      if case .leading(let flight, let reader) = state {
-        leaveFlight(flight, reader, hitForMiss: false, now)
-        flight.fail(failure)
-      }
-      fail(failure, now)
+      guard case .leading(let flight, let reader) = state else { return fail(failure, nil, now) }
+      fail(failure, flight, now)
+      leaveFlight(flight, reader, hitForMiss: false, now)
+      flight.fail(failure)
     }
   }
 
@@ -552,9 +590,10 @@ public struct Transaction {
     case .following(let flight, let reader), .reading(let flight, let reader):
       flight.unsubscribe(reader)
       state = .answered
-    case .leading, .received, .answered:
-      // A leader goes on: others may wait, and what arrives can be stored.
-      break
+    case .leading(let flight, let reader):
+      // A leader goes on: others may wait, and what arrives can be stored. Nobody reads for it.
+      flight.unsubscribe(reader)
+    case .received, .answered: break
     case .passing:
       state = .answered
       actions.removeAll()

@@ -20,6 +20,8 @@ public final class PurgeLog: Sendable {
     var last: UInt64 = 0
     var everything: UInt64 = 0
     var urls: [KeyHash: UInt64] = [:]
+    /// Number of URLs at which it pays to look for those that can be forgotten.
+    var trimAt = 1024
   }
 
   private let published = Atomic<UInt64>(0)
@@ -68,11 +70,18 @@ public final class PurgeLog: Sendable {
     index.withLock { $0.urls.count }
   }
 
+  /// True when so many URLs are remembered that some should be forgotten. Doubles when it did not
+  /// help, so that one slow flight does not make every purge look at all of them.
+  var isTrimDue: Bool {
+    index.withLock { $0.urls.count > $0.trimAt }
+  }
+
   /// Forgets purges of URLs up to `sequence`, once nothing from before is stored or on its way.
   /// O(remembered URLs).
   public func trim(through sequence: UInt64) {
     index.withLock { index in
       index.urls = index.urls.filter { $0.value > sequence }
+      index.trimAt = max(1024, index.urls.count * 2)
     }
   }
 }

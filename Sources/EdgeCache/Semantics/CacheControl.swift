@@ -42,9 +42,31 @@ public struct CacheControl: Sendable, Hashable {
     var parsed = CacheControl()
     fields.forEachElement(of: .cacheControl) { span, element in
       parsed.add(span, element)
+      // A quote that is never closed must not hide what comes after it.
+      if Self.endsWithinQuotes(span, element) {
+        span.forEachListElement(element, ofTokens: true) { inner in
+          if inner.lowerBound > element.lowerBound { parsed.add(span, inner) }
+          return true
+        }
+      }
       return true
     }
     self = parsed
+  }
+
+  /// True if an element has a quoted string without its end; then it is the last of its line.
+  private static func endsWithinQuotes(_ bytes: Span<UInt8>, _ element: Range<Int>) -> Bool {
+    var quoted = false
+    var index = element.lowerBound
+    while index < element.upperBound {
+      if bytes[index] == ASCII.quote {
+        quoted.toggle()
+      } else if quoted, bytes[index] == ASCII.backslash {
+        index += 1
+      }
+      index += 1
+    }
+    return quoted
   }
 
   private mutating func add(_ bytes: Span<UInt8>, _ element: Range<Int>) {

@@ -53,6 +53,11 @@ public struct Freshness: Sendable, Hashable {
     !alwaysValidate && lifetime > age(now)
   }
 
+  /// True if no request may be answered with this response without asking.
+  public var isNeverReusable: Bool {
+    alwaysValidate || lifetime <= initialAge
+  }
+
   /// Longest staleness that is served when the upstream fails and nothing else is said: 24 h.
   public static let staleOnErrorLimit: Int64 = 24 * 3600
 

@@ -44,8 +44,13 @@ public enum Invalidation {
       guard reference.firstIndex(of: ASCII.colon, in: 0..<end) == nil else { return nil }
       let path = target.bytes[target.pathRange]
       let query = path.firstIndex(of: ASCII.question) ?? path.endIndex
-      let slash = path[..<query].lastIndex(of: ASCII.slash) ?? path.startIndex
-      url += path[path.startIndex...slash]
+      if end == 0 || reference[0] == ASCII.question {
+        // Without a path of its own it keeps the target's, and its query too if it has none.
+        url += end == 0 ? path : path[..<query]
+      } else {
+        let slash = path[..<query].lastIndex(of: ASCII.slash) ?? path.startIndex
+        url += path[path.startIndex...slash]
+      }
     }
     for index in 0..<end { url.append(reference[index]) }
     return CacheKey(

@@ -24,7 +24,7 @@ public struct StoredHead: Sendable {
   /// The head of `response`, received at `now`. O(bytes).
   public init(_ response: ResponseHead, now: Instant) {
     self.init(status: response.status, source: response.fields, reason: response.reason, now: now) {
-      response.fields.isEndToEnd($0)
+      response.fields.isStorable($0)
     }
   }
 
@@ -55,13 +55,15 @@ public struct StoredHead: Sendable {
   /// This head with the fields of a 304 put in the place of its own (RFC 9111 §3.2 and §4.3.4).
   ///
   /// Fields that describe the stored content itself stay: a 304 has no content and cannot change
-  /// how the stored one is to be read. O(bytes).
+  /// how the stored one is to be read. Its entity tag stays too: an origin that weakens the tags of
+  /// what it compresses sends the strong one with a 304, and that one names other bytes. O(bytes).
   public func freshened(by response: ResponseHead, now: Instant) -> StoredHead {
     let update = response.fields
     let updateBytes = update.bytes.readableBytesUInt8Span
     let storedBytes = fields.bytes.readableBytesUInt8Span
     func changes(_ index: Int) -> Bool {
-      guard update.isEndToEnd(index) else { return false }
+      guard update.isStorable(index) else { return false }
+      if update.fields[index].name == .etag { return etag == nil }
       let name = updateBytes.extracting(update.fields[index].nameRange.range)
       return !name.equalsIgnoringCase("content-encoding")
         && !name.equalsIgnoringCase("content-type")
@@ -72,7 +74,7 @@ public struct StoredHead: Sendable {
     writer.copyBytes(of: fields, upTo: Int(fields.fields.first?.nameRange.offset ?? 0))
     for field in fields.fields {
       let name = storedBytes.extracting(field.nameRange.range)
-      var isReplaced = false
+      var isReplaced = field.name == .date
       for index in update.fields.indices
       where changes(index)
         && updateBytes.extracting(update.fields[index].nameRange.range).equalsIgnoringCase(name)
@@ -85,6 +87,8 @@ public struct StoredHead: Sendable {
     for (index, field) in update.fields.enumerated() where changes(index) {
       writer.append(field, from: update)
     }
+    // RFC 9110 §6.6.1, as for any response: the stored Date would make it as old as before.
+    if !update.contains(.date) { writer.append(name: "date", value: HTTPDate.bytes(now.seconds)) }
     return StoredHead(writer.section, status: status, now: now)
   }
 
@@ -103,6 +107,13 @@ extension FieldSection {
     let name = fields[index].name
     if name.isHopByHop || name == .contentLength || name == .age { return false }
     return !contains(.connection) || !isNominatedByConnection(index)
+  }
+
+  /// True if the field line at `index` is kept with a stored response (RFC 9111 §3.1): what a proxy
+  /// asked of one client is nobody else's.
+  public func isStorable(_ index: Int) -> Bool {
+    let name = fields[index].name
+    return isEndToEnd(index) && name != .proxyAuthenticate && name != .proxyAuthenticationInfo
   }
 }
 

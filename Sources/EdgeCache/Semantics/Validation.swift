@@ -5,11 +5,9 @@ public enum ValidationOutcome: Sendable {
   /// 304: the stored response is good and has new fields (§4.3.4).
   case freshened(StoredHead, Storability.Accepted)
   /// 304: the stored response is good for this request, but its new fields may not be stored.
-  case confirmed(StorageRefusal)
+  case confirmed(StoredHead, Freshness, StorageRefusal)
   /// 304, but about something else: the stored response must not be used.
   case mismatch
-  /// A server error: the stored response may stand in, where that is allowed (§4.3.3).
-  case serverError
   /// Any other answer replaces the stored one.
   case replaced
 }
@@ -29,18 +27,8 @@ public enum Validation {
     requestTime: Instant,
     responseTime: Instant
   ) -> ValidationOutcome {
-    if response.status >= 500 { return .serverError }
     guard response.status == 304 else { return .replaced }
-    // §4.3.4: a strong validator in the 304 must be the stored one, and so must a weak one.
-    if let etag = response.fields.first(.etag) {
-      guard let own = stored.head.etag else { return .mismatch }
-      let storedBytes = stored.head.fields.bytes
-      guard
-        EntityTag.weaklyEqual(
-          response.fields.bytes.readableBytesUInt8Span, etag.range,
-          storedBytes.readableBytesUInt8Span, own.range)
-      else { return .mismatch }
-    }
+    guard isAbout(stored.head, response.fields, now: responseTime) else { return .mismatch }
     let head = stored.head.freshened(by: response, now: responseTime)
     // A 304 is about the stored response now: its Age counts, and its Date is new.
     var renewed = head.asResponse
@@ -52,7 +40,29 @@ public enum Validation {
       isHashedURL: stored.isHashedURL, requestTime: requestTime, responseTime: responseTime)
     switch accepted {
     case .success(let accepted): return .freshened(head, accepted)
-    case .failure(let refusal): return .confirmed(refusal)
+    case .failure(let refusal):
+      let freshness = Freshness(
+        renewed, directives: CacheControl(renewed.fields), isHashedURL: stored.isHashedURL,
+        requestTime: requestTime, responseTime: responseTime)
+      return .confirmed(head, freshness, refusal)
     }
+  }
+
+  /// True if the validator in a 304, if there is one, is the stored one (§4.3.4).
+  ///
+  /// Entity tags are compared weakly, where §4.3.4 wants strong ones to be the same: origins that
+  /// compress weaken the tag of a 200 and leave it strong in the 304. A date alone must be the same
+  /// too: an origin that went back to an older file answers `If-Modified-Since` with 304.
+  private static func isAbout(_ stored: StoredHead, _ update: FieldSection, now: Instant) -> Bool {
+    let bytes = update.bytes.readableBytesUInt8Span
+    if let etag = update.first(.etag) {
+      guard let own = stored.etag else { return false }
+      return EntityTag.weaklyEqual(
+        bytes, etag.range, stored.fields.bytes.readableBytesUInt8Span, own.range)
+    }
+    guard let range = update.first(.lastModified), let own = stored.lastModified,
+      let modified = HTTPDate.parse(bytes.extracting(range.range), now: now)
+    else { return true }
+    return modified == own
   }
 }

@@ -304,6 +304,14 @@ public final class Flight: Sendable {
 
   // MARK: Joining
 
+  /// What the response is selected by, once it is known.
+  var selector: VariantSelector? {
+    state.withLock { state in
+      guard case .streaming(let head) = state.outcome else { return nil }
+      return head.selector
+    }
+  }
+
   /// True if a request with these fields may wait for this flight.
   func mayJoin(_ request: FieldSection) -> Bool {
     if isSolo { return false }

@@ -29,10 +29,10 @@ public struct Removal: Sendable, Hashable {
 public enum FlightPlan: Sendable {
   /// A response came into the store in between.
   case stored(StoredResponse)
-  /// Wait for a request that is on its way.
-  case follow(Flight, Flight.ReaderID)
-  /// Go upstream, for yourself and all that follow.
-  case lead(Flight, Flight.ReaderID)
+  /// Wait for a request that is on its way; `stale` is what is stored for this one.
+  case follow(Flight, Flight.ReaderID, stale: StoredResponse?)
+  /// Go upstream, for yourself and all that follow; `stale` may be validated.
+  case lead(Flight, Flight.ReaderID, stale: StoredResponse?)
 }
 
 /// A snapshot of the store's counters.
@@ -118,7 +118,9 @@ public final class Store: Sendable {
 
   /// Leads or follows for a request that `stale` (or nothing) was found for.
   ///
-  /// Looks again under the same lock, so that of any number of requests at once exactly one leads.
+  /// Looks again under the same lock, so that of any number of requests at once exactly one leads,
+  /// and so that nothing is validated that was purged after it was found: the answer would bring it
+  /// back into the store.
   /// `wake` is called, from any thread, when a followed flight has news. Keys that are hit-for-miss
   /// and requests that must not wait (`alone`) get a flight that nobody else can join.
   public func plan(
@@ -126,10 +128,10 @@ public final class Store: Sendable {
     wake: @escaping @Sendable () -> Void
   ) -> FlightPlan {
     shard(key).state.withLock { state in
-      if case .selected(let response) = Self.find(&state, key, request, purges),
-        response !== stale, response.freshness.isFresh(now)
-      {
-        return .stored(response)
+      var present: StoredResponse?
+      if case .selected(let response) = Self.find(&state, key, request, purges) {
+        if response !== stale, response.freshness.isFresh(now) { return .stored(response) }
+        present = response
       }
       let isSolo = alone || state.hitForMiss.contains(key, now: now)
       if !isSolo, let flights = state.flights[key.hash] {
@@ -137,27 +139,38 @@ public final class Store: Sendable {
         where flight.key == key && !purges.isPurged(key, since: flight.sequence)
           && flight.mayJoin(request)
         {
-          if let reader = flight.subscribe(wake) { return .follow(flight, reader) }
+          if let reader = flight.subscribe(wake) { return .follow(flight, reader, stale: present) }
         }
       }
       let flight = Flight(
         key: key, sequence: purges.head,
-        hint: Self.hint(&state, key, request, stale: stale, purges), isSolo: isSolo,
+        hint: Self.hint(&state, key, request, stale: present, purges), isSolo: isSolo,
         limits: limits)
       guard let reader = flight.subscribe(wake) else { invariantFailed("a new flight is full") }
       state.flights[key.hash, default: []].append(flight)
-      return .lead(flight, reader)
+      return .lead(flight, reader, stale: present)
     }
   }
 
-  /// The fields that the stored variants of a key are selected by, with this request's values.
+  /// The fields that the variants of a key are selected by, stored ones or such as are on their
+  /// way, with this request's values.
   private static func hint(
     _ state: inout State, _ key: CacheKey, _ request: FieldSection, stale: StoredResponse?,
     _ purges: PurgeLog
   ) -> VariantSelector {
     if let stale { return stale.selector.reselected(for: request) }
     let sibling = state.memory.find(key, purges: purges) { $0.key.origin == key.origin }
-    return sibling?.selector.reselected(for: request) ?? .any
+    if let sibling { return sibling.selector.reselected(for: request) }
+    for flight in state.flights[key.hash] ?? [] where flight.key == key {
+      if let selector = flight.selector { return selector.reselected(for: request) }
+    }
+    return .any
+  }
+
+  /// True unless a purge or an unsafe request has come since the flight left, after which nothing
+  /// from before may stand in for its response.
+  public func isUntouched(_ flight: Flight) -> Bool {
+    flight.refusal == nil && !purges.isPurged(flight.key, since: flight.sequence)
   }
 
   /// Adds content to a flight and keeps it within the budget. O(chunk).
@@ -192,12 +205,18 @@ public final class Store: Sendable {
     if reserved > 0 { shard(flight.key).state.withLock { $0.memory.release(reserved) } }
   }
 
-  /// Completes a flight: stores its response, unless that has become impossible, and lets its
-  /// readers finish. Returns why it was not stored.
+  /// Completes a flight: stores its response in the place of `stale`, unless that has become
+  /// impossible, and lets its readers finish. Returns why it was not stored.
   @discardableResult
   public func complete(
-    _ flight: Flight, head: FlightHead, fill: inout Fill, isHashedURL: Bool, now: Instant
+    _ flight: Flight, head: FlightHead, replacing stale: StoredResponse?, fill: inout Fill,
+    isHashedURL: Bool, now: Instant
   ) -> StorageRefusal? {
+    if let length = fill.expectedLength, flight.received != length {
+      close(flight, hitForMiss: false, fill: &fill, now: now)
+      flight.truncate()
+      return .incomplete
+    }
     defer { flight.complete() }
     guard let content = flight.takeContent() else {
       let refusal = flight.refusal ?? .full
@@ -207,13 +226,14 @@ public final class Store: Sendable {
     let response = StoredResponse(
       key: flight.key, selector: head.selector, head: head.head, freshness: head.freshness,
       content: content, isHashedURL: isHashedURL)
-    return put(response, replacing: nil, flight: flight, fill: &fill, now: now)
+    return put(response, replacing: stale, flight: flight, fill: &fill, now: now)
   }
 
   /// Puts the outcome of a validation in the place of `stale` and hands it to the followers.
+  /// Returns why it was not stored.
   public func freshen(
     _ flight: Flight, stale: StoredResponse, with response: StoredResponse, now: Instant
-  ) {
+  ) -> StorageRefusal? {
     var fill = Fill()
     let refusal = put(response, replacing: stale, flight: flight, fill: &fill, now: now)
     if refusal == nil, response.freshness.isFresh(now) {
@@ -222,6 +242,7 @@ public final class Store: Sendable {
       // It is good for the request that asked, and for no other (RFC 9111 §4).
       flight.scatter(refusal ?? .notReusable)
     }
+    return refusal
   }
 
   private func put(
@@ -261,14 +282,16 @@ public final class Store: Sendable {
       if other.key.origin == response.key.origin { variants += 1 }
       return false
     }
-    if variants < limits.variants, all < limits.chain { return true }
-    if all >= limits.chain {
-      // Other ports and schemes of the host: forged Host fields must not crowd out the real one.
-      return state.memory.removeAll(response.key) { $0.key.origin != response.key.origin }.count > 0
+    if variants >= limits.variants {
+      let stale = state.memory.removeAll(response.key) {
+        $0.key.origin == response.key.origin && !$0.freshness.isFresh(now)
+      }
+      if stale.count == 0 { return false }
+      all -= stale.count
     }
-    return state.memory.removeAll(response.key) {
-      $0.key.origin == response.key.origin && !$0.freshness.isFresh(now)
-    }.count > 0
+    if all < limits.chain { return true }
+    // Other ports and schemes of the host: forged Host fields must not crowd out the real one.
+    return state.memory.removeAll(response.key) { $0.key.origin != response.key.origin }.count > 0
   }
 
   /// Ends a flight whose response is not stored, and gives back what it had reserved. With
@@ -336,7 +359,7 @@ public final class Store: Sendable {
 
   /// Purged URLs are remembered only for the sake of flights that are older than the purge.
   private func trimPurges() {
-    guard purges.rememberedURLs > 1024 else { return }
+    guard purges.isTrimDue else { return }
     var oldest = purges.head
     for shard in shards {
       shard.state.withLock { state in

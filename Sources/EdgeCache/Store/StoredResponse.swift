@@ -39,10 +39,11 @@ public final class StoredResponse: Sendable {
   /// Bytes for the object, its slot, its share of the index and the headers of its allocations.
   static let overhead = 640
 
-  /// This response with the head and freshness that a validation brought.
+  /// This response with the head, freshness and selector that a validation brought: the origin
+  /// confirmed it for the request that was sent, whatever `Vary` says now.
   public func freshened(head: StoredHead, accepted: Storability.Accepted) -> StoredResponse {
     StoredResponse(
-      key: key, selector: selector, head: head, freshness: accepted.freshness, content: content,
-      isHashedURL: isHashedURL)
+      key: key, selector: accepted.selector, head: head, freshness: accepted.freshness,
+      content: content, isHashedURL: isHashedURL)
   }
 }

@@ -134,6 +134,13 @@ final class HTTPConnection {
 
   // MARK: Bytes
 
+  /// Reads exactly so many bytes, of whatever protocol.
+  func bytes(_ count: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    try read(exactly: count) { bytes += $0 }
+    return bytes
+  }
+
   private func read(
     exactly count: Int, _ take: (UnsafeRawBufferPointer) throws -> Void
   ) throws {

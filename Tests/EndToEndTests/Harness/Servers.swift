@@ -12,15 +12,15 @@ protocol Server: Sendable {
 extension Server {
   var url: String { "http://127.0.0.1:\(port)" }
 
-  /// One request on a connection of its own.
+  /// One request on a connection of its own; without a host it names the server, as curl does.
   func request(
-    _ method: String = "GET", _ target: String, host: String = "127.0.0.1",
+    _ method: String = "GET", _ target: String, host: String? = nil,
     _ fields: [String] = [], content: [UInt8]? = nil
   ) async throws -> Response {
     let port = port
     return try await onThread {
       try HTTPConnection(port: port).request(
-        method, target, host: host, fields + ["Connection: close"], content: content)
+        method, target, host: host ?? "127.0.0.1:\(port)", fields + ["Connection: close"], content: content)
     }
   }
 }
@@ -159,5 +159,20 @@ struct Nginx: Server {
       return lines.contains { $0.contains(mark) } ? lines.map(String.init) : nil
     }
     return lines.filter { !$0.contains(" /mark-") }
+  }
+}
+
+/// A running WebSocket server of another make, which sends every message back.
+struct WebSocketEcho: Server {
+  let process: RunningProcess
+  let port: Int
+
+  static func start(on stage: Stage) async throws -> WebSocketEcho {
+    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("Servers/websocket-echo.py").path
+    let process = try stage.start(try Programs.system("python3"), [script])
+    let line = try await process.line(containing: "listening on ")
+    return WebSocketEcho(
+      process: process, port: try EndToEndTests.port(after: "listening on ", in: line))
   }
 }

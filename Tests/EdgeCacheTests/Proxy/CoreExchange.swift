@@ -1,0 +1,252 @@
+import NIOCore
+import Synchronization
+
+@testable import EdgeCache
+
+// The core without sockets: what a shell does between one client and one upstream, as plain calls.
+
+/// A store, a clock that only tests move, and one route.
+final class CoreWorld {
+  let store: Store
+  var now = Instant(seconds: 1_700_000_000)
+  var route = RequestRoute(cached: 0, passThrough: 1)
+
+  init(limits: StoreLimits = StoreLimits(memory: 8 << 20)) {
+    store = Store(limits: limits, secret: HashSecret(1, 2))
+  }
+
+  /// The key of a URL.
+  func key(_ url: String) -> CacheKey {
+    guard let key = CacheKey(url: url.utf8, secret: store.secret) else { fatalError(url) }
+    return key
+  }
+
+  /// Starts an exchange for a request as text; lines end in `↵`.
+  func begin(_ request: String) -> CoreExchange {
+    let exchange = CoreExchange(self, CoreExchange.parseRequest(request))
+    exchange.handle(.start)
+    return exchange
+  }
+}
+
+/// What a client has received.
+struct ReceivedResponse {
+  /// The bytes of the head.
+  var head = ByteBuffer()
+  var content: [UInt8] = []
+  var framing = MessageFraming.none
+  var isComplete = false
+  var isAborted = false
+  /// Heads that were sent; anything but one at the end is a bug.
+  var heads = 0
+  /// Set if the answer was one of our own.
+  var errorStatus: Int?
+
+  /// The head, taken apart.
+  var parsed: ResponseHead? {
+    var parser = ResponseParser()
+    guard case .head(let head, _)? = try? parser.parse(head, toHead: true) else { return nil }
+    return head
+  }
+
+  var text: String { String(decoding: content, as: UTF8.self) }
+}
+
+/// One client's request on its way through a ``Transaction``.
+final class CoreExchange {
+  /// A flag that any thread may raise.
+  final class Signal: Sendable {
+    private let flag = Atomic<Bool>(false)
+    func raise() { flag.store(true, ordering: .releasing) }
+    func take() -> Bool { flag.exchange(false, ordering: .acquiringAndReleasing) }
+  }
+
+  let world: CoreWorld
+  private(set) var transaction: Transaction
+  private(set) var received = ReceivedResponse()
+  /// Requests that went upstream, as heads.
+  private(set) var forwarded: [RequestHead] = []
+  private(set) var forwards: [Transaction.Forward] = []
+  /// True while an upstream response is due or on its way.
+  private(set) var awaitsUpstream = false
+  private(set) var isHeld = false
+  private(set) var isGone = false
+  private(set) var cancellations = 0
+  private(set) var interims = 0
+  var isWritable = true
+  private let news: Signal
+  private let resumption: Signal
+
+  init(_ world: CoreWorld, _ request: RequestHead) {
+    self.world = world
+    let news = Signal()
+    let resumption = Signal()
+    self.news = news
+    self.resumption = resumption
+    transaction = Transaction(
+      request: request, key: CacheKey(request, isSecure: false, secret: world.store.secret),
+      directives: CacheControl.ofRequest(request.fields), route: world.route, store: world.store,
+      wake: { news.raise() }, resume: { resumption.raise() })
+  }
+
+  var status: CacheStatus { transaction.status }
+  var isOver: Bool { received.isComplete || received.isAborted || isGone }
+  /// The member of Cache-Status that was last known.
+  var statusText: String { status.text(name: Array("edge".utf8)) }
+
+  func handle(_ event: Transaction.Event) {
+    transaction.handle(event, now: world.now)
+    perform()
+  }
+
+  /// Takes news in, if there are any; true if there were.
+  @discardableResult
+  func poll() -> Bool {
+    var had = false
+    if resumption.take() {
+      isHeld = false
+      had = true
+    }
+    if news.take() {
+      handle(.flightNews)
+      had = true
+    }
+    return had
+  }
+
+  func perform() {
+    while let action = transaction.nextAction(clientIsWritable: isWritable, now: world.now) {
+      perform(action)
+    }
+  }
+
+  /// Takes at most one action, for clients that read slowly.
+  func performOne() -> Bool {
+    guard let action = transaction.nextAction(clientIsWritable: true, now: world.now) else {
+      return false
+    }
+    perform(action)
+    return true
+  }
+
+  private var context: ResponseContext {
+    ResponseContext(
+      cacheName: Array("edge".utf8), closes: false,
+      minorVersion: transaction.request.minorVersion)
+  }
+
+  private func perform(_ action: Transaction.Action) {
+    let now = world.now
+    switch action {
+    case .forward(let forward):
+      forwards.append(forward)
+      var buffer = ByteBuffer()
+      _ = ForwardedRequest.write(
+        transaction.request, forward, client: ClientIdentity(address: "192.0.2.1", isSecure: false),
+        cacheName: Array("edge".utf8), upstreamAuthority: "up.example", to: &buffer)
+      forwarded.append(Self.parseRequest(buffer))
+      awaitsUpstream = true
+    case .cancelUpstream:
+      awaitsUpstream = false
+      isHeld = false
+      cancellations += 1
+    case .holdUpstream: isHeld = true
+    case .sendInterim: interims += 1
+    case .sendStored(let response, let status):
+      let delivery = Delivery(
+        request: transaction.request, head: response.head, length: response.content.count, now: now)
+      beginHead()
+      ResponseWriter.stored(response, delivery, status, context, now: now, to: &received.head)
+      if delivery.sendsContent {
+        let range =
+          switch delivery.kind {
+          case .whole: 0..<response.content.count
+          case .part(let part): part
+          case .notModified, .rangeNotSatisfiable: 0..<0
+          }
+        response.content.forEachPiece(in: range) { received.content += Array($0.readableBytesView) }
+      }
+      received.isComplete = true
+    case .sendFlightHead(let head, let status, let whole):
+      beginHead()
+      received.framing = ResponseWriter.flight(
+        head, status, context, whole: whole, now: now, to: &received.head)
+      if !whole { received.isComplete = true }
+    case .sendUpstreamHead(let head, let status):
+      beginHead()
+      received.framing = ResponseWriter.passedThrough(
+        head, status, context, now: now, to: &received.head)
+    case .sendContent(let content): received.content += Array(content.readableBytesView)
+    case .sendEnd: received.isComplete = true
+    case .tunnel: received.isComplete = true
+    case .sendError(let code, let status):
+      beginHead()
+      received.errorStatus = code
+      ResponseWriter.error(
+        code, reason: "test", status, context, sendsContent: false, now: now, to: &received.head)
+      received.isComplete = true
+    case .abortClient: received.isAborted = true
+    }
+  }
+
+  private func beginHead() {
+    received.heads += 1
+    received.head.clear()
+  }
+
+  // MARK: What the two sides do
+
+  /// The upstream answers with this head; lines end in `↵`.
+  func upstreamHead(_ text: String) {
+    handle(.upstreamHead(Self.parseResponse(text, toHead: transaction.request.method == .head)))
+  }
+
+  func upstreamContent(_ bytes: [UInt8]) { handle(.upstreamContent(ByteBuffer(bytes: bytes))) }
+  func upstreamContent(_ text: String) { upstreamContent(Array(text.utf8)) }
+
+  func upstreamEnd() {
+    awaitsUpstream = false
+    handle(.upstreamEnd(nil))
+  }
+
+  func upstreamFails(_ failure: UpstreamFailure, mayRetry: Bool = false) {
+    awaitsUpstream = false
+    handle(.upstreamFailed(failure, mayRetry: mayRetry))
+  }
+
+  /// A whole answer at once, as far as it is wanted.
+  func answer(_ head: String, _ content: String = "") {
+    let request = forwards.count
+    upstreamHead(head)
+    if awaitsUpstream, forwards.count == request, !content.isEmpty { upstreamContent(content) }
+    if awaitsUpstream, forwards.count == request { upstreamEnd() }
+  }
+
+  func leave() {
+    isGone = true
+    handle(.clientGone)
+  }
+
+  // MARK: Text
+
+  static func parseRequest(_ text: String) -> RequestHead {
+    parseRequest(ByteBuffer(bytes: wire(text + "↵↵")))
+  }
+
+  static func parseRequest(_ bytes: ByteBuffer) -> RequestHead {
+    var parser = RequestParser()
+    guard case .head(let head, _)? = try? parser.parse(bytes) else {
+      fatalError("not a request: \(String(buffer: bytes))")
+    }
+    return head
+  }
+
+  static func parseResponse(_ text: String, toHead: Bool = false) -> ResponseHead {
+    var parser = ResponseParser()
+    let bytes = ByteBuffer(bytes: wire(text + "↵↵"))
+    guard case .head(let head, _)? = try? parser.parse(bytes, toHead: toHead) else {
+      fatalError("not a response: \(text)")
+    }
+    return head
+  }
+}
