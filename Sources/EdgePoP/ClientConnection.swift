@@ -148,7 +148,8 @@ final class ClientConnection: ChannelDuplexHandler {
     case .busy where decoder == nil: break
     case .head: process()
     case .lingering: if outputIsClosed { close() }
-    case .busy, .tunnel: close()
+    case .tunnel: exchange?.tunnelClientFinished()
+    case .busy: close()
     case .closed: break
     }
   }

@@ -306,6 +306,11 @@ final class Exchange {
     upstream?.resumeReading()
   }
 
+  /// The client sends no more; what it sent is still to arrive, and it may still read.
+  func tunnelClientFinished() {
+    upstream?.finishTunnel()
+  }
+
   func tunnelUpstreamClosed() {
     upstream = nil
     connection?.endTunnel()

@@ -102,6 +102,11 @@ final class UpstreamConnection: ChannelDuplexHandler {
     context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
   }
 
+  /// Ends what is sent, behind all that was.
+  func finishTunnel() {
+    context?.close(mode: .output, promise: nil)
+  }
+
   // MARK: Flow
 
   /// Stops reading until ``resumeReading()``.

@@ -153,6 +153,9 @@ final class Gate: Sendable {
 
   private let state = Mutex(State())
 
+  /// True once it was opened.
+  var isOpen: Bool { state.withLock { $0.isOpen } }
+
   /// Waits until the gate is open. A test that ends opens it.
   func wait() async {
     await withCheckedContinuation { continuation in
