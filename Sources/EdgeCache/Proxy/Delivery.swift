@@ -52,7 +52,8 @@ public enum Reuse: Sendable, Hashable {
     let age = freshness.age(now)
     guard freshness.isFresh(now) else {
       guard let most = directives.maxStale, !freshness.neverStale, !freshness.alwaysValidate,
-        age - freshness.lifetime <= most, directives.maxAge.map({ age <= $0 }) ?? true
+        age - freshness.lifetime <= most, directives.maxAge.map({ age <= $0 }) ?? true,
+        directives.minFresh == nil
       else { return .no(.stale) }
       return .yes
     }

@@ -37,7 +37,9 @@ public enum ByteServing {
     let hasLast = dash + 1 < spec.upperBound
     if spec.lowerBound == dash {
       guard let suffix = last else { return .whole }
-      if suffix == 0 || length == 0 { return .unsatisfiable }
+      if suffix == 0 { return .unsatisfiable }
+      // Satisfiable by all there is, for which Content-Range has no form.
+      if length == 0 { return .whole }
       return .part(max(0, length - suffix)..<length)
     }
     guard let first, !hasLast || last != nil else { return .whole }

@@ -61,8 +61,10 @@ public struct Freshness: Sendable, Hashable {
   /// Longest staleness that is served when the upstream fails and nothing else is said: 24 h.
   public static let staleOnErrorLimit: Int64 = 24 * 3600
 
-  /// True if the stale response may stand in for an upstream that failed (§4.2.4, RFC 5861 §4).
+  /// True if the response may stand in for an upstream that failed (§4.2.4, RFC 5861 §4), as one
+  /// that is fresh may: it was only asked about because a request wanted it younger.
   public func mayServeStaleOnError(_ now: Instant) -> Bool {
+    if isFresh(now) { return true }
     if neverStale { return false }
     return -ttl(now) <= (staleIfError ?? Self.staleOnErrorLimit)
   }

@@ -24,9 +24,9 @@ public enum HashedURL {
     guard separator > stem.lowerBound else { return false }
     let token = (separator + 1)..<stem.upperBound
     if isDigest(path, token) { return !isUUID(path, stem) }
-    // base64url digests may have a dash of their own: eight characters after a dash.
+    // base64url digests may have a dash or underscore of their own: eight characters after a dash.
     let eight = stem.upperBound - 8
-    if eight - 1 > stem.lowerBound, path[eight - 1] == ASCII.dash, eight < token.lowerBound {
+    if eight - 1 > stem.lowerBound, path[eight - 1] == ASCII.dash, eight <= token.lowerBound {
       return isMixedDigest(path, eight..<stem.upperBound)
     }
     return false
@@ -111,7 +111,7 @@ public enum HashedURL {
           other += 1
           kind = 4
         }
-        if kind > 1, last == 1 { hasInnerDigit = true }
+        if kind == 2 || kind == 3, last == 1 { hasInnerDigit = true }
         if last != 0, kind != last { changes += 1 }
         if byte.hexValue == nil { allHex = false }
         last = kind
@@ -159,7 +159,10 @@ public enum HashedURL {
     }
     let shape = Shape(path, token)
     guard shape.digits >= 1, shape.changes >= 4 else { return false }
-    if shape.upper > 0, shape.lower > 0 { return shape.hasInnerDigit || shape.changes >= 5 }
+    if shape.upper > 0, shape.lower > 0 {
+      // Underscores and dashes are what people put between words too.
+      return shape.hasInnerDigit || (shape.changes >= 5 && shape.other == 0)
+    }
     // One case and digits: sizes such as 1920x1080 change seldom.
     return shape.hasInnerDigit && shape.other == 0
   }

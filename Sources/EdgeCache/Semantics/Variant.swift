@@ -55,13 +55,18 @@ public struct VariantSelector: Sendable, Hashable {
 
   /// The combined value of all lines of a field, whitespace around commas taken out; nil if the
   /// field is absent, which is not the same as empty (RFC 9111 §4.1).
+  ///
+  /// A line that `Connection` names is absent: it does not reach the origin, whose response was
+  /// made without it.
   private static func value(of name: [UInt8], in request: FieldSection) -> [UInt8]? {
     let bytes = request.bytes.readableBytesUInt8Span
     var value: [UInt8]?
     // Content codings are case-insensitive (RFC 9110 §8.4.1); clients differ in how they write them.
     let foldsCase = name.span.equalsIgnoringCase("accept-encoding")
-    for field in request.fields
-    where bytes.extracting(field.nameRange.range).equalsIgnoringCase(name.span) {
+    for (index, field) in request.fields.enumerated()
+    where bytes.extracting(field.nameRange.range).equalsIgnoringCase(name.span)
+      && request.isEndToEnd(index)
+    {
       if value == nil { value = [] }
       bytes.forEachListElement(field.value.range) { element in
         if value?.isEmpty == false { value?.append(ASCII.comma) }

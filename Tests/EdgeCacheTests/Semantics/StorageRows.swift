@@ -179,13 +179,13 @@ let storageRows: [CachingRow] = [
     ask("get /", "200↵\(m)", "fwd=method"), ask("", "200↵\(m)", "fwd=uri-miss")),
   CachingRow(
     "GET with content passes", "9110 §9.3.1",
-    ask("GET /↵Content-Length: 1", "200↵\(m)", "fwd=bypass detail=pass-through group=1"),
+    ask("GET /↵Content-Length: 3", "200↵\(m)", "fwd=bypass detail=pass-through group=1"),
     ask("", "200↵\(m)", "fwd=uri-miss")),
   CachingRow(
     "an upgrade passes", "9110 §7.8", ask("", "200↵\(m)", "stored"),
     ask(
-      "GET /↵Connection: upgrade↵Upgrade: websocket", "200↵\(m)", "fwd=bypass up:upgrade:websocket")
-  ),
+      "GET /↵Connection: upgrade↵Upgrade: websocket", "200↵\(m)",
+      "fwd=bypass up:upgrade:websocket")),
 ]
 
 @Suite struct StorageTests {

@@ -1,0 +1,63 @@
+import Testing
+
+@testable import EdgeCache
+
+/// The behaviour of a cache as histories, one suite function for each table.
+@Suite struct HistoryTests {
+  @Test(arguments: Histories.cacheControl) func cacheControl(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(arguments: Histories.lifetimes + Histories.statuses + Histories.ages)
+  func freshness(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(arguments: Histories.storage + Histories.authorization + Histories.cookies)
+  func storage(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(arguments: Histories.vary) func vary(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(arguments: Histories.requestDirectives + Histories.immutable)
+  func requestDirectives(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(arguments: Histories.conditions + Histories.ranges + Histories.heads)
+  func conditions(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(arguments: Histories.validation + Histories.failures)
+  func validation(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(arguments: Histories.invalidation) func invalidation(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(arguments: Histories.forwarding + Histories.cacheStatus)
+  func forwarding(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  /// Names are what failures are found by.
+  @Test func namesAreUnique() {
+    var seen: Set<String> = []
+    for history in Histories.all {
+      #expect(seen.insert(history.testDescription).inserted, "\(history.testDescription)")
+    }
+  }
+}
+
+extension Histories {
+  static let all: [History] =
+    cacheControl + lifetimes + statuses + ages + storage + authorization + cookies + vary
+    + requestDirectives + immutable + conditions + ranges + heads + validation + failures
+    + invalidation + forwarding + cacheStatus
+}

@@ -1,0 +1,92 @@
+// What unsafe requests make unusable (RFC 9111 §4.4).
+
+extension Histories {
+  /// `/x` is stored; a request goes by; then `/x` is there or not.
+  private static func after(
+    _ name: String, _ request: String, _ reply: String, isKept: Bool
+  ) -> History {
+    History(
+      name, "9111 §4.4", ask("GET /x", "200↵Cache-Control: max-age=60", is: "stored"),
+      ask(request, reply, is: "fwd=method !stored asked=1"),
+      ask("GET /x", is: isKept ? "hit" : "fwd=uri-miss"))
+  }
+
+  private static func removes(_ name: String, _ request: String, _ reply: String = "200") -> History
+  {
+    after(name, request, reply, isKept: false)
+  }
+
+  private static func keeps(_ name: String, _ request: String, _ reply: String = "200") -> History {
+    after(name, request, reply, isKept: true)
+  }
+
+  private static let post = "POST /y↵Content-Length: 0"
+
+  static let invalidation: [History] = [
+    removes("POST", "POST /x↵Content-Length: 3"),
+    removes("PUT", "PUT /x↵Content-Length: 3", "204"),
+    removes("PATCH", "PATCH /x↵Content-Length: 3"),
+    removes("DELETE", "DELETE /x", "204"),
+    removes("a method nobody knows", "FOO /x"),
+    removes("get in lower case is such a method", "get /x"),
+    removes("chunked content", "POST /x↵Transfer-Encoding: chunked"),
+    removes("201", "PUT /x↵Content-Length: 0", "201"),
+    removes("a redirect", "POST /x↵Content-Length: 0", "303↵Location: /y"),
+    removes("304", "POST /x↵Content-Length: 0", "304"),
+    removes("an absolute target", "POST http://A:80/x↵Content-Length: 0"),
+    removes("no answer", "POST /x↵Content-Length: 0", "fail upstream-closed"),
+    removes("a timeout", "DELETE /x", "fail first-byte-timeout"),
+    keeps("400", "POST /x↵Content-Length: 0", "400"),
+    keeps("404", "DELETE /x", "404"),
+    keeps("412", "PUT /x↵Content-Length: 0", "412"),
+    keeps("500", "POST /x↵Content-Length: 0", "500"),
+    keeps("OPTIONS", "OPTIONS /x"),
+    keeps("TRACE", "TRACE /x"),
+    keeps("another path", "POST /y↵Content-Length: 0"),
+    keeps("another query", "POST /x?y↵Content-Length: 0"),
+    keeps("another host", "POST /x↵Content-Length: 0↵Host: b"),
+    keeps("another port", "POST /x↵Content-Length: 0↵Host: a:81"),
+    removes("Location with a path", post, "201↵Location: /x"),
+    removes("Location with a URL", post, "201↵Location: http://a/x"),
+    removes("Location with a URL and port 80", post, "201↵Location: http://a:80/x"),
+    removes("Location with a host in upper case", post, "201↵Location: HTTP://A/x"),
+    removes("Location with a fragment", post, "201↵Location: /x#z"),
+    removes("Location relative to the target", post, "201↵Location: x"),
+    removes("Location relative to a folder", "POST /y?a/b↵Content-Length: 0", "201↵Location: x"),
+    removes("Content-Location", post, "200↵Content-Location: /x"),
+    removes("Content-Location with a URL", post, "200↵Content-Location: http://a/x"),
+    removes("both", post, "201↵Location: /z↵Content-Location: /x"),
+    removes("Location of a redirect", post, "303↵Location: /x"),
+    keeps("Location after an error", post, "400↵Location: /x"),
+    keeps("Content-Location after an error", post, "500↵Content-Location: /x"),
+    keeps(
+      "Location of another host", "POST /y↵Content-Length: 0↵Host: b", "201↵Location: http://a/x"),
+    keeps(
+      "Content-Location of another host", "POST /y↵Content-Length: 0↵Host: b",
+      "200↵Content-Location: http://a/x"),
+    keeps("Location of another scheme", post, "201↵Location: https://a/x"),
+    keeps("Location of another port", post, "201↵Location: http://a:81/x"),
+    keeps("Location with a longer host", post, "201↵Location: http://a.b/x"),
+    keeps("Location with user information", post, "201↵Location: http://b@a/x"),
+    keeps("Location of another kind", post, "201↵Location: mailto:x"),
+    keeps("Location with another path", post, "201↵Location: /x/"),
+    keeps("two Locations", post, "201↵Location: /x↵Location: /x"),
+    keeps("Location in a safe answer", "OPTIONS /y", "200↵Location: /x↵Content-Location: /x"),
+    History(
+      "GET with Content-Location", "9111 §4.4",
+      ask("GET /x", "200↵Cache-Control: max-age=60", is: "stored"),
+      ask("GET /y", "200↵Content-Location: /x↵Cache-Control: max-age=60", is: "stored"),
+      ask("GET /x", is: "hit")),
+    History(
+      "all variants", "9111 §4.4",
+      ask("GET /x↵Foo: a", "200↵Vary: Foo↵Cache-Control: max-age=60", is: "stored"),
+      ask("GET /x↵Foo: b", "200↵Vary: Foo↵Cache-Control: max-age=60", is: "stored"),
+      ask("POST /x↵Content-Length: 0", is: ""), ask("GET /x↵Foo: a", is: "fwd=uri-miss")),
+    History(
+      "the answer to POST is not stored", "9110 §9.3.3",
+      ask(
+        "POST /x↵Content-Length: 0", "200↵Cache-Control: max-age=60↵Content-Location: /x",
+        is: "!stored"),
+      ask("GET /x", is: "fwd=uri-miss")),
+  ]
+}
