@@ -23,7 +23,7 @@ public enum HashedURL {
     }
     guard separator > stem.lowerBound else { return false }
     let token = (separator + 1)..<stem.upperBound
-    if isDigest(path, token) { return !isUUID(path, stem) }
+    if isDigest(path, token, isCode: isCode(path, end)) { return !isUUID(path, stem) }
     // base64url digests may have a dash or underscore of their own: eight characters after a dash.
     let eight = stem.upperBound - 8
     if eight - 1 > stem.lowerBound, path[eight - 1] == ASCII.dash, eight <= token.lowerBound {
@@ -119,22 +119,43 @@ public enum HashedURL {
     }
   }
 
-  private static func isDigest(_ path: Span<UInt8>, _ token: Range<Int>) -> Bool {
+  /// True for scripts and style sheets. Pictures and films are often named by a number of their
+  /// own with letters before it, so that six characters tell nothing.
+  private static func isCode(_ path: Span<UInt8>, _ end: Int) -> Bool {
+    guard let dot = lastDot(path, 0..<end) else { return false }
+    let ending = path.extracting((dot + 1)..<end)
+    return ending.equalsIgnoringCase("js") || ending.equalsIgnoringCase("css")
+      || ending.equalsIgnoringCase("mjs") || ending.equalsIgnoringCase("cjs")
+      || ending.equalsIgnoringCase("map")
+  }
+
+  private static func isDigest(
+    _ path: Span<UInt8>, _ token: Range<Int>, isCode: Bool
+  ) -> Bool {
     let shape = Shape(path, token)
     guard shape.other == 0 else { return false }
     if shape.allHex, shape.lower == 0 || shape.upper == 0 {
-      return isHexDigest(path, token, shape)
+      return isHexDigest(path, token, shape, shortest: isCode ? 6 : 8)
     }
     return isMixedDigest(path, token)
   }
 
-  /// Hexadecimal in one case: from 6 characters, with at least 2 digits and a letter.
+  /// Hexadecimal in one case: at least 2 digits and a letter.
   private static func isHexDigest(
-    _ path: Span<UInt8>, _ token: Range<Int>, _ shape: Shape
+    _ path: Span<UInt8>, _ token: Range<Int>, _ shape: Shape, shortest: Int
   ) -> Bool {
-    guard token.count >= 6, shape.digits >= 2, shape.lower + shape.upper >= 1 else { return false }
+    guard token.count >= shortest, shape.digits >= 2, shape.lower + shape.upper >= 1 else {
+      return false
+    }
     if token.count >= 8 { return shape.changes >= 2 }
-    return !holdsYear(path, token, shape)
+    return !holdsYear(path, token, shape) && !isColor(path, token)
+  }
+
+  /// `ff0000`, `33ccff`: three doubled digits.
+  private static func isColor(_ path: Span<UInt8>, _ token: Range<Int>) -> Bool {
+    let start = token.lowerBound
+    return token.count == 6 && path[start] == path[start + 1]
+      && path[start + 2] == path[start + 3] && path[start + 4] == path[start + 5]
   }
 
   /// `feb2024`, `2024dec`: one run of letters and a year.

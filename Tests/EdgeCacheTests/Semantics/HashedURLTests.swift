@@ -110,6 +110,8 @@ import Testing
     "/img-12345678.png",
     "/page-1234567890.css", "/photo-1024w.jpg", "/video-1080p.mp4", "/video-720p60.mp4",
     "/intro-4k.mp4",
+    // Colours and numbered pictures.
+    "/color-ff0000.png", "/swatch-33ccff.css", "/flight-ba2490.jpg", "/house-b12345.jpg",
     // Words with and without numbers.
     "/face2face.png", "/img-face2face.png", "/banner-facade.png", "/img-decade.png",
     "/app-defaced.css",
