@@ -31,7 +31,7 @@ extension EndToEnd {
         #expect(demo.output.contains("hit ratio"), "\(demo.output)")
         #expect(demo.output.contains("Purged at 3 of 3 PoPs"), "\(demo.output)")
         for id in Fleet.ids {
-          #expect(demo.output.contains("EdgeCache/\(id); fwd=uri-miss"), "\(demo.output)")
+          #expect(demo.output.contains("EdgeCache-\(id); fwd=uri-miss"), "\(demo.output)")
         }
         let left = try FileManager.default.contentsOfDirectory(atPath: stage.directory)
         #expect(left == ["pops.json"])
