@@ -16,13 +16,6 @@ struct RoutingTests {
     }
   }
 
-  /// A port at which nobody listens.
-  private static func closedPort() async throws -> UpstreamURL {
-    let origin = try await named("closed")
-    await origin.stop()
-    return origin.url
-  }
-
   private static func fleet(
     regions: [String: FleetConfiguration.Region], sites: [FleetConfiguration.Site]
   ) -> FleetConfiguration {
@@ -113,14 +106,15 @@ struct RoutingTests {
 
   @Test("A region in which nobody can be connected to fails over to the next, in order")
   func failover() async throws {
+    let closed = try (0..<3).map { _ in try ClosedPort() }
     let near = try await Self.named("near")
     let far = try await Self.named("far")
     let configuration = Self.fleet(
       regions: [
         "own": .init(
-          api: [try await Self.closedPort(), try await Self.closedPort()],
+          api: [closed[0].url, closed[1].url],
           failover: ["dead", "near", "far"]),
-        "dead": .init(api: [try await Self.closedPort()]),
+        "dead": .init(api: [closed[2].url]),
         "near": .init(api: [near.url]),
         "far": .init(api: [far.url]),
       ],
@@ -141,11 +135,14 @@ struct RoutingTests {
     #expect(near.requests[1].text == "abc")
     #expect(far.requests.isEmpty)
     await near.stop()
+    let nearClosed = try ClosedPort(near.url.port)
     #expect(try await wire.exchange(Self.get("a", "/api/y")).text == "far /api/y")
     await far.stop()
+    let farClosed = try ClosedPort(far.url.port)
     let failed = try await wire.exchange(Self.get("a", "/api/z"))
     #expect(failed.status == 502)
     #expect(failed.cacheStatus.contains("detail=connect-failed"))
+    withExtendedLifetime((closed, nearClosed, farClosed)) {}
     try await pop.stop()
   }
 }
