@@ -197,9 +197,11 @@ struct ContentTests {
 
   @Test("An upstream that does not read holds the client, and gets every byte when it reads")
   func slowUpload() async throws {
+    let paused = Gate()
     let gate = Gate()
     try await withPoP(origin: { exchange in
       try await exchange.wire.pause()
+      paused.open()
       await gate.wait()
       try await exchange.wire.resume()
       try await exchange.readContent()
@@ -208,6 +210,7 @@ struct ContentTests {
       let size = Self.large
       let wire = try await pop.connect()
       wire.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: \(size)\r\n\r\n")
+      await paused.wait()
       wire.send(Pattern.bytes(size))
       let taken = try await settled("bytes from the client") {
         Int(try await pop.statistics().bytesReceived)

@@ -95,11 +95,13 @@ struct TimeLimitTests {
 
   @Test("A client is not blamed for an upstream that does not take its content")
   func slowUpstreamIsNotTheClient() async throws {
+    let paused = Gate()
     let gate = Gate()
     try await withPoP(
-      { $0.limits.contentStall = .milliseconds(100) },
+      { $0.limits.contentStall = .milliseconds(1000) },
       origin: { exchange in
         try await exchange.wire.pause()
+        paused.open()
         await gate.wait()
         try await exchange.wire.resume()
         try await exchange.readContent()
@@ -109,9 +111,10 @@ struct TimeLimitTests {
       let wire = try await pop.connect()
       let size = 24 << 20
       wire.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: \(size)\r\n\r\n")
+      await paused.wait()
       wire.send(Pattern.bytes(size))
       // Longer than several of its checks of the time.
-      try await Task.sleep(for: .milliseconds(3200))
+      try await Task.sleep(for: .milliseconds(4200))
       #expect(wire.end == nil)
       gate.open()
       #expect(try await wire.readResponse().status == 200)

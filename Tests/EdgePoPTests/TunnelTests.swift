@@ -43,8 +43,8 @@ struct TunnelTests {
     let gate = Gate()
     let done = Gate()
     try await withPoP(origin: { exchange in
-      exchange.send(Self.accepted)
       try await exchange.wire.pause()
+      exchange.send(Self.accepted)
       await gate.wait()
       try await exchange.wire.resume()
       try await Pattern.expect(size, on: exchange.wire)
@@ -70,6 +70,7 @@ struct TunnelTests {
     let size = 24 << 20
     try await withPoP(origin: { exchange in
       exchange.send(Self.accepted)
+      _ = try await exchange.wire.take(2)
       await exchange.wire.sendAll(Pattern.bytes(size))
       try await exchange.end(.finish)
     }) { pop, _ in
@@ -77,6 +78,7 @@ struct TunnelTests {
       wire.send(Self.upgrade)
       _ = try await wire.readHead()
       try await wire.pause()
+      wire.send("go")
       let taken = try await settled("bytes from the upstream") {
         Int(try await pop.statistics().upstream.bytes)
       }

@@ -39,16 +39,10 @@ private enum Broken: String, CaseIterable, Sendable {
 
 @Suite("Upstream failures")
 struct UpstreamFailureTests {
-  /// A port at which nobody listens.
-  private func closedPort() async throws -> UpstreamURL {
-    let origin = try await Origin.start { _ in }
-    await origin.stop()
-    return origin.url
-  }
-
   @Test("A refused connection is 502 with its reason (RFC 9110 §15.6.3, RFC 9211 §2.8)")
   func refused() async throws {
-    let pop = try await TestPoP.start(upstream: try await closedPort())
+    let closed = try ClosedPort()
+    let pop = try await TestPoP.start(upstream: closed.url)
     let wire = try await pop.connect()
     for method in ["GET", "POST", "HEAD"] {
       let response = try await wire.exchange("\(method) / HTTP/1.1\r\nHost: a.example\r\n\r\n")
@@ -57,6 +51,7 @@ struct UpstreamFailureTests {
     }
     #expect(try await pop.statistics().upstreamFailures["connect-failed"] == 3)
     try await pop.stop()
+    withExtendedLifetime(closed) {}
   }
 
   @Test("A connection closed before any answer is 502", arguments: UpstreamEnd.allCases)

@@ -1,4 +1,5 @@
 import EdgeFleet
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -59,6 +60,7 @@ final class Origin: Sendable {
     let seen = Seen()
     let listener = try await ServerBootstrap(group: Wire.group)
       .serverChannelOption(.backlog, value: 4096)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelInitializer { channel in
@@ -141,6 +143,38 @@ private final class Seen: Sendable {
       state.wires.append(wire)
       return state.wires.count
     }
+  }
+}
+
+/// An address at which connections are refused, and which nobody else gets meanwhile: a socket that
+/// is bound and does not listen.
+final class ClosedPort: Sendable {
+  let url: UpstreamURL
+  private let descriptor: CInt
+
+  /// With `port` that one, which must be free.
+  init(_ port: Int = 0) throws {
+    descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+    address.sin_port = in_port_t(port).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    var reuse: CInt = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<CInt>.size))
+    let descriptor = descriptor
+    let status = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, length) | getsockname(descriptor, $0, &length)
+      }
+    }
+    guard status == 0 else { throw WireProblem(description: "cannot bind: \(errno)") }
+    url = UpstreamURL(
+      scheme: .http, host: "127.0.0.1", port: Int(UInt16(bigEndian: address.sin_port)))
+  }
+
+  deinit {
+    Glibc.close(descriptor)
   }
 }
 
