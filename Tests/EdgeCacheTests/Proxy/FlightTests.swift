@@ -1,0 +1,372 @@
+import NIOCore
+import Testing
+
+@testable import EdgeCache
+
+/// Collapsed forwarding (RFC 9111 §4): a leader, followers, and all the ways to part.
+@Suite struct FlightTests {
+  private let head = "HTTP/1.1 200 OK↵ETag: \"a\"↵Cache-Control: max-age=60"
+  private let chunked = "↵Transfer-Encoding: chunked"
+
+  private func get(_ world: CoreWorld, _ fields: String = "") -> CoreExchange {
+    world.begin("GET / HTTP/1.1↵Host: a\(fields)")
+  }
+
+  private func small(_ largest: Int = 1000) -> CoreWorld {
+    var limits = StoreLimits(memory: 1 << 20)
+    limits.largestResponse = largest
+    limits.relayWindow = 400
+    limits.relayBuffer = 100
+    return CoreWorld(limits: limits)
+  }
+
+  private func isClean(_ world: CoreWorld) -> Bool {
+    world.store.statistics.flights == 0 && world.store.statistics.reservedBytes == 0
+  }
+
+  /// One request goes upstream; all get the whole content, whenever they joined.
+  @Test func followersWhileStreaming() {
+    let world = CoreWorld()
+    let leader = get(world)
+    let early = get(world)
+    leader.upstreamHead(head + chunked)
+    early.poll()
+    let late = get(world)
+    leader.upstreamContent("one ")
+    let later = get(world)
+    leader.upstreamContent("two ")
+    for follower in [early, late, later] { follower.poll() }
+    #expect(early.received.text == "one two " && later.received.text == "one two ")
+    leader.upstreamContent("three")
+    leader.upstreamEnd()
+    for follower in [early, late, later] {
+      follower.poll()
+      #expect(follower.received.text == "one two three" && follower.received.isComplete)
+      #expect(follower.status.isCollapsed && follower.forwards.isEmpty)
+      #expect(follower.status.forward == .uriMiss && follower.received.heads == 1)
+    }
+    #expect(leader.received.text == "one two three" && !leader.status.isCollapsed)
+    #expect(get(world).status.isHit && isClean(world))
+    #expect([leader, early, late, later].allSatisfy { $0.transaction.isDone })
+  }
+
+  /// A follower that leaves, and one that does not read, hold up nobody.
+  @Test func leaverAndStalledReader() {
+    let world = CoreWorld()
+    let leader = get(world)
+    let leaver = get(world)
+    let stalled = get(world)
+    let reader = get(world)
+    stalled.isWritable = false
+    leader.upstreamHead(head + chunked)
+    for number in 0..<10 {
+      leader.upstreamContent("\(number)")
+      for follower in [leaver, stalled, reader] where !follower.isGone { follower.poll() }
+      if number == 4 { leaver.leave() }
+    }
+    #expect(!leader.isHeld && leaver.received.text == "01234" && stalled.received.text == "")
+    leader.upstreamEnd()
+    reader.poll()
+    #expect(reader.received.text == "0123456789" && reader.received.isComplete)
+    stalled.isWritable = true
+    stalled.perform()
+    #expect(stalled.received.text == "0123456789" && stalled.received.isComplete && isClean(world))
+  }
+
+  /// The leader's client may leave at any time; what arrives is stored and followed all the same.
+  @Test(arguments: 0..<3) func leadersClientLeaves(_ when: Int) {
+    let world = CoreWorld()
+    let leader = get(world)
+    let follower = get(world)
+    if when == 0 { leader.leave() }
+    leader.upstreamHead(head + chunked)
+    if when == 1 { leader.leave() }
+    leader.upstreamContent("content")
+    if when == 2 { leader.leave() }
+    #expect(leader.awaitsUpstream)
+    leader.upstreamEnd()
+    follower.poll()
+    #expect(follower.received.text == "content" && follower.received.isComplete)
+    #expect(get(world).status.isHit && isClean(world) && leader.transaction.isDone)
+    #expect(leader.received.isComplete == false)
+  }
+
+  /// Nobody is left: what may be stored is still fetched, what may not is let go.
+  @Test(arguments: [true, false]) func everybodyLeaves(_ isStorable: Bool) {
+    let world = CoreWorld()
+    let leader = get(world)
+    let follower = get(world)
+    leader.leave()
+    follower.leave()
+    leader.answer(isStorable ? head + chunked : "HTTP/1.1 200 OK" + chunked, "content")
+    #expect(leader.cancellations == (isStorable ? 0 : 1))
+    #expect(get(world).status.isHit == isStorable && leader.transaction.isDone)
+  }
+
+  /// A leader whose client left early does not wait for itself to read content that is too long.
+  @Test func nobodyReadsWhatIsTooLong() {
+    let world = small(50)
+    let leader = get(world)
+    leader.leave()
+    leader.upstreamHead(head + chunked)
+    for _ in 0..<20 where leader.awaitsUpstream {
+      leader.upstreamContent(String(repeating: "x", count: 20))
+    }
+    #expect(
+      !leader.isHeld && leader.cancellations == 1 && isClean(world) && leader.transaction.isDone)
+  }
+
+  /// The upstream breaks off: whoever got the head sees it, and nothing is stored.
+  @Test func truncation() {
+    let world = CoreWorld()
+    let leader = get(world)
+    let follower = get(world)
+    leader.upstreamHead(head + "↵Content-Length: 9")
+    leader.upstreamContent("con")
+    follower.poll()
+    leader.upstreamFails(.truncated)
+    leader.poll()
+    follower.poll()
+    for exchange in [leader, follower] {
+      #expect(exchange.received.isAborted && !exchange.received.isComplete)
+      #expect(exchange.received.text == "con")
+    }
+    #expect(!get(world).status.isHit && world.store.statistics.responses == 0)
+  }
+
+  /// The upstream fails before the head: all are told, and none asks again by itself.
+  @Test func failure() {
+    let world = CoreWorld()
+    let leader = get(world)
+    let followers = [get(world), get(world)]
+    leader.upstreamFails(.firstByteTimeout)
+    for exchange in [leader] + followers {
+      exchange.poll()
+      #expect(exchange.received.errorStatus == 504)
+      #expect(exchange.status.detail == .failed(.firstByteTimeout))
+    }
+    #expect(followers.allSatisfy { $0.forwards.isEmpty } && isClean(world))
+  }
+
+  /// One retry where it is allowed; followers notice nothing.
+  @Test func retry() {
+    let world = CoreWorld()
+    let leader = get(world)
+    let follower = get(world)
+    leader.upstreamFails(.closed, mayRetry: true)
+    #expect(leader.forwards.count == 2 && !follower.poll())
+    leader.upstreamFails(.closed, mayRetry: true)
+    follower.poll()
+    #expect(leader.forwards.count == 2)
+    #expect(leader.received.errorStatus == 502 && follower.received.errorStatus == 502)
+    let post = world.begin("POST / HTTP/1.1↵Host: a")
+    post.upstreamFails(.closed, mayRetry: true)
+    #expect(post.forwards.count == 1)
+  }
+
+  /// A response that may not be shared sends the followers off by themselves.
+  @Test(arguments: ["private", "no-store", "max-age=60↵Vary: *"])
+  func refusal(_ directives: String) {
+    let world = CoreWorld()
+    let leader = get(world)
+    let followers = [get(world), get(world)]
+    let reply = "HTTP/1.1 200 OK↵Cache-Control: \(directives)↵Content-Length: 1"
+    leader.answer(reply, "L")
+    #expect(leader.received.text == "L")
+    for (number, follower) in followers.enumerated() {
+      #expect(follower.forwards.isEmpty)
+      follower.poll()
+      #expect(follower.forwards.count == 1 && !follower.status.isCollapsed)
+      follower.answer(reply, "\(number)")
+      #expect(follower.received.text == "\(number)" && follower.received.heads == 1)
+    }
+    #expect(isClean(world))
+  }
+
+  /// Followers of another variant wait for one of them.
+  @Test func otherVariants() {
+    let world = CoreWorld()
+    let reply = head + "↵Vary: A↵Content-Length: 1"
+    let leader = get(world, "↵A: 1")
+    let same = get(world, "↵A: 1")
+    let others = (0..<5).map { _ in get(world, "↵A: 2") }
+    let third = get(world, "↵A: 3")
+    leader.upstreamHead(reply)
+    for exchange in [same] + others + [third] { exchange.poll() }
+    #expect(others[0].awaitsUpstream && third.awaitsUpstream)
+    #expect(others.dropFirst().allSatisfy { $0.forwards.isEmpty && $0.status.isCollapsed })
+    leader.upstreamContent("1")
+    leader.upstreamEnd()
+    others[0].answer(reply, "2")
+    third.answer(reply, "3")
+    for exchange in [same] + others { exchange.poll() }
+    #expect(same.received.text == "1" && third.received.text == "3")
+    #expect(others.allSatisfy { $0.received.text == "2" && $0.received.isComplete })
+    #expect(isClean(world))
+  }
+
+  /// A response that must always be validated is for its own request alone (§5.2.2.4).
+  @Test func noCacheIsNotShared() {
+    let world = CoreWorld()
+    let leader = get(world)
+    let follower = get(world)
+    leader.answer("HTTP/1.1 200 OK↵ETag: \"a\"↵Cache-Control: no-cache↵Content-Length: 1", "1")
+    follower.poll()
+    #expect(follower.forwards.count == 1 && follower.forwards.last?.validates != nil)
+    follower.answer("HTTP/1.1 304 Not Modified")
+    #expect(follower.received.text == "1" && isClean(world))
+  }
+
+  /// Validations collapse, too: one question, whoever waits gets the stored response.
+  @Test func validationCollapses() {
+    let world = CoreWorld()
+    get(world).answer(head + "↵Content-Length: 3", "one")
+    world.now = world.now.adding(seconds: 60)
+    let leader = get(world)
+    let followers = [
+      get(world), get(world, "↵If-None-Match: \"a\""), get(world, "↵Range: bytes=0-0"),
+    ]
+    leader.answer("HTTP/1.1 304 Not Modified↵Cache-Control: max-age=60")
+    for follower in followers {
+      follower.poll()
+      #expect(follower.status.isCollapsed && follower.status.forward == .stale)
+      #expect(follower.status.ttl == 60 && follower.forwards.isEmpty)
+    }
+    #expect(followers.map { $0.received.parsed?.status } == [200, 304, 206])
+    #expect(leader.received.text == "one" && isClean(world))
+  }
+
+  /// A 304 that now varies is for those whom it selects.
+  @Test func validationThatVaries() {
+    let world = CoreWorld()
+    get(world).answer(head + "↵Content-Length: 3", "one")
+    world.now = world.now.adding(seconds: 60)
+    let leader = get(world, "↵A: 1")
+    let same = get(world, "↵A: 1")
+    let other = get(world, "↵A: 2")
+    leader.answer("HTTP/1.1 304 Not Modified↵Vary: A↵Cache-Control: max-age=60")
+    same.poll()
+    other.poll()
+    #expect(same.received.text == "one" && other.forwards.count == 1)
+    other.answer(head + "↵Vary: A↵Content-Length: 3", "two")
+    #expect(other.received.text == "two" && isClean(world))
+  }
+
+  /// The upstream fails while a stale response may stand in: for all who wait.
+  @Test(arguments: [true, false]) func staleForAll(_ answers: Bool) {
+    let world = CoreWorld()
+    get(world).answer(head + "↵Content-Length: 3", "one")
+    world.now = world.now.adding(seconds: 60)
+    let leader = get(world)
+    let follower = get(world)
+    if answers {
+      leader.answer("HTTP/1.1 503 Busy↵Content-Length: 1", "x")
+    } else {
+      leader.upstreamFails(.connect)
+    }
+    follower.poll()
+    for exchange in [leader, follower] {
+      #expect(exchange.received.text == "one" && exchange.status.ttl == 0)
+    }
+    #expect(isClean(world))
+  }
+
+  // MARK: Content that is too long
+
+  /// The length comes to light on the way: nothing is stored, and whoever keeps up gets all of it.
+  @Test func relay() {
+    let world = small(50)
+    let leader = get(world)
+    let follower = get(world)
+    leader.upstreamHead(head + chunked)
+    let piece = String(repeating: "x", count: 30)
+    for _ in 0..<40 {
+      leader.upstreamContent(piece)
+      follower.poll()
+    }
+    #expect(world.store.statistics.reservedBytes == 0)
+    leader.upstreamEnd()
+    follower.poll()
+    for exchange in [leader, follower] {
+      #expect(exchange.received.content.count == 1200 && exchange.received.isComplete)
+    }
+    #expect(!get(world).status.isHit && world.store.statistics.responses == 0)
+  }
+
+  /// A reader that falls out of the window is cut off; the others go on.
+  @Test func relayWindow() {
+    let world = small(50)
+    let leader = get(world)
+    let slow = get(world)
+    leader.upstreamHead(head + chunked)
+    slow.poll()
+    slow.isWritable = false
+    for _ in 0..<30 {
+      leader.upstreamContent(String(repeating: "x", count: 30))
+      slow.poll()
+    }
+    slow.isWritable = true
+    slow.perform()
+    #expect(slow.received.isAborted && slow.received.content.count <= 50)
+    leader.upstreamEnd()
+    #expect(leader.received.isComplete && leader.received.content.count == 900 && isClean(world))
+  }
+
+  /// Nobody reads fast enough: the upstream is held, and read again when somebody has caught up.
+  @Test func relayHolds() {
+    let world = small(50)
+    let leader = get(world)
+    leader.isWritable = false
+    leader.upstreamHead(head + chunked)
+    var sent = 0
+    while !leader.isHeld, sent < 40 {
+      leader.upstreamContent(String(repeating: "x", count: 30))
+      sent += 1
+    }
+    #expect(leader.isHeld && sent <= 5)
+    leader.isWritable = true
+    leader.perform()
+    leader.poll()
+    #expect(!leader.isHeld && leader.received.content.count == sent * 30)
+    leader.isWritable = false
+    while !leader.isHeld, sent < 40 {
+      leader.upstreamContent(String(repeating: "x", count: 30))
+      sent += 1
+    }
+    leader.leave()
+    leader.poll()
+    #expect(!leader.isHeld)
+    leader.upstreamContent("x")
+    #expect(leader.cancellations == 1 && isClean(world))
+  }
+
+  /// Nobody joins content that will not be stored; who comes later leads by itself.
+  @Test func relayIsNotJoined() {
+    let world = small(50)
+    let leader = get(world)
+    leader.upstreamHead(head + chunked)
+    leader.upstreamContent(String(repeating: "x", count: 60))
+    let next = get(world)
+    #expect(next.awaitsUpstream && !next.status.isCollapsed)
+    leader.upstreamEnd()
+    next.answer(head + "↵Content-Length: 1", "x")
+    #expect(isClean(world))
+  }
+
+  /// Beyond the limit there is another leader.
+  @Test func followerLimit() {
+    var limits = StoreLimits(memory: 1 << 20)
+    limits.followers = 3
+    let world = CoreWorld(limits: limits)
+    let exchanges = (0..<9).map { _ in get(world) }
+    #expect(exchanges.filter { $0.awaitsUpstream }.count == 3)
+    for exchange in exchanges where exchange.awaitsUpstream {
+      exchange.answer(head + "↵Content-Length: 1", "x")
+    }
+    for exchange in exchanges {
+      exchange.poll()
+      #expect(exchange.received.text == "x")
+    }
+    #expect(isClean(world) && world.store.statistics.responses == 1)
+  }
+}
