@@ -13,23 +13,9 @@ import NIOCore
 //
 // A leader has two sides that end independently. Its client may leave while the upstream goes on
 // filling the store for others, and the client may still be reading when the upstream is done.
-
-/// Where requests of one kind go; an index into the PoP's list of upstream groups.
-public typealias UpstreamGroupID = Int
-
-/// What the configuration says about a request.
-public struct RequestRoute: Sendable, Hashable {
-  /// The upstreams of responses that may be stored; nil if the path belongs to the regional API.
-  public var cached: UpstreamGroupID?
-  /// The upstreams of everything that goes past the store.
-  public var passThrough: UpstreamGroupID
-
-  /// A route from its parts.
-  public init(cached: UpstreamGroupID?, passThrough: UpstreamGroupID) {
-    self.cached = cached
-    self.passThrough = passThrough
-  }
-}
+//
+// Longer than files here usually are: one request is one machine, and a machine whose states are
+// spread over files cannot be checked by reading.
 
 /// The life of one request.
 public struct Transaction {

@@ -32,10 +32,10 @@ public enum HashedURL {
     return false
   }
 
-  /// The file name without the extension of a static asset, and without `.min`, `.chunk` or
+  /// The file name without the extension of what build tools write, and without `.min`, `.chunk` or
   /// `.bundle` before it; nil for other files.
   private static func stem(_ path: Span<UInt8>, _ name: Range<Int>) -> Range<Int>? {
-    guard let dot = lastDot(path, name), isAsset(path.extracting((dot + 1)..<name.upperBound))
+    guard let dot = lastDot(path, name), isBuildOutput(path.extracting((dot + 1)..<name.upperBound))
     else { return nil }
     var stem = name.lowerBound..<dot
     while let inner = lastDot(path, stem) {
@@ -61,7 +61,7 @@ public enum HashedURL {
 
   /// Extensions of what build tools name by hash; documents and data are left out, because there
   /// the last part is more often somebody's identifier.
-  private static func isAsset(_ ending: Span<UInt8>) -> Bool {
+  private static func isBuildOutput(_ ending: Span<UInt8>) -> Bool {
     switch ending.count {
     case 2: ending.equalsIgnoringCase("js")
     case 3:
