@@ -8,7 +8,7 @@ import Testing
 // The admin API: who may ask for what, and what a purge guarantees from the moment at which it is
 // acknowledged (RFC 9110 §11 and §15.5, RFC 9111 §4.4 for the idea of invalidation).
 
-@Suite("Admin API")
+@Suite("Admin API", .serialized)
 struct AdminTests {
   /// Answers with the number of the request, to be stored.
   private static let numbered: Origin.Script = { exchange in

@@ -18,7 +18,7 @@ private let plainOrigin: Origin.Script = { exchange in
   }
 }
 
-@Suite("Client connection")
+@Suite("Client connection", .serialized)
 struct ClientConnectionTests {
   @Test("A connection is kept for hits, misses and errors alike (RFC 9112 §9.3)")
   func keepAlive() async throws {

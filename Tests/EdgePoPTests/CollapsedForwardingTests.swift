@@ -5,7 +5,7 @@ import Testing
 
 // One request upstream for any number of clients (RFC 9111 §4), none of whom can harm another.
 
-@Suite("Collapsed forwarding")
+@Suite("Collapsed forwarding", .serialized)
 struct CollapsedForwardingTests {
   /// Connects clients and sends the same GET on each.
   private func clients(_ count: Int, of pop: TestPoP, _ target: String = "/") async throws -> [Wire]

@@ -6,7 +6,7 @@ import Testing
 // Content in both directions: framings, trailers, interim responses, and memory that stays bounded
 // whoever is slow (RFC 9112 §6 and §7, RFC 9110 §6.4, §6.5, §10.1.1 and §15.2).
 
-@Suite("Content")
+@Suite("Content", .serialized)
 struct ContentTests {
   private static let large = 24 << 20
   /// What the kernel and the PoP may hold of a transfer that nobody takes.

@@ -7,7 +7,7 @@ import Testing
 // Which fields go on, which stay, and which are added, in both directions (RFC 9110 §7.6,
 // RFC 7239, RFC 9211).
 
-@Suite("Fields")
+@Suite("Fields", .serialized)
 struct FieldTests {
   @Test("The upstream gets exactly these bytes (RFC 9110 §7.6.1, §7.6.3, RFC 7239 §4)")
   func upstreamHead() async throws {
@@ -162,7 +162,8 @@ struct FieldTests {
     try await withPoP(origin: { exchange in
       exchange.answer("ok", "Cache-Control: max-age=600", "Age: 100")
     }) { pop, _ in
-      #expect(try await pop.get("/")["Age"] == "100")
+      let first = Int(try await pop.get("/")["Age"] ?? "") ?? 0
+      #expect((100...120).contains(first))
       try await pop.waitForFills()
       let age = Int(try await pop.get("/")["Age"] ?? "") ?? 0
       #expect((100...120).contains(age))

@@ -7,7 +7,7 @@ import Testing
 // Connections to upstreams that are used again and bounded, several listeners, and an end at which
 // nobody loses a response.
 
-@Suite("Upstream connections and life cycle")
+@Suite("Upstream connections and life cycle", .serialized)
 struct LifecycleTests {
   private static let plain: Origin.Script = { exchange in
     exchange.answer("ok", "Cache-Control: no-store")

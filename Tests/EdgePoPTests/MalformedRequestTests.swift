@@ -6,7 +6,7 @@ import Testing
 // Requests that could be read in two ways, or in none, are refused; the connection ends, and the
 // upstream never hears of them nor of anything behind them (RFC 9112 §2.2, §5, §6.3 and §11.2).
 
-@Suite("Malformed requests")
+@Suite("Malformed requests", .serialized)
 struct MalformedRequestTests {
   /// A head that is good up to here.
   private static let post = "POST / HTTP/1.1\r\nHost: a.example\r\n"

@@ -11,7 +11,7 @@ private let fast: Origin.Script = { exchange in
   exchange.answer("ok", "Cache-Control: max-age=60")
 }
 
-@Suite("Time limits")
+@Suite("Time limits", .serialized)
 struct TimeLimitTests {
   // MARK: Clients
 
@@ -190,6 +190,7 @@ struct TimeLimitTests {
       let response = try await wire.exchange("\(method) / HTTP/1.1\r\nHost: a.example\r\n\r\n")
       #expect(response.status == 504)
       #expect(response.cacheStatus.contains("; detail=first-byte-timeout"))
+      try await origin.waitForRequests(1)
       #expect(origin.requests.count == 1)
       // The client's connection is still good.
       wire.send(TestPoP.request("/", ["Cache-Control: only-if-cached"]))
@@ -235,17 +236,18 @@ struct TimeLimitTests {
   func slowClientIsNotTheUpstream() async throws {
     let size = 24 << 20
     try await withPoP(
-      { $0.limits.betweenBytes = .milliseconds(100) },
+      { $0.limits.betweenBytes = .milliseconds(1000) },
       origin: { exchange in
+        let content = Pattern.bytes(size)
         exchange.send(
           "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: \(size)\r\n\r\n")
-        exchange.wire.send(Pattern.bytes(size))
+        exchange.wire.send(content)
       }
     ) { pop, _ in
       let wire = try await pop.connect(receiveBuffer: 32 << 10)
       try await wire.pause()
       wire.send(TestPoP.request("/"))
-      try await Task.sleep(for: .milliseconds(2500))
+      try await Task.sleep(for: .milliseconds(4000))
       try await wire.resume()
       #expect(try await wire.readHead().status == 200)
       try await Pattern.expect(size, on: wire)

@@ -5,7 +5,7 @@ import Testing
 
 // Bytes of another protocol after 101 (RFC 9110 §7.8 and §15.2.2, RFC 6455 §1.3).
 
-@Suite("Tunnel")
+@Suite("Tunnel", .serialized)
 struct TunnelTests {
   private static let upgrade =
     "GET /socket HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\n"

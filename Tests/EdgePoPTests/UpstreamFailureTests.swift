@@ -37,7 +37,7 @@ private enum Broken: String, CaseIterable, Sendable {
     "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n"
 }
 
-@Suite("Upstream failures")
+@Suite("Upstream failures", .serialized)
 struct UpstreamFailureTests {
   @Test("A refused connection is 502 with its reason (RFC 9110 §15.6.3, RFC 9211 §2.8)")
   func refused() async throws {

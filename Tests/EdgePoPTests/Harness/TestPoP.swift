@@ -24,6 +24,17 @@ struct TestPoP: Sendable {
 
     init() {
       limits.drain = .milliseconds(500)
+      // What is not about time must not depend on it: a busy machine may stop a test for seconds.
+      limits.firstByte = .seconds(60)
+      limits.head = .seconds(60)
+      limits.contentStall = .seconds(60)
+      limits.slowContentGrace = .seconds(60)
+      limits.clientStall = .seconds(60)
+      limits.connect = .seconds(60)
+      limits.queue = .seconds(60)
+      limits.firstByteForStore = .seconds(60)
+      limits.firstBytePassThrough = .seconds(60)
+      limits.betweenBytes = .seconds(60)
     }
   }
 

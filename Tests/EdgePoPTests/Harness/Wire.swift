@@ -151,10 +151,23 @@ final class Wire: Sendable {
   /// Takes everything up to and with `mark`.
   func take(through mark: String) async throws -> String {
     try await take("\"\(mark)\"") { bytes, _ in
-      guard let end = bytes.readableBytesView.firstRange(of: Array(mark.utf8))?.upperBound
-      else { return nil }
-      return bytes.readString(length: end - bytes.readerIndex)
+      let end = bytes.withUnsafeReadableBytes { Self.end(of: Array(mark.utf8), in: $0) }
+      return end.flatMap { bytes.readString(length: $0) }
     }
+  }
+
+  /// The count of bytes up to and with the first `mark`. By memchr: generic searches crawl in debug.
+  private static func end(of mark: [UInt8], in bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let start = bytes.baseAddress else { return nil }
+    var offset = 0
+    while bytes.count - offset >= mark.count,
+      let found = memchr(start + offset, CInt(mark[0]), bytes.count - offset - mark.count + 1)
+    {
+      offset = start.distance(to: UnsafeRawPointer(found))
+      if memcmp(start + offset, mark, mark.count) == 0 { return offset + mark.count }
+      offset += 1
+    }
+    return nil
   }
 
   /// Takes whatever comes next, at least a byte; nil at the end.
