@@ -312,14 +312,16 @@ public final class Flight: Sendable {
     }
   }
 
-  /// True if a request with these fields may wait for this flight.
-  func mayJoin(_ request: FieldSection) -> Bool {
+  /// True if a request with these fields may wait for this flight. Not once its response is stale
+  /// while it still arrives: those who come then had better share another.
+  func mayJoin(_ request: FieldSection, now: Instant) -> Bool {
     if isSolo { return false }
     return state.withLock { state in
       if state.refusal != nil || state.readers.count > limits.followers { return false }
       switch state.outcome {
       case .pending: return hint.matches(request)
-      case .streaming(let head): return head.selector.matches(request)
+      case .streaming(let head):
+        return head.freshness.isFresh(now) && head.selector.matches(request)
       case .complete, .truncated, .stored, .goAlone, .failed: return false
       }
     }

@@ -137,7 +137,7 @@ public final class Store: Sendable {
       if !isSolo, let flights = state.flights[key.hash] {
         for flight in flights
         where flight.key == key && !purges.isPurged(key, since: flight.sequence)
-          && flight.mayJoin(request)
+          && flight.mayJoin(request, now: now)
         {
           if let reader = flight.subscribe(wake) { return .follow(flight, reader, stale: present) }
         }

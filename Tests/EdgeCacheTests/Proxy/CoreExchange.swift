@@ -11,8 +11,13 @@ final class CoreWorld {
   var now = Instant(seconds: 1_700_000_000)
   var route = RequestRoute(cached: 0, passThrough: 1)
 
-  init(limits: StoreLimits = StoreLimits(memory: 8 << 20)) {
-    store = Store(limits: limits, secret: HashSecret(1, 2))
+  /// A world around a store that others may share.
+  init(store: Store) {
+    self.store = store
+  }
+
+  convenience init(limits: StoreLimits = StoreLimits(memory: 8 << 20)) {
+    self.init(store: Store(limits: limits, secret: HashSecret(1, 2)))
   }
 
   /// The key of a URL.

@@ -217,6 +217,21 @@ import Testing
     #expect(follower.received.text == "1" && isClean(world))
   }
 
+  /// A response that grows stale while it arrives is shared no longer; the next one is.
+  @Test func staleWhileStreaming() {
+    let world = CoreWorld()
+    let leader = get(world)
+    leader.upstreamHead(head + chunked)
+    world.now = world.now.adding(seconds: 60)
+    let next = get(world)
+    let follower = get(world)
+    #expect(next.awaitsUpstream && !next.status.isCollapsed && follower.status.isCollapsed)
+    leader.upstreamEnd()
+    next.answer(head + chunked, "new")
+    follower.poll()
+    #expect(follower.received.text == "new" && isClean(world))
+  }
+
   /// Validations collapse, too: one question, whoever waits gets the stored response.
   @Test func validationCollapses() {
     let world = CoreWorld()
