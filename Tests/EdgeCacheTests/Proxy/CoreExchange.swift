@@ -127,11 +127,15 @@ final class CoreExchange {
 
   /// Takes at most one action, for clients that read slowly.
   func performOne() -> Bool {
-    guard let action = transaction.nextAction(clientIsWritable: true, now: world.now) else {
-      return false
+    var performed = false
+    while let action = transaction.nextAction(clientIsWritable: true, now: world.now) {
+      perform(action)
+      performed = true
+      // Counting is part of the step that it counts.
+      if case .countStored = action { continue }
+      break
     }
-    perform(action)
-    return true
+    return performed
   }
 
   private var context: ResponseContext {
