@@ -22,12 +22,17 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
   ],
   targets: [
     // The pure core: no socket, clock, thread or file. NIOCore is here for ByteBuffer alone.
     .target(
       name: "EdgeCache",
-      dependencies: [.product(name: "NIOCore", package: "swift-nio")],
+      dependencies: [
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(
+          name: "RawStructuredFieldValues", package: "swift-http-structured-headers"),
+      ],
       swiftSettings: settings
     ),
     // The shell: moves bytes between sockets and the core.

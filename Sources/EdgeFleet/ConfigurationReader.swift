@@ -103,6 +103,13 @@ struct ConfigurationReader {
     }
   }
 
+  /// `true` or `false`.
+  mutating func truth(_ node: ConfigurationNode?) -> Bool? {
+    guard let node else { return nil }
+    guard case .bool(let value) = node.value else { return wrong(node, expected: "true or false") }
+    return value
+  }
+
   /// A number within `range`.
   mutating func number(_ node: ConfigurationNode?, in range: ClosedRange<Double>) -> Double? {
     guard let node else { return nil }

@@ -116,9 +116,10 @@ private struct FleetReading {
 
   private mutating func readSite(_ node: ConfigurationNode) -> FleetConfiguration.Site? {
     let required = ["name", "hosts", "origin"]
-    guard
-      let fields = reader.fields(node, required: required, optional: ["routes", "passThroughTo"])
-    else { return nil }
+    let optional = ["routes", "passThroughTo"] + FleetConfiguration.CachingOptions.keys
+    guard let fields = reader.fields(node, required: required, optional: optional) else {
+      return nil
+    }
     let name = reader.value(fields["name"], parseName)
     if let name { reader.claim(name, at: fields["name"], in: &siteNamePaths) }
     let hosts = (reader.elements(fields["hosts"], minimum: 1) ?? []).compactMap { element in
@@ -133,9 +134,11 @@ private struct FleetReading {
     }
     let passThroughTo =
       reader.choice(fields["passThroughTo"], FleetConfiguration.PassThroughTarget.self) ?? .route
+    let caching = FleetConfiguration.CachingOptions(fields, &reader)
     guard let name else { return nil }
     return .init(
-      name: name, hosts: hosts, origin: origin, routes: routes, passThroughTo: passThroughTo)
+      name: name, hosts: hosts, origin: origin, routes: routes, passThroughTo: passThroughTo,
+      caching: caching)
   }
 
   private mutating func readRoute(

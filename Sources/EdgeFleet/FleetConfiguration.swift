@@ -5,7 +5,7 @@
 
 /// What a fleet is: its regions, the sites it serves and its PoPs. Read from `Config/pops.json`.
 public struct FleetConfiguration: Sendable, Hashable {
-  /// The name of the fleet, for logs and metrics.
+  /// The name of the fleet, for logs and metrics, and for its own cache control field.
   public var fleet: String
   /// The regions by their name. Every PoP is in one.
   public var regions: [String: Region]
@@ -45,14 +45,16 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var routes: [Route]
     /// Where requests go that are passed through whatever their path.
     public var passThroughTo: PassThroughTarget
+    /// How its responses are cached, where the standard leaves a choice.
+    public var caching: CachingOptions
 
     /// A site whose requests all go to `origin` but for `routes`.
     public init(
       name: String, hosts: [HostPattern], origin: [UpstreamURL], routes: [Route] = [],
-      passThroughTo: PassThroughTarget = .route
+      passThroughTo: PassThroughTarget = .route, caching: CachingOptions = CachingOptions()
     ) {
       (self.name, self.hosts, self.origin) = (name, hosts, origin)
-      (self.routes, self.passThroughTo) = (routes, passThroughTo)
+      (self.routes, self.passThroughTo, self.caching) = (routes, passThroughTo, caching)
     }
   }
 

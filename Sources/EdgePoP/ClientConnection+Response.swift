@@ -31,10 +31,10 @@ extension ClientConnection {
   /// Content up to this is copied behind its head, so that both leave in one write.
   private static let copiedContent = 4096
 
-  private var responseContext: ResponseContext {
+  private func responseContext(_ key: CacheKey? = nil) -> ResponseContext {
     ResponseContext(
       cacheName: loop.shared.cacheName, closes: response.closes,
-      minorVersion: response.minorVersion)
+      minorVersion: response.minorVersion, key: key)
   }
 
   private func write(_ buffer: ByteBuffer) {
@@ -50,50 +50,46 @@ extension ClientConnection {
     if framing == .untilClose { response.closes = true }
   }
 
-  /// Sends a stored response, whole or in part.
-  func sendStored(_ stored: StoredResponse, _ status: CacheStatus, request: RequestHead) {
+  /// Sends a stored response, whole or in part; with `key` if it was forwarded before.
+  func sendStored(
+    _ stored: StoredResponse, _ status: CacheStatus, request: RequestHead, key: CacheKey? = nil
+  ) {
     let now = loop.now
-    let delivery = Delivery(
-      request: request, head: stored.head, length: stored.content.count, now: now)
-    let range: Range<Int>
-    let code: Int
-    switch delivery.kind {
-    case .whole: (range, code) = (0..<stored.content.count, stored.head.status)
-    case .part(let part): (range, code) = (part, 206)
-    case .notModified: (range, code) = (0..<0, 304)
-    case .rangeNotSatisfiable: (range, code) = (0..<0, 416)
-    }
-    let count = delivery.sendsContent ? range.count : 0
+    let delivery = Delivery(request: request, response: stored, now: now)
+    let count = delivery.contentCount(stored)
     let copies = count <= Self.copiedContent
     var buffer = loop.allocator.buffer(
       capacity: stored.head.count + 192 + (copies ? count : 0))
-    ResponseWriter.stored(stored, delivery, status, responseContext, now: now, to: &buffer)
-    began(code, status, .none)
+    ResponseWriter.stored(stored, delivery, status, responseContext(key), now: now, to: &buffer)
+    began(delivery.status(stored), status, .none)
     response.contentBytes = count
     if count > 0, copies {
-      stored.content.forEachPiece(in: range) { buffer.writeImmutableBuffer($0) }
+      delivery.forEachPiece(of: stored) { buffer.writeImmutableBuffer($0) }
     }
     write(buffer)
-    if count > 0, !copies { stored.content.forEachPiece(in: range) { write($0) } }
+    if count > 0, !copies { delivery.forEachPiece(of: stored) { write($0) } }
     finishResponse()
   }
 
   /// Sends the head of a response that is still arriving.
-  func sendFlightHead(_ head: FlightHead, _ status: CacheStatus, whole: Bool) {
-    var buffer = loop.allocator.buffer(capacity: head.head.count + 192)
+  func sendFlightHead(
+    _ head: FlightHead, _ status: CacheStatus, whole: Bool, key: CacheKey
+  ) {
+    var buffer = loop.allocator.buffer(capacity: head.head.count + 256)
     let framing = ResponseWriter.flight(
-      head, status, responseContext, whole: whole, now: loop.now, to: &buffer)
-    began(whole ? head.head.status : 304, status, framing)
+      head, status, responseContext(key), whole: whole, now: loop.now, to: &buffer)
+    let code = head.part == nil ? head.head.status : 206
+    began(whole ? code : 304, status, framing)
     write(buffer)
     if !whole { finishResponse() }
   }
 
   /// Sends the head of a response that is passed through.
-  func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus) {
+  func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus, key: CacheKey) {
     closeIfContentIsDue()
     var buffer = loop.allocator.buffer(capacity: head.fields.bytes.readableBytes + 256)
     let framing = ResponseWriter.passedThrough(
-      head, status, responseContext, now: loop.now, to: &buffer)
+      head, status, responseContext(key), now: loop.now, to: &buffer)
     began(head.status, status, framing)
     write(buffer)
   }
@@ -145,7 +141,7 @@ extension ClientConnection {
     closeIfContentIsDue()
     var buffer = loop.allocator.buffer(capacity: 512)
     ResponseWriter.error(
-      code, reason: reason, response.status, responseContext, allow: allow,
+      code, reason: reason, response.status, responseContext(), allow: allow,
       sendsContent: response.request?.method != .head, retryAfter: retryAfter, now: loop.now,
       to: &buffer)
     began(code, response.status, .none)
@@ -165,7 +161,7 @@ extension ClientConnection {
   /// Sends 101 and carries bytes from then on.
   func beginTunnel(_ head: ResponseHead, _ status: CacheStatus) {
     var buffer = loop.allocator.buffer(capacity: head.fields.bytes.readableBytes + 192)
-    ResponseWriter.upgrade(head, status, responseContext, to: &buffer)
+    ResponseWriter.upgrade(head, status, responseContext(), to: &buffer)
     began(101, status, .none)
     write(buffer)
     flush()

@@ -244,18 +244,33 @@ final class ClientConnection: ChannelDuplexHandler {
     {
       return answer(200, "this cache is the last recipient", allow: true)
     }
+    if LoopDetection.hasPassed(head.fields, cacheName: loop.shared.cacheName) {
+      response.status.detail = .loop
+      return answer(508, "the request has passed through this cache before")
+    }
     let client = identity.asToldBy(head)
-    let key = CacheKey(head, isSecure: client.isSecure, secret: loop.store.secret)
-    guard let route = loop.shared.routing.route(key) else {
+    var key = CacheKey(head, isSecure: client.isSecure, secret: loop.store.secret)
+    guard let route = loop.shared.routing.route(&key, secret: loop.store.secret) else {
       response.status.detail = .unknownHost
       return answer(421, "no site has this host")
     }
-    let directives = CacheControl.ofRequest(head.fields)
+    let directives = route.directives(head.fields)
     let look = FirstLook.take(
       request: head, key: key, directives: directives, route: route, store: loop.store,
       now: response.started)
-    if case .answer(let stored, let status) = look {
-      return sendStored(stored, status, request: head)
+    switch look {
+    case .answer(let stored, let status): return sendStored(stored, status, request: head)
+    case .answerAndValidate(let stored, let status):
+      sendStored(stored, status, request: head)
+      // It holds on to itself by what it waits for; nobody else waits for it.
+      if head.method == .get {
+        Exchange(
+          request: head, key: key, directives: CacheControl(), route: route, loop: loop,
+          client: client, connection: nil
+        ).begin(.validate(stored))
+      }
+      return
+    default: break
     }
     let exchange = Exchange(
       request: head, key: key, directives: directives, route: route, loop: loop, client: client,

@@ -32,7 +32,7 @@ struct Counters: Sendable {
     switch status.detail {
     case .refused(let refusal): refusals[refusal, default: 0] += 1
     case .failed(let failure): failures[failure, default: 0] += 1
-    case .onlyIfCached, .unknownHost, nil: break
+    case .onlyIfCached, .unknownHost, .loop, .staleWhileRevalidate, nil: break
     }
   }
 

@@ -32,10 +32,10 @@ final class Exchange {
   private var requestIsComplete: Bool
   private var requestTrailers: FieldSection?
 
-  /// An exchange for a request of `connection`.
+  /// An exchange for a request of `connection`, or for nobody.
   init(
     request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
-    loop: LoopContext, client: ClientIdentity, connection: ClientConnection
+    loop: LoopContext, client: ClientIdentity, connection: ClientConnection?
   ) {
     self.loop = loop
     self.client = client
@@ -43,7 +43,8 @@ final class Exchange {
     requestIsComplete = !request.hasContent
     let wakeUp = WakeUp(on: loop.eventLoop)
     transaction = Transaction(
-      request: request, key: key, directives: directives, route: route, store: loop.store,
+      request: request, key: key, directives: directives, route: route,
+      policy: loop.shared.routing.policy(route), store: loop.store,
       wake: { wakeUp.wake() }, resume: { wakeUp.resume() })
     wakeUp.bind(self)
   }
@@ -97,10 +98,11 @@ final class Exchange {
     case .countStored(let refusal): loop.counters.count(stored: refusal)
     case .sendInterim(let head): connection?.sendInterim(head)
     case .sendStored(let response, let status):
-      connection?.sendStored(response, status, request: request)
+      connection?.sendStored(response, status, request: request, key: transaction.key)
     case .sendFlightHead(let head, let status, let whole):
-      connection?.sendFlightHead(head, status, whole: whole)
-    case .sendUpstreamHead(let head, let status): connection?.sendUpstreamHead(head, status)
+      connection?.sendFlightHead(head, status, whole: whole, key: transaction.key)
+    case .sendUpstreamHead(let head, let status):
+      connection?.sendUpstreamHead(head, status, key: transaction.key)
     case .sendContent(let content): connection?.sendContent(content)
     case .sendEnd(let trailers): connection?.sendEnd(trailers)
     case .sendError(let code, let status): connection?.sendError(code, status)

@@ -19,8 +19,17 @@ struct Routing: Sendable {
     /// Longest prefix first.
     let routes: [(prefix: [UInt8], target: FleetConfiguration.RouteTarget)]
     let passThroughTo: FleetConfiguration.PassThroughTarget
+    let name: String
+    let index: Int
+    let policy: SitePolicy
+    let ignoresRequestDirectives: Bool
 
-    func route(_ key: CacheKey) -> RequestRoute {
+    func route(_ key: inout CacheKey, secret: HashSecret) -> RequestRoute {
+      if !policy.query.isIdentity { key = key.applying(policy.query, secret: secret) }
+      return route(key)
+    }
+
+    private func route(_ key: CacheKey) -> RequestRoute {
       let path = key.bytes.span.extracting(key.pathRange)
       var target = FleetConfiguration.RouteTarget.origin
       for route in routes where path.count >= route.prefix.count {
@@ -30,9 +39,11 @@ struct Routing: Sendable {
         }
       }
       switch target {
-      case .api: return RequestRoute(cached: nil, passThrough: api)
+      case .api: return RequestRoute(cached: nil, passThrough: api, site: index)
       case .origin:
-        return RequestRoute(cached: origin, passThrough: passThroughTo == .api ? api : origin)
+        return RequestRoute(
+          cached: origin, passThrough: passThroughTo == .api ? api : origin, site: index,
+          ignoresRequestDirectives: ignoresRequestDirectives)
       }
     }
   }
@@ -62,7 +73,9 @@ struct Routing: Sendable {
         Site(
           origin: addGroup([site.origin]), api: api,
           routes: routes.map { (Array($0.prefix.utf8), $0.target) },
-          passThroughTo: site.passThroughTo))
+          passThroughTo: site.passThroughTo, name: site.name, index: sites.count,
+          policy: SitePolicy(ownFields: [Array("\(configuration.fleet)-cache-control".utf8)]),
+          ignoresRequestDirectives: false))
       for host in site.hosts {
         switch host {
         case .exact(let name): exact[Array(name.utf8)] = sites.count - 1
@@ -86,14 +99,25 @@ struct Routing: Sendable {
     return groups.count - 1
   }
 
-  /// The route of a key; nil if no site has its host. O(host + routes).
-  func route(_ key: CacheKey) -> RequestRoute? {
-    if let any, exact.isEmpty, suffixes.isEmpty { return sites[any].route(key) }
+  /// The route of a key, which becomes what the rules of its site make of it; nil if no site has its
+  /// host. O(host + routes).
+  func route(_ key: inout CacheKey, secret: HashSecret) -> RequestRoute? {
+    site(key)?.route(&key, secret: secret)
+  }
+
+  /// The choices of the site that a route belongs to.
+  func policy(_ route: RequestRoute) -> SitePolicy { sites[route.site].policy }
+
+  /// The name of the site that a route belongs to.
+  func siteName(_ route: RequestRoute) -> String { sites[route.site].name }
+
+  private func site(_ key: CacheKey) -> Site? {
+    if let any, exact.isEmpty, suffixes.isEmpty { return sites[any] }
     let host = Array(key.bytes[..<key.hostCount])
-    if let site = exact[host] { return sites[site].route(key) }
+    if let site = exact[host] { return sites[site] }
     for (suffix, site) in suffixes where host.count > suffix.count {
-      if host.suffix(suffix.count).elementsEqual(suffix) { return sites[site].route(key) }
+      if host.suffix(suffix.count).elementsEqual(suffix) { return sites[site] }
     }
-    return any.map { sites[$0].route(key) }
+    return any.map { sites[$0] }
   }
 }

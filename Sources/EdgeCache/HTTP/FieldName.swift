@@ -5,11 +5,13 @@
 public enum FieldName: UInt8, Sendable, CaseIterable {
   case other
   case accept, acceptEncoding, acceptLanguage, age, authorization
-  case cacheControl, cacheStatus, cacheTag, connection, contentLength, contentLocation
+  case cacheControl, cacheGroups, cacheGroupInvalidation, cacheStatus, cacheTag, cdnCacheControl
+  case cdnLoop, connection, contentLength, contentLocation
   case contentRange, contentType, cookie, date, etag, expect, expires, forwarded, host
   case ifMatch, ifModifiedSince, ifNoneMatch, ifRange, ifUnmodifiedSince, keepAlive
   case lastModified, location, maxForwards, pragma, proxyAuthenticate, proxyAuthenticationInfo
-  case proxyAuthorization, proxyConnection, range, setCookie, surrogateKey, te, trailer
+  case proxyAuthorization, proxyConnection, range, setCookie
+  case surrogateControl, surrogateKey, te, trailer
   case transferEncoding, upgrade, vary, via, xForwardedFor, xForwardedProto, http2Settings
 
   /// The name in lower case.
@@ -22,8 +24,12 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
     case .age: "age"
     case .authorization: "authorization"
     case .cacheControl: "cache-control"
+    case .cacheGroups: "cache-groups"
+    case .cacheGroupInvalidation: "cache-group-invalidation"
     case .cacheStatus: "cache-status"
     case .cacheTag: "cache-tag"
+    case .cdnCacheControl: "cdn-cache-control"
+    case .cdnLoop: "cdn-loop"
     case .connection: "connection"
     case .contentLength: "content-length"
     case .contentLocation: "content-location"
@@ -52,6 +58,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
     case .proxyConnection: "proxy-connection"
     case .range: "range"
     case .setCookie: "set-cookie"
+    case .surrogateControl: "surrogate-control"
     case .surrogateKey: "surrogate-key"
     case .te: "te"
     case .trailer: "trailer"
@@ -90,7 +97,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
 /// Finds the known name of a field from a hash that the parser computes while it scans.
 enum FieldNameTable {
   /// First value of the running hash; chosen so that no two known names share a slot.
-  static let seed: UInt64 = 0xCBF2_9CE4_8422_2325
+  static let seed: UInt64 = 0xCBF2_9CE4_8422_2326
   static let slots = 4096
 
   /// Adds one byte of a name, letters in either case, to the running hash.

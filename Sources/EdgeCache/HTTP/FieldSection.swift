@@ -57,6 +57,11 @@ public struct FieldSection: Sendable {
     return found
   }
 
+  /// Takes all field lines of that name out; their bytes stay. O(fields).
+  mutating func removeAll(_ name: FieldName) {
+    fields.removeAll { $0.name == name }
+  }
+
   /// A copy of the bytes in a range.
   public func copy(_ range: ByteRange) -> [UInt8] {
     bytes.readableBytesUInt8Span.extracting(range.range).copied()

@@ -37,6 +37,11 @@ public struct RequestHead: Sendable {
 
   /// True if the client sends content, of which there may turn out to be none.
   public var hasContent: Bool { framing != .none && framing != .length(0) }
+
+  /// True if the client has something that it asks about (RFC 9110 §13.1.2, §13.1.3). O(fields).
+  public var isConditional: Bool {
+    fields.contains(.ifNoneMatch) || fields.contains(.ifModifiedSince)
+  }
 }
 
 /// How the content of a message is delimited (RFC 9112 §6).

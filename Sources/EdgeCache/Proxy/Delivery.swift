@@ -1,3 +1,5 @@
+import NIOCore
+
 // What of a stored response goes to a client: the delivery plan.
 
 /// How a stored response answers a request.
@@ -8,6 +10,8 @@ public struct Delivery: Sendable {
     case whole
     /// 206 with that part of the content.
     case part(Range<Int>)
+    /// 206 with several parts of the content.
+    case parts(MultipartRanges)
     /// 304: the client has it.
     case notModified
     /// 416: no byte of it is asked for.
@@ -18,22 +22,85 @@ public struct Delivery: Sendable {
   /// False for HEAD: the head is that of the answer to GET.
   public let sendsContent: Bool
 
-  /// Plans the answer to `request` from a stored response of `length` bytes (RFC 9110 §13.2.2:
-  /// preconditions first, then ranges). O(bytes of the fields).
-  public init(request: RequestHead, head: StoredHead, length: Int, now: Instant) {
+  /// Plans the answer to `request` from a stored response (RFC 9110 §13.2.2: preconditions first,
+  /// then ranges). O(bytes of the fields).
+  public init(request: RequestHead, response: StoredResponse, now: Instant) {
+    let head = response.head
     sendsContent = request.method != .head
     if Preconditions.isNotModified(request: request.fields, response: head, now: now) {
       kind = .notModified
     } else if request.method == .get, request.fields.contains(.range) {
       switch ByteServing.range(
-        request: request.fields, response: head, length: length, now: now)
+        request: request.fields, response: head, length: response.completeLength, now: now)
       {
       case .whole: kind = .whole
       case .part(let range): kind = .part(range)
+      case .parts(let ranges): kind = .parts(MultipartRanges(ranges, of: response))
       case .unsatisfiable: kind = .rangeNotSatisfiable
       }
     } else {
       kind = .whole
+    }
+  }
+
+  /// The status that is sent.
+  public func status(_ response: StoredResponse) -> Int {
+    switch kind {
+    case .whole: response.head.status
+    case .part, .parts: 206
+    case .notModified: 304
+    case .rangeNotSatisfiable: 416
+    }
+  }
+
+  /// The number of bytes of content that are sent.
+  public func contentCount(_ response: StoredResponse) -> Int {
+    guard sendsContent else { return 0 }
+    return switch kind {
+    case .whole: response.content.count
+    case .part(let range): range.count
+    case .parts(let parts): parts.length
+    case .notModified, .rangeNotSatisfiable: 0
+    }
+  }
+
+  /// Calls `body` with the content that is sent, piece by piece, not copied. O(pieces).
+  public func forEachPiece(of response: StoredResponse, _ body: (ByteBuffer) -> Void) {
+    guard sendsContent else { return }
+    let offset = response.part?.range.lowerBound ?? 0
+    switch kind {
+    case .whole: response.content.forEachPiece(in: 0..<response.content.count, body)
+    case .part(let range):
+      response.content.forEachPiece(
+        in: (range.lowerBound - offset)..<(range.upperBound - offset), body)
+    case .parts(let parts):
+      for (index, range) in parts.ranges.enumerated() {
+        body(parts.partHead(index))
+        response.content.forEachPiece(
+          in: (range.lowerBound - offset)..<(range.upperBound - offset), body)
+      }
+      body(parts.end)
+    case .notModified, .rangeNotSatisfiable: break
+    }
+  }
+
+  /// True if a response that is stored in part has all that this answer to a request needs
+  /// (RFC 9111 §3.3). O(bytes of the fields).
+  static func isPossible(
+    _ request: RequestHead, from response: StoredResponse, _ part: ContentPart, now: Instant
+  ) -> Bool {
+    guard request.method == .get else { return false }
+    switch ByteServing.range(
+      request: request.fields, response: response.head, length: part.completeLength, now: now)
+    {
+    case .part(let range):
+      return range.lowerBound >= part.range.lowerBound && range.upperBound <= part.range.upperBound
+    case .parts(let ranges):
+      return ranges.allSatisfy {
+        $0.lowerBound >= part.range.lowerBound && $0.upperBound <= part.range.upperBound
+      }
+    case .unsatisfiable: return true
+    case .whole: return false
     }
   }
 }
@@ -42,6 +109,8 @@ public struct Delivery: Sendable {
 public enum Reuse: Sendable, Hashable {
   /// It does.
   case yes
+  /// It does, and is to be validated meanwhile (RFC 5861 §3).
+  case yesWhileValidating
   /// It does not, for that reason.
   case no(ForwardReason)
 
@@ -49,13 +118,20 @@ public enum Reuse: Sendable, Hashable {
   public static func judge(
     _ freshness: Freshness, directives: CacheControl, now: Instant
   ) -> Reuse {
+    if directives.noCache { return .no(.request) }
     let age = freshness.age(now)
     guard freshness.isFresh(now) else {
-      guard let most = directives.maxStale, !freshness.neverStale, !freshness.alwaysValidate,
-        age - freshness.lifetime <= most, directives.maxAge.map({ age <= $0 }) ?? true,
-        directives.minFresh == nil
-      else { return .no(.stale) }
-      return .yes
+      if freshness.neverStale || freshness.alwaysValidate || directives.minFresh != nil {
+        return .no(.stale)
+      }
+      let staleness = age - freshness.lifetime
+      if let most = directives.maxStale, staleness <= most,
+        directives.maxAge.map({ age <= $0 }) ?? true
+      {
+        return .yes
+      }
+      return directives.maxAge == nil && staleness <= freshness.staleWhileRevalidate
+        && freshness.staleWhileRevalidate > 0 ? .yesWhileValidating : .no(.stale)
     }
     if let least = directives.minFresh, freshness.lifetime - age < least { return .no(.request) }
     // A fresh immutable response does not change: a reload finds nothing new.

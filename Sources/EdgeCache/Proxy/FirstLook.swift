@@ -5,6 +5,10 @@
 public enum FirstLook: Sendable {
   /// Answer it with this stored response.
   case answer(StoredResponse, CacheStatus)
+  /// Answer it with this stored response, which is stale, and validate that for others.
+  case answerAndValidate(StoredResponse, CacheStatus)
+  /// Nobody asked: validate this stored response.
+  case validate(StoredResponse)
   /// The client wants only what is stored, and nothing that may be used is (RFC 9111 §5.2.1.7).
   case onlyIfCached
   /// Send it past the store, for these reasons.
@@ -12,32 +16,56 @@ public enum FirstLook: Sendable {
   /// Forward it for the store; what is stored may be validated.
   case forward(ForwardReason, stale: StoredResponse?)
 
-  /// Looks a request up. O(variants of the key).
+  /// Looks a request up. O(variants of the key). With `touches` false nothing counts as used.
   public static func take(
     request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
-    store: Store, now: Instant
+    store: Store, now: Instant, touches: Bool = true
   ) -> FirstLook {
     if let (reason, refusal) = passThroughReason(request, directives, route) {
       return directives.onlyIfCached ? .onlyIfCached : .pass(reason, refusal)
     }
     let reason: ForwardReason
     var stale: StoredResponse?
-    switch store.find(key, request: request.fields) {
+    switch store.find(key, request: request.fields, touches: touches) {
     case .selected(let response):
+      stale = response
+      if let part = response.part,
+        !Delivery.isPossible(request, from: response, part, now: now)
+      {
+        reason = .partial
+        break
+      }
       switch Reuse.judge(response.freshness, directives: directives, now: now) {
       case .yes: return .answer(response, .hit(ttl: response.freshness.ttl(now)))
+      case .yesWhileValidating: return answerAndValidate(response, now)
       case .no(let why): reason = why
       }
-      stale = response
     case .otherVariants: reason = .varyMiss
-    case .nothing: reason = .uriMiss
+    case .nothing:
+      if let response = store.findEquivalent(key, request: request.fields, touches: touches),
+        response.part == nil,
+        Reuse.judge(response.freshness, directives: directives, now: now) == .yes
+      {
+        return .answer(response, .hit(ttl: response.freshness.ttl(now)))
+      }
+      reason = .uriMiss
     }
     if directives.onlyIfCached { return .onlyIfCached }
-    // A fill wants the whole response to GET. Without something stored to validate, HEAD and ranges
+    // A fill wants a response to GET. Without something stored to validate, HEAD and several ranges
     // would make the origin send more than was asked for.
     if request.method == .head { return .pass(reason, .head) }
-    if stale == nil, request.fields.contains(.range) { return .pass(reason, .partial) }
+    if stale == nil, request.fields.contains(.range),
+      !ByteServing.asksForOneRange(request.fields)
+    {
+      return .pass(reason, .partial)
+    }
     return .forward(reason, stale: stale)
+  }
+
+  private static func answerAndValidate(_ response: StoredResponse, _ now: Instant) -> FirstLook {
+    var status = CacheStatus.hit(ttl: response.freshness.ttl(now))
+    status.detail = .staleWhileRevalidate
+    return .answerAndValidate(response, status)
   }
 
   /// Why a request goes past the store, if it does.
@@ -50,7 +78,8 @@ public enum FirstLook: Sendable {
     }
     if route.cached == nil { return (.bypass, .route) }
     if directives.noStore { return (.request, .requestNoStore) }
-    if directives.noCache { return (.request, .passThrough) }
+    // Where requests past the store have another upstream than the store, they are not for the store.
+    if directives.noCache, route.cached != route.passThrough { return (.request, .passThrough) }
     if request.hasContent || request.asksForUpgrade
       || Preconditions.needOrigin(request.fields)
     {

@@ -53,13 +53,16 @@ public enum ForwardedRequest {
     buffer.writeStaticString("\r\n")
 
     for (index, field) in fields.fields.enumerated()
-    where fields.isEndToEnd(index) && !isReplaced(field.name, request, forward) {
+    where (fields.isEndToEnd(index) || field.name == .cdnLoop)
+      && !isReplaced(field.name, request, forward)
+    {
       buffer.writeRange(field.nameRange, of: fields)
       buffer.writeStaticString(": ")
       buffer.writeRange(field.value, of: fields)
       buffer.writeStaticString("\r\n")
     }
-    if let stored = forward.validates { writeValidators(stored.head, to: &buffer) }
+    writeValidators(forward.validates, to: &buffer)
+    writeMissingRange(forward.part, to: &buffer)
     writeMaxForwards(request, to: &buffer)
     writeClient(client, request, cacheName: cacheName, to: &buffer)
     let framing = writeFraming(request, to: &buffer)
@@ -88,24 +91,47 @@ public enum ForwardedRequest {
     case .host, .xForwardedProto, .maxForwards: true
     // Credentials for a proxy on the way to us are not for the origin (RFC 9110 §11.7.2).
     case .proxyAuthorization: true
-    case .ifNoneMatch, .ifModifiedSince, .ifRange, .range: forward.isForStore
+    case .ifNoneMatch, .ifModifiedSince: forward.isForStore && !forward.keepsConditions
+    case .ifRange, .range:
+      if case .clients = forward.part { false } else { forward.isForStore }
     case .expect: !request.expectsContinue
     default: false
     }
   }
 
   /// The validators of what is stored, all of them (RFC 9111 §4.3.1).
-  private static func writeValidators(_ head: StoredHead, to buffer: inout ByteBuffer) {
-    if let etag = head.etag {
-      buffer.writeStaticString("If-None-Match: ")
-      buffer.writeRange(etag, of: head.fields)
-      buffer.writeStaticString("\r\n")
+  private static func writeValidators(_ stored: [StoredResponse], to buffer: inout ByteBuffer) {
+    var count = 0
+    for response in stored {
+      guard let etag = response.head.etag else { continue }
+      buffer.writeStaticString(count == 0 ? "If-None-Match: " : ", ")
+      buffer.writeRange(etag, of: response.head.fields)
+      count += 1
     }
-    if let modified = head.fields.first(.lastModified) {
+    if count > 0 { buffer.writeStaticString("\r\n") }
+    // A date of one of several would be a condition on all.
+    if stored.count == 1, let head = stored.first?.head,
+      let modified = head.fields.first(.lastModified)
+    {
       buffer.writeStaticString("If-Modified-Since: ")
       buffer.writeRange(modified, of: head.fields)
       buffer.writeStaticString("\r\n")
     }
+  }
+
+  /// Asks for what is missing of a stored response, or for all if it has changed
+  /// (RFC 9110 §13.1.5).
+  private static func writeMissingRange(
+    _ part: Transaction.Forward.Part, to buffer: inout ByteBuffer
+  ) {
+    guard case .missing(let range, let stored) = part, let etag = stored.head.etag else { return }
+    buffer.writeStaticString("Range: bytes=")
+    buffer.writeDecimal(range.lowerBound)
+    buffer.writeInteger(ASCII.dash)
+    if range.upperBound < stored.completeLength { buffer.writeDecimal(range.upperBound - 1) }
+    buffer.writeStaticString("\r\nIf-Range: ")
+    buffer.writeRange(etag, of: stored.head.fields)
+    buffer.writeStaticString("\r\n")
   }
 
   /// RFC 9110 §7.6.2: counted down on each hop for OPTIONS and TRACE, left alone otherwise.
@@ -149,6 +175,9 @@ public enum ForwardedRequest {
     buffer.writeStaticString("\r\nVia: 1.")
     buffer.writeDecimal(Int(request.minorVersion))
     buffer.writeInteger(ASCII.space)
+    buffer.writeBytes(cacheName)
+    // RFC 8586: what has been here before can be told when it comes back.
+    buffer.writeStaticString("\r\nCDN-Loop: ")
     buffer.writeBytes(cacheName)
     buffer.writeStaticString("\r\n")
   }

@@ -10,9 +10,32 @@ public struct RequestRoute: Sendable, Hashable {
   /// The upstreams of everything that goes past the store.
   public var passThrough: UpstreamGroupID
 
+  /// Index of the site in the PoP's list of sites.
+  public var site: Int
+  /// True if clients cannot ask for something newer than what is stored.
+  public var ignoresRequestDirectives: Bool
+
   /// A route from its parts.
-  public init(cached: UpstreamGroupID?, passThrough: UpstreamGroupID) {
+  public init(
+    cached: UpstreamGroupID?, passThrough: UpstreamGroupID, site: Int = 0,
+    ignoresRequestDirectives: Bool = false
+  ) {
     self.cached = cached
     self.passThrough = passThrough
+    self.site = site
+    self.ignoresRequestDirectives = ignoresRequestDirectives
+  }
+
+  /// The directives of a request that count here. `no-store` and `only-if-cached` always do: they
+  /// make nobody wait for the origin.
+  public func directives(_ fields: FieldSection) -> CacheControl {
+    var directives = CacheControl.ofRequest(fields)
+    if ignoresRequestDirectives {
+      directives.noCache = false
+      directives.maxAge = nil
+      directives.minFresh = nil
+      directives.maxStale = nil
+    }
+    return directives
   }
 }

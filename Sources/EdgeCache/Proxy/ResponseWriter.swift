@@ -11,9 +11,12 @@ public struct ResponseContext: Sendable {
   public var closes: Bool
   /// The minor version of the request.
   public var minorVersion: UInt8
+  /// The cache key, where `Cache-Status` is to tell it (RFC 9211 §2.7).
+  public var key: CacheKey?
 
   /// A context from its parts.
-  public init(cacheName: [UInt8], closes: Bool, minorVersion: UInt8) {
+  public init(cacheName: [UInt8], closes: Bool, minorVersion: UInt8, key: CacheKey? = nil) {
+    self.key = key
     self.cacheName = cacheName
     self.closes = closes
     self.minorVersion = minorVersion
@@ -35,21 +38,22 @@ public enum ResponseWriter {
       buffer.writeImmutableBuffer(head.fields.bytes)
       if head.status != 204 { writeLength(response.content.count, to: &buffer) }
     case .part(let range):
-      buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
-      writeFieldLines(of: head, to: &buffer)
-      buffer.writeStaticString("Content-Range: bytes ")
-      buffer.writeDecimal(range.lowerBound)
-      buffer.writeInteger(ASCII.dash)
-      buffer.writeDecimal(range.upperBound - 1)
-      buffer.writeInteger(ASCII.slash)
-      buffer.writeDecimal(response.content.count)
-      buffer.writeStaticString("\r\n")
+      writePartHead(head, range, of: response.completeLength, to: &buffer)
       writeLength(range.count, to: &buffer)
+    case .parts(let parts):
+      buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
+      for field in head.fields.fields where field.name != .contentType {
+        writeLine(field, of: head.fields, to: &buffer)
+      }
+      buffer.writeStaticString("Content-Type: multipart/byteranges; boundary=")
+      buffer.writeBytes(parts.boundary)
+      buffer.writeStaticString("\r\n")
+      writeLength(parts.length, to: &buffer)
     case .notModified:
       writeNotModified(head, to: &buffer)
     case .rangeNotSatisfiable:
       buffer.writeStaticString("HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */")
-      buffer.writeDecimal(response.content.count)
+      buffer.writeDecimal(response.completeLength)
       buffer.writeStaticString("\r\n")
       writeDate(now, to: &buffer)
       writeLength(0, to: &buffer)
@@ -66,7 +70,11 @@ public enum ResponseWriter {
     var context = context
     var framing = MessageFraming.none
     if whole {
-      buffer.writeImmutableBuffer(head.head.fields.bytes)
+      if let part = head.part {
+        writePartHead(head.head, part.range, of: part.completeLength, to: &buffer)
+      } else {
+        buffer.writeImmutableBuffer(head.head.fields.bytes)
+      }
       if head.head.status != 204 {
         framing = writeFraming(head.contentLength, &context, to: &buffer)
       }
@@ -76,6 +84,28 @@ public enum ResponseWriter {
     writeAge(head.freshness.age(now), to: &buffer)
     finish(status, context, to: &buffer)
     return framing
+  }
+
+  /// Status line and fields of 206 with one part (RFC 9110 §15.3.7.1).
+  private static func writePartHead(
+    _ head: StoredHead, _ range: Range<Int>, of length: Int, to buffer: inout ByteBuffer
+  ) {
+    buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
+    writeFieldLines(of: head, to: &buffer)
+    writeContentRange(range, of: length, to: &buffer)
+  }
+
+  /// Writes `Content-Range` (RFC 9110 §14.4).
+  static func writeContentRange(
+    _ range: Range<Int>, of length: Int, to buffer: inout ByteBuffer
+  ) {
+    buffer.writeStaticString("Content-Range: bytes ")
+    buffer.writeDecimal(range.lowerBound)
+    buffer.writeInteger(ASCII.dash)
+    buffer.writeDecimal(range.upperBound - 1)
+    buffer.writeInteger(ASCII.slash)
+    buffer.writeDecimal(length)
+    buffer.writeStaticString("\r\n")
   }
 
   private static func writeFieldLines(of head: StoredHead, to buffer: inout ByteBuffer) {
@@ -241,6 +271,10 @@ public enum ResponseWriter {
     buffer.writeBytes(context.cacheName)
     buffer.writeStaticString("\r\nCache-Status: ")
     status.write(to: &buffer, name: context.cacheName)
+    if let key = context.key {
+      buffer.writeStaticString("; key=")
+      key.writeString(to: &buffer)
+    }
     if context.closes {
       buffer.writeStaticString("\r\nConnection: close\r\n\r\n")
     } else if context.minorVersion == 0 {

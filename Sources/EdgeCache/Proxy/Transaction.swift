@@ -68,12 +68,26 @@ public struct Transaction {
 
   /// A request to be sent upstream.
   public struct Forward: Sendable {
+    /// Which bytes are asked for.
+    public enum Part: Sendable {
+      /// All of them: the client's range is left out.
+      case whole
+      /// Those that the client asked for.
+      case clients
+      /// Those that are missing of what is stored, if that has not changed (RFC 9110 §13.1.5).
+      case missing(Range<Int>, of: StoredResponse)
+    }
+
     public var group: UpstreamGroupID
-    /// True if the client's own preconditions and ranges are left out, because the whole response
-    /// is wanted for the store.
+    /// True if the response may go into the store.
     public var isForStore: Bool
-    /// The stored response to be validated.
-    public var validates: StoredResponse?
+    /// The stored responses to be validated.
+    public var validates: [StoredResponse] = []
+    /// Which bytes are asked for.
+    public var part = Part.whole
+    /// True if the client's own preconditions go along: nothing is stored that they could be about
+    /// (RFC 9111 §4.3.2).
+    public var keepsConditions = false
   }
 
   private enum State {
@@ -106,6 +120,7 @@ public struct Transaction {
   public private(set) var status = CacheStatus()
 
   private let route: RequestRoute
+  private let policy: SitePolicy
   private let store: Store
   private let directives: CacheControl
   private let wake: @Sendable () -> Void
@@ -118,6 +133,8 @@ public struct Transaction {
   private var actions: [Action] = []
   private var hasClient = true
   private var stale: StoredResponse?
+  /// What is stored of a content whose beginning arrives.
+  private var remainder: StoredResponse?
   private var goesAlone = false
   /// Flights that were followed and turned out to bring another variant.
   private var detours = 0
@@ -129,13 +146,14 @@ public struct Transaction {
   /// ``Event/flightNews`` is due, and `resume` when ``Action/holdUpstream`` no longer holds.
   public init(
     request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
-    store: Store, wake: @escaping @Sendable () -> Void,
+    policy: SitePolicy = SitePolicy(), store: Store, wake: @escaping @Sendable () -> Void,
     resume: @escaping @Sendable () -> Void = {}
   ) {
     self.request = request
     self.key = key
     self.directives = directives
     self.route = route
+    self.policy = policy
     self.store = store
     self.wake = wake
     self.resume = resume
@@ -193,12 +211,18 @@ public struct Transaction {
 
   private mutating func start(_ look: FirstLook, _ now: Instant) {
     switch look {
-    case .answer(let response, let status): answer(response, status)
+    // Who answers with something stale begins another transaction to validate it.
+    case .answer(let response, let status), .answerAndValidate(let response, let status):
+      answer(response, status)
     case .onlyIfCached: refuseOnlyIfCached()
     case .pass(let reason, let refusal): pass(reason, refusal, now)
     case .forward(let reason, let stale):
       self.stale = stale
       forward(reason, now)
+    case .validate(let stale):
+      hasClient = false
+      self.stale = stale
+      forward(.stale, now)
     }
   }
 
@@ -210,13 +234,12 @@ public struct Transaction {
 
   private mutating func forward(_ reason: ForwardReason, _ now: Instant) {
     status = .forwarded(reason)
-    // What must be validated for each request cannot be shared, so nobody is made to wait for it.
-    let alone = goesAlone || stale?.freshness.isNeverReusable == true
     let plan = store.plan(
-      key, request: request.fields, stale: stale, alone: alone, now: now, wake: wake)
+      key, request: request.fields, stale: stale, terms: terms, now: now, wake: wake)
     switch plan {
     case .stored(let response):
       answer(response, .hit(ttl: response.freshness.ttl(now)))
+    case .underWay: state = .answered
     case .follow(let flight, let reader, let stale):
       self.stale = stale
       status.isCollapsed = true
@@ -224,12 +247,71 @@ public struct Transaction {
     case .lead(let flight, let reader, let stale):
       self.stale = stale
       state = .leading(flight, reader)
+      if !hasClient { flight.unsubscribe(reader) }
       flight.onResume(resume)
-      sendForward(
-        Forward(
-          group: route.cached ?? route.passThrough, isForStore: true,
-          validates: stale.flatMap { Validation.hasValidator($0.head) ? $0 : nil }), now)
+      sendForward(forwardForStore(now), now)
     }
+  }
+
+  /// With whom this request may share a flight.
+  private var terms: FlightTerms {
+    if !hasClient {
+      var terms = FlightTerms.shared
+      terms.isBackground = true
+      return terms
+    }
+    // What must be validated for each request cannot be shared, and who asks for a part gets what
+    // nobody else may want; nobody is made to wait for either.
+    if goesAlone || stale?.freshness.isNeverReusable == true || stale?.part != nil
+      || asksForPart(stale)
+    {
+      return .alone
+    }
+    var terms = FlightTerms.shared
+    if directives.noCache {
+      // What left before was asked for before.
+      terms.mayFollow = false
+      terms.takesStored = false
+    }
+    // Its answer may be 304, about what only this client has.
+    if stale == nil, request.isConditional { terms.mayBeFollowed = false }
+    return terms
+  }
+
+  /// True if the client's own range goes upstream.
+  private func asksForPart(_ stale: StoredResponse?) -> Bool {
+    (stale == nil || stale?.part != nil) && request.method == .get
+      && ByteServing.asksForOneRange(request.fields)
+  }
+
+  /// The request that a leader sends, after what is stored.
+  private func forwardForStore(_ now: Instant) -> Forward {
+    var forward = Forward(group: route.cached ?? route.passThrough, isForStore: true)
+    guard let stale else {
+      forward.part = asksForPart(nil) ? .clients : .whole
+      forward.keepsConditions = request.isConditional
+      if !request.isConditional, case .whole = forward.part {
+        // RFC 9111 §4.1: another variant may be what the origin would send.
+        forward.validates = store.variants(of: key).filter { $0.part == nil && $0.head.etag != nil }
+      }
+      return forward
+    }
+    guard let part = stale.part else {
+      if Validation.hasValidator(stale.head) { forward.validates = [stale] }
+      return forward
+    }
+    if asksForPart(stale) {
+      forward.part = .clients
+      // RFC 9111 §4.3.1: asked about only if it could answer the request.
+      if Delivery.isPossible(request, from: stale, part, now: now),
+        Validation.hasValidator(stale.head)
+      {
+        forward.validates = [stale]
+      }
+    } else if let missing = part.missing, stale.head.hasStrongETag {
+      forward.part = .missing(missing, of: stale)
+    }
+    return forward
   }
 
   private mutating func pass(
@@ -332,6 +414,12 @@ public struct Transaction {
       flight.unsubscribe(reader)
       return forwardAlone(now)
     }
+    var head = head
+    if isLeader, let own = head.leadersHead {
+      head = FlightHead(
+        head: own, freshness: head.freshness, selector: head.selector,
+        contentLength: head.contentLength, part: head.part)
+    }
     status.ttl = head.freshness.ttl(now)
     if Preconditions.isNotModified(request: request.fields, response: head.head, now: now) {
       flight.unsubscribe(reader)
@@ -382,49 +470,91 @@ public struct Transaction {
       upstream = .draining
       return answerStale(stale, .failed(.serverError), forwardStatus: head.status, now)
     }
-    if let stale, lastForward?.validates != nil {
-      switch Validation.judge(
-        head, stored: stale, request: request, requestTime: requestTime, responseTime: now)
-      {
-      case .freshened(let newHead, let accepted):
-        return freshened(
-          stale.freshened(head: newHead, accepted: accepted), flight, reader, head.status, now)
-      case .confirmed(let newHead, let freshness, let refusal):
-        if refusal != .authorization { store.remove(stale) }
+    if case .missing(let missing, let stored)? = lastForward?.part {
+      if head.status == 206 {
+        return complete(stored, missing, with: head, flight, reader, now)
+      }
+      // 416 and the like are about our range, not about the client's request.
+      if head.status != 200, head.status < 500 { return askAgain(without: [stored], now) }
+    }
+    if let candidates = lastForward?.validates, !candidates.isEmpty {
+      switch Validation.judge(head, candidates: candidates, context(now)) {
+      case .freshened(let chosen, let response):
+        return freshened(chosen, response, flight, reader, head.status, now)
+      case .confirmed(let chosen, let response, let refusal):
+        if refusal != .authorization, chosen === stale { store.remove(chosen) }
         leaveFlight(flight, reader, hitForMiss: false, now)
         flight.scatter(refusal)
         upstream = .draining
         status.detail = .refused(refusal)
         status.forwardStatus = head.status
-        status.ttl = freshness.ttl(now)
-        let accepted = Storability.Accepted(freshness: freshness, selector: stale.selector)
-        return answer(stale.freshened(head: newHead, accepted: accepted), status)
-      case .mismatch:
-        store.remove(stale)
-        self.stale = nil
-        upstream = .idle
-        actions.append(.cancelUpstream)
-        return sendForward(
-          Forward(group: route.cached ?? route.passThrough, isForStore: true), now)
+        status.ttl = response.freshness.ttl(now)
+        return answer(response, status)
+      case .mismatch: return askAgain(without: stale.map { [$0] } ?? [], now)
       case .replaced: break
       }
     }
     store(head, flight, reader, now)
   }
 
+  private func context(_ now: Instant) -> ValidationContext {
+    ValidationContext(
+      request: request, policy: policy, requestTime: requestTime, responseTime: now)
+  }
+
+  /// Asks for the whole response, without what turned out to be of no use.
+  private mutating func askAgain(without useless: [StoredResponse], _ now: Instant) {
+    for response in useless { store.remove(response) }
+    stale = nil
+    upstream = .idle
+    actions.append(.cancelUpstream)
+    sendForward(Forward(group: route.cached ?? route.passThrough, isForStore: true), now)
+  }
+
+  /// What was missing arrives: the flight brings all of it, what is stored and what comes now
+  /// (RFC 9111 §3.4).
+  private mutating func complete(
+    _ stored: StoredResponse, _ missing: Range<Int>, with head: ResponseHead, _ flight: Flight,
+    _ reader: Flight.ReaderID, _ now: Instant
+  ) {
+    guard let part = ContentPart(head), part.range == missing,
+      part.completeLength == stored.completeLength,
+      part.completeLength <= store.limits.largestResponse,
+      head.fields.contains(.etag), Validation.isSame(stored.head, head.fields, now: now),
+      store.isUntouched(flight, stored),
+      case .freshened(_, let response) = Validation.freshen(stored, by: head, context(now))
+    else { return askAgain(without: [stored], now) }
+    let flightHead = FlightHead(
+      head: response.head, freshness: response.freshness, selector: response.selector,
+      contentLength: part.completeLength)
+    fill = Fill(expectedLength: part.completeLength)
+    if !hasClient { state = .answered }
+    upstream = .filling(flight, flightHead)
+    status.isStored = true
+    flight.begin(flightHead)
+    if missing.lowerBound > 0 { append(stored.content, to: flight) } else { remainder = stored }
+  }
+
+  private mutating func append(_ content: Content, to flight: Flight) {
+    content.forEachPiece(in: 0..<content.count) { _ = store.append($0, to: flight, fill: &fill) }
+  }
+
   /// True if a stored response may be sent in the place of one that the upstream failed to give
   /// (RFC 9111 §4.2.4), and was neither purged nor invalidated while it was asked for.
   private func mayStandIn(_ stale: StoredResponse, _ flight: Flight, _ now: Instant) -> Bool {
-    stale.freshness.mayServeStaleOnError(now) && store.isUntouched(flight)
+    !directives.noCache && stale.freshness.mayServeStaleOnError(now)
+      && (stale.part.map { Delivery.isPossible(request, from: stale, $0, now: now) } ?? true)
+      && store.isUntouched(flight, stale)
   }
 
   private mutating func freshened(
-    _ response: StoredResponse, _ flight: Flight, _ reader: Flight.ReaderID, _ forwardStatus: Int,
-    _ now: Instant
+    _ chosen: StoredResponse, _ response: StoredResponse, _ flight: Flight,
+    _ reader: Flight.ReaderID, _ forwardStatus: Int, _ now: Instant
   ) {
     flight.unsubscribe(reader)
-    guard let stale else { invariantFailed("a validation of nothing") }
-    let refusal = store.freshen(flight, stale: stale, with: response, now: now)
+    // A variant that was chosen for a request it had not been stored for is stored for that too.
+    let refusal = store.freshen(
+      flight, stale: chosen === stale ? chosen : nil, with: response, now: now)
     upstream = .draining
     status.forwardStatus = forwardStatus
     status.isStored = refusal == nil
@@ -438,8 +568,9 @@ public struct Transaction {
     _ head: ResponseHead, _ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant
   ) {
     let decision = Storability.decide(
-      request: request, requestDirectives: directives, response: head, isHashedURL: isHashedURL,
-      requestTime: requestTime, responseTime: now)
+      request: request, requestDirectives: directives, response: head, policy: policy,
+      asksForPart: asksForPart(stale), isHashedURL: isHashedURL, requestTime: requestTime,
+      responseTime: now)
     let length: Int? =
       switch head.framing {
       case .none: 0
@@ -448,9 +579,14 @@ public struct Transaction {
       }
     switch decision {
     case .success(let accepted) where (length ?? 0) <= store.limits.largestResponse:
-      let flightHead = FlightHead(
-        head: StoredHead(head, now: now), freshness: accepted.freshness,
-        selector: accepted.selector, contentLength: length)
+      let stripped = ResponseDirectives.strippedNames(policy)
+      var flightHead = FlightHead(
+        head: StoredHead(head, withheld: accepted.withheld + stripped, now: now),
+        freshness: accepted.freshness, selector: accepted.selector, contentLength: length)
+      flightHead.part = accepted.part
+      if !accepted.withheld.isEmpty {
+        flightHead.leadersHead = StoredHead(head, withheld: stripped, now: now)
+      }
       fill = Fill(expectedLength: length)
       if !hasClient { state = .answered }
       upstream = .filling(flight, flightHead)
@@ -466,7 +602,9 @@ public struct Transaction {
     _ now: Instant
   ) {
     // One failure of the origin, or one client's credentials, say nothing about the next request.
-    let isLasting = refusal != .authorization && head.status < 500
+    // Neither does what only this client has.
+    let isLasting =
+      refusal != .authorization && refusal != .partial && head.status < 500 && head.status != 304
     if isLasting, let stale { store.remove(stale) }
     leaveFlight(flight, reader, hitForMiss: isLasting, now)
     flight.scatter(refusal)
@@ -484,10 +622,14 @@ public struct Transaction {
 
   private mutating func passHead(_ head: ResponseHead, _ now: Instant) {
     for key in Invalidation.keys(
-      request: request, target: key, response: head, secret: store.secret)
+      request: request, target: key, response: head, rules: policy.query, secret: store.secret)
     {
       store.invalidate(key)
     }
+    for group in CacheGroup.invalidated(by: head.fields, method: request.method, at: key) {
+      _ = store.purge(.group(group))
+    }
+    freshenByHead(head, now)
     guard hasClient else {
       upstream = .idle
       state = .answered
@@ -495,7 +637,18 @@ public struct Transaction {
       return
     }
     upstream = .passing
+    var head = head
+    if policy.usesSurrogateControl { head.fields.removeAll(.surrogateControl) }
     actions.append(.sendUpstreamHead(head, status))
+  }
+
+  /// What the answer to HEAD says about a stored response to GET (RFC 9111 §4.3.5).
+  private func freshenByHead(_ head: ResponseHead, _ now: Instant) {
+    guard request.method == .head, route.cached != nil, !directives.noStore,
+      case .selected(let stored) = store.find(key, request: request.fields, touches: false),
+      let updated = Validation.judgeHead(head, stored: stored, context(now))
+    else { return }
+    store.exchange(stored, for: updated)
   }
 
   private mutating func upstreamContent(_ content: ByteBuffer, _ now: Instant) {
@@ -520,6 +673,10 @@ public struct Transaction {
     upstream = .idle
     switch side {
     case .filling(let flight, let head):
+      if let remainder {
+        append(remainder.content, to: flight)
+        self.remainder = nil
+      }
       let refusal = store.complete(
         flight, head: head, replacing: stale, fill: &fill, isHashedURL: isHashedURL, now: now)
       actions.append(.countStored(refusal))

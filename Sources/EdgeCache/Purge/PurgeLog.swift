@@ -10,6 +10,8 @@ import Synchronization
 public enum PurgeScope: Sendable, Hashable {
   /// All variants of a URL, whatever the scheme and port.
   case url(CacheKey)
+  /// Every stored response in a group (RFC 9875).
+  case group(CacheGroup)
   /// Everything that is stored.
   case everything
 }
@@ -20,8 +22,19 @@ public final class PurgeLog: Sendable {
     var last: UInt64 = 0
     var everything: UInt64 = 0
     var urls: [KeyHash: UInt64] = [:]
-    /// Number of URLs at which it pays to look for those that can be forgotten.
+    var groups: [CacheGroup: UInt64] = [:]
+    /// Number of URLs and groups at which it pays to look for those that can be forgotten.
     var trimAt = 1024
+
+    var remembered: Int { urls.count + groups.count }
+
+    func newest(_ key: CacheKey, _ names: [[UInt8]]) -> UInt64 {
+      var newest = max(everything, urls[key.hash] ?? 0)
+      if !groups.isEmpty {
+        for name in names { newest = max(newest, groups[CacheGroup(name, at: key)] ?? 0) }
+      }
+      return newest
+    }
   }
 
   private let published = Atomic<UInt64>(0)
@@ -44,25 +57,30 @@ public final class PurgeLog: Sendable {
       index.last += 1
       switch scope {
       case .url(let key): index.urls[key.hash] = index.last
+      case .group(let group): index.groups[group] = index.last
       case .everything:
         index.everything = index.last
-        // Everything includes each URL.
+        // Everything includes each URL and each group.
         index.urls.removeAll()
+        index.groups.removeAll()
       }
       published.store(index.last, ordering: .releasing)
       return index.last
     }
   }
 
-  /// The sequence number of the newest purge that covers `key`; 0 if there is none. O(1).
-  public func newest(covering key: CacheKey) -> UInt64 {
-    index.withLock { max($0.everything, $0.urls[key.hash] ?? 0) }
+  /// The sequence number of the newest purge that covers a response at `key` that is in these
+  /// groups of its origin; 0 if there is none. O(groups).
+  public func newest(covering key: CacheKey, groups: [[UInt8]] = []) -> UInt64 {
+    index.withLock { $0.newest(key, groups) }
   }
 
-  /// True if a purge that covers `key` came after the one numbered `sequence`. One comparison if
-  /// there was no purge at all.
-  public func isPurged(_ key: CacheKey, since sequence: UInt64) -> Bool {
-    sequence != head && newest(covering: key) > sequence
+  /// True if a purge that covers `key`, or one of those groups, came after the one numbered
+  /// `sequence`. One comparison if there was no purge at all.
+  public func isPurged(
+    _ key: CacheKey, groups: [[UInt8]] = [], since sequence: UInt64
+  ) -> Bool {
+    sequence != head && newest(covering: key, groups: groups) > sequence
   }
 
   /// Number of URLs that are remembered.
@@ -70,18 +88,19 @@ public final class PurgeLog: Sendable {
     index.withLock { $0.urls.count }
   }
 
-  /// True when so many URLs are remembered that some should be forgotten. Doubles when it did not
+  /// True when so many URLs and groups are remembered that some should be forgotten. Doubles when it did not
   /// help, so that one slow flight does not make every purge look at all of them.
   var isTrimDue: Bool {
-    index.withLock { $0.urls.count > $0.trimAt }
+    index.withLock { $0.remembered > $0.trimAt }
   }
 
-  /// Forgets purges of URLs up to `sequence`, once nothing from before is stored or on its way.
-  /// O(remembered URLs).
+  /// Forgets purges of URLs and groups up to `sequence`, once nothing from before is stored or on
+  /// its way. O(remembered).
   public func trim(through sequence: UInt64) {
     index.withLock { index in
       index.urls = index.urls.filter { $0.value > sequence }
-      index.trimAt = max(1024, index.urls.count * 2)
+      index.groups = index.groups.filter { $0.value > sequence }
+      index.trimAt = max(1024, index.remembered * 2)
     }
   }
 }

@@ -7,10 +7,13 @@
 /// The directives of all `Cache-Control` lines of one message.
 public struct CacheControl: Sendable, Hashable {
   public var noStore = false
-  /// `no-cache`, also with field names, which RFC 9111 §5.2.2.4 lets a cache read as without.
+  /// `no-cache` without field names (§5.2.2.4).
   public var noCache = false
-  /// `private`, also with field names, read as without (§5.2.2.7).
+  /// `private` without field names (§5.2.2.7).
   public var isPrivate = false
+  /// `no-cache` or `private` with field names: those fields are not kept, the rest may be. Which
+  /// they are, ``qualifiedNames(_:)`` tells.
+  public var isQualified = false
   public var isPublic = false
   public var mustRevalidate = false
   public var proxyRevalidate = false
@@ -79,11 +82,13 @@ public struct CacheControl: Sendable, Hashable {
     case 6 where name.equalsIgnoringCase("public"): isPublic = true
     case 7 where name.equalsIgnoringCase("max-age"):
       if maxAge == nil { maxAge = Self.seconds(bytes, value) ?? 0 }
-    case 7 where name.equalsIgnoringCase("private"): isPrivate = true
+    case 7 where name.equalsIgnoringCase("private"):
+      if Self.fieldNames(bytes, value) == nil { isPrivate = true } else { isQualified = true }
     case 8 where name.equalsIgnoringCase("s-maxage"):
       if sMaxAge == nil { sMaxAge = Self.seconds(bytes, value) ?? 0 }
     case 8 where name.equalsIgnoringCase("no-store"): noStore = true
-    case 8 where name.equalsIgnoringCase("no-cache"): noCache = true
+    case 8 where name.equalsIgnoringCase("no-cache"):
+      if Self.fieldNames(bytes, value) == nil { noCache = true } else { isQualified = true }
     case 9 where name.equalsIgnoringCase("immutable"): immutable = true
     case 9 where name.equalsIgnoringCase("max-stale"):
       if maxStale == nil {
@@ -126,9 +131,47 @@ public struct CacheControl: Sendable, Hashable {
     return value
   }
 
+  /// The field names that an argument lists, in lower case; nil if there is none or it is not a list
+  /// of names, and then the directive counts as one without (the safe side).
+  static func fieldNames(_ bytes: Span<UInt8>, _ value: Range<Int>?) -> [[UInt8]]? {
+    guard var value, !value.isEmpty else { return nil }
+    if bytes[value.lowerBound] == ASCII.quote {
+      guard value.count >= 2, bytes[value.upperBound - 1] == ASCII.quote else { return nil }
+      value = (value.lowerBound + 1)..<(value.upperBound - 1)
+    }
+    var names: [[UInt8]]? = []
+    bytes.forEachListElement(value, ofTokens: true) { element in
+      let name = bytes.extracting(element)
+      for index in 0..<name.count where !name[index].isToken { names = nil }
+      names?.append(element.map { bytes[$0].asciiLowercased })
+      return names != nil
+    }
+    return names?.isEmpty == false ? names : nil
+  }
+
+  /// The fields that `no-cache` and `private` of a response name (§5.2.2.4, §5.2.2.7). O(bytes).
+  static func qualifiedNames(_ fields: FieldSection) -> [[UInt8]] {
+    var names: [[UInt8]] = []
+    fields.forEachElement(of: .cacheControl) { span, element in
+      guard let equals = span.firstIndex(of: ASCII.equals, in: element) else { return true }
+      let name = span.extracting(span.trimmingWhitespace(element.lowerBound..<equals))
+      if name.equalsIgnoringCase("no-cache") || name.equalsIgnoringCase("private") {
+        let value = span.trimmingWhitespace((equals + 1)..<element.upperBound)
+        names += fieldNames(span, value) ?? []
+      }
+      return true
+    }
+    return names
+  }
+
   /// The directives of a request, `Pragma: no-cache` included (§5.4).
   public static func ofRequest(_ fields: FieldSection) -> CacheControl {
-    if fields.contains(.cacheControl) { return CacheControl(fields) }
+    if fields.contains(.cacheControl) {
+      var directives = CacheControl(fields)
+      // In requests `no-cache` has no argument (§5.2.1.4).
+      if directives.isQualified { directives.noCache = true }
+      return directives
+    }
     var directives = CacheControl()
     if fields.hasElement(.pragma, "no-cache") { directives.noCache = true }
     return directives

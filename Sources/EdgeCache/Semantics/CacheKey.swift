@@ -111,6 +111,42 @@ public struct CacheKey: Sendable, Hashable {
     hash = SipHash.hash(key.span, prefix: UInt64(hostCount), secret: secret)
   }
 
+  /// This key with the query that a site's rules leave (RFC 9111 §2 lets a cache do so). O(bytes).
+  public func applying(_ rules: QueryRules, secret: HashSecret) -> CacheKey {
+    if rules.isIdentity { return self }
+    let target = rules.canonical(Array(bytes[pathRange]))
+    if target.count == pathRange.count, target.elementsEqual(bytes[pathRange]) { return self }
+    return CacheKey(
+      bytes: Array(bytes[..<hostCount]) + target, hostCount: hostCount, scheme: scheme,
+      secret: secret)
+  }
+
+  private init(bytes: [UInt8], hostCount: Int, scheme: KeyScheme, secret: HashSecret) {
+    self.bytes = bytes
+    self.hostCount = hostCount
+    self.scheme = scheme
+    hash = SipHash.hash(bytes.span, prefix: UInt64(hostCount), secret: secret)
+  }
+
+  /// The key as a URL; the port is left out where it is the scheme's own.
+  public var url: String {
+    let port = scheme.port == (scheme.isSecure ? 443 : 80) ? "" : ":\(scheme.port)"
+    let host = String(decoding: bytes[..<hostCount], as: UTF8.self)
+    let target = String(decoding: bytes[pathRange], as: UTF8.self)
+    return "\(scheme.isSecure ? "https" : "http")://\(host)\(port)\(target)"
+  }
+
+  /// Writes the key as a string of a Structured Field (RFC 9651 §4.1.6). Hosts and targets have no
+  /// byte that such a string could not have.
+  func writeString(to buffer: inout ByteBuffer) {
+    buffer.writeInteger(ASCII.quote)
+    for byte in url.utf8 {
+      if byte == ASCII.quote || byte == ASCII.backslash { buffer.writeInteger(ASCII.backslash) }
+      buffer.writeInteger(byte)
+    }
+    buffer.writeInteger(ASCII.quote)
+  }
+
   /// The host within an authority: all before the last colon that is not part of an IPv6 address.
   static func host(_ bytes: Span<UInt8>, _ authority: Range<Int>) -> Range<Int> {
     var index = authority.upperBound

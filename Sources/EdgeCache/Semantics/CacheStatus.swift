@@ -25,6 +25,10 @@ public enum CacheStatusDetail: Sendable, Hashable {
   case onlyIfCached
   /// No site has this host.
   case unknownHost
+  /// The request has passed through this cache before (RFC 8586).
+  case loop
+  /// Served stale while it is being validated (RFC 5861 §3).
+  case staleWhileRevalidate
 
   /// The token that is written.
   public var token: String {
@@ -33,6 +37,8 @@ public enum CacheStatusDetail: Sendable, Hashable {
     case .failed(let failure): failure.rawValue
     case .onlyIfCached: "only-if-cached"
     case .unknownHost: "unknown-host"
+    case .loop: "loop"
+    case .staleWhileRevalidate: "stale-while-revalidate"
     }
   }
 }

@@ -5,13 +5,13 @@
 
 /// Where a freshness lifetime came from.
 public enum LifetimeSource: UInt8, Sendable, Hashable {
-  case sMaxAge, maxAge, expires, hashedURL, heuristic, none
+  case sMaxAge, maxAge, expires, hashedURL, heuristic, negative, none
 
   /// True if the origin said it, by a directive or `Expires`.
   public var isExplicit: Bool {
     switch self {
     case .sMaxAge, .maxAge, .expires: true
-    case .hashedURL, .heuristic, .none: false
+    case .hashedURL, .heuristic, .negative, .none: false
     }
   }
 }
@@ -26,6 +26,8 @@ public struct Freshness: Sendable, Hashable {
   public var lifetime: Int64
   /// Where the lifetime came from.
   public var source: LifetimeSource
+  /// The field whose directives apply.
+  public var field: ControlField
   /// `no-cache`: never used without validation, however fresh (§5.2.2.4).
   public var alwaysValidate: Bool
   /// `must-revalidate`, `proxy-revalidate`, `s-maxage` or `no-cache`: never served stale (§4.2.4).
@@ -34,6 +36,8 @@ public struct Freshness: Sendable, Hashable {
   public var immutable: Bool
   /// `stale-if-error`, in seconds (RFC 5861 §4).
   public var staleIfError: Int64?
+  /// `stale-while-revalidate`, in seconds (RFC 5861 §3); 0 where staleness is forbidden.
+  public var staleWhileRevalidate: Int64
 
   /// current_age at `now` (§4.2.3), in seconds. O(1).
   @inlinable
@@ -73,6 +77,8 @@ public struct Freshness: Sendable, Hashable {
 extension Freshness {
   /// The lifetime of what a hashed URL names, when the origin says nothing: a year.
   static let hashedURLLifetime: Int64 = 365 * 24 * 3600
+  /// For how long it is believed without being told that a hashed URL names nothing: a second.
+  static let missingHashedURLLimit: Int64 = 1
   /// The longest heuristic lifetime: a day.
   static let heuristicLimit: Int64 = 24 * 3600
 
@@ -80,12 +86,14 @@ extension Freshness {
   /// `requestTime`. O(bytes of the fields that matter).
   public init(
     _ response: ResponseHead,
-    directives: CacheControl,
+    directives responseDirectives: ResponseDirectives,
+    policy: SitePolicy,
     isHashedURL: Bool,
     requestTime: Instant,
     responseTime: Instant
   ) {
     let fields = response.fields
+    let directives = responseDirectives.control
     let dates = ResponseDates(fields, now: responseTime)
     let date = dates.date ?? responseTime.seconds
 
@@ -95,35 +103,47 @@ extension Freshness {
     let initialAge = max(apparent, Self.ageValue(fields) + delay)
 
     let (lifetime, source) = Self.lifetime(
-      status: response.status, directives: directives, dates: dates, date: date,
-      isHashedURL: isHashedURL)
+      status: response.status, directives: responseDirectives, policy: policy, dates: dates,
+      date: date, isHashedURL: isHashedURL)
+    let neverStale =
+      directives.mustRevalidate || directives.proxyRevalidate || directives.sMaxAge != nil
+      || directives.noCache
     self.init(
       responseTime: responseTime, initialAge: initialAge, lifetime: lifetime, source: source,
-      alwaysValidate: directives.noCache,
-      neverStale: directives.mustRevalidate || directives.proxyRevalidate
-        || directives.sMaxAge != nil || directives.noCache,
+      field: responseDirectives.field, alwaysValidate: directives.noCache, neverStale: neverStale,
       immutable: directives.immutable || source == .hashedURL,
-      staleIfError: directives.staleIfError)
+      staleIfError: directives.staleIfError,
+      staleWhileRevalidate: neverStale ? 0 : directives.staleWhileRevalidate ?? 0)
   }
 
   /// freshness_lifetime (§4.2.1), the first that applies.
   private static func lifetime(
-    status: Int, directives: CacheControl, dates: ResponseDates, date: Int64, isHashedURL: Bool
+    status: Int, directives: ResponseDirectives, policy: SitePolicy, dates: ResponseDates,
+    date: Int64, isHashedURL: Bool
   ) -> (Int64, LifetimeSource) {
-    if let seconds = directives.sMaxAge { return (seconds, .sMaxAge) }
-    if let seconds = directives.maxAge { return (seconds, .maxAge) }
-    switch dates.expires {
-    case .at(let expires): return (max(0, expires - date), .expires)
-    case .invalid: return (0, .expires)
-    case .absent: break
+    let control = directives.control
+    if let seconds = control.sMaxAge { return (seconds, .sMaxAge) }
+    if let seconds = control.maxAge { return (seconds, .maxAge) }
+    if directives.usesExpires {
+      switch dates.expires {
+      case .at(let expires): return (max(0, expires - date), .expires)
+      case .invalid: return (0, .expires)
+      case .absent: break
+      }
     }
-    if isHashedURL, status == 200, !directives.noCache {
+    // A file that a deployment is about to bring must not be missing for longer than it takes.
+    let isMissingHashedURL = isHashedURL && (status == 404 || status == 410)
+    if let seconds = policy.negative[status] {
+      return (isMissingHashedURL ? min(seconds, missingHashedURLLimit) : seconds, .negative)
+    }
+    if isHashedURL, status == 200, !control.noCache {
       return (hashedURLLifetime, .hashedURL)
     }
-    if isHeuristicallyCacheable(status) || directives.isPublic, let modified = dates.lastModified,
-      modified <= date
+    if policy.guessesFreshness, isHeuristicallyCacheable(status) || control.isPublic,
+      let modified = dates.lastModified, modified <= date
     {
-      return (min((date - modified) / 10, heuristicLimit), .heuristic)
+      let limit = isMissingHashedURL ? missingHashedURLLimit : heuristicLimit
+      return (min((date - modified) / 10, limit), .heuristic)
     }
     return (0, .none)
   }

@@ -53,33 +53,49 @@ public enum Storability {
   public struct Accepted: Sendable {
     public var freshness: Freshness
     public var selector: VariantSelector
+    /// Names in lower case of fields that are not kept (RFC 9111 §5.2.2.4, §5.2.2.7).
+    public var withheld: [[UInt8]] = []
+    /// The part of the content that a 206 brings (§3.3).
+    public var part: ContentPart?
   }
 
   /// Whether the response to a GET may be stored, and with what. O(bytes of the fields).
+  ///
+  /// `asksForPart` says that one range was asked for, so that a 206 may be an incomplete response.
   public static func decide(
     request: RequestHead,
     requestDirectives: CacheControl,
     response: ResponseHead,
+    policy: SitePolicy,
+    asksForPart: Bool = false,
     isHashedURL: Bool,
     requestTime: Instant,
     responseTime: Instant
   ) -> Result<Accepted, StorageRefusal> {
-    guard request.method == .get else { return .failure(.method) }
+    // HEAD can freshen what GET stored (§4.3.5).
+    guard request.method == .get || request.method == .head else { return .failure(.method) }
     if requestDirectives.noStore { return .failure(.requestNoStore) }
     let status = response.status
-    if status == 206 || response.fields.contains(.contentRange) { return .failure(.partial) }
+    var part: ContentPart?
+    if status == 206 || response.fields.contains(.contentRange) {
+      guard status == 206, asksForPart, let sent = ContentPart(response) else {
+        return .failure(.partial)
+      }
+      part = sent
+    }
     if status < 200 || status == 304 { return .failure(.status) }
 
-    let directives = CacheControl(response.fields)
-    if directives.mustUnderstand {
+    let directives = ResponseDirectives(response.fields, policy: policy)
+    let control = directives.control
+    if control.mustUnderstand {
       // §5.2.2.3: with it, no-store is for caches that do not know the status.
       if !isUnderstood(status) { return .failure(.mustUnderstand) }
-    } else if directives.noStore {
+    } else if control.noStore {
       return .failure(.noStore)
     }
-    if directives.isPrivate { return .failure(.isPrivate) }
+    if control.isPrivate { return .failure(.isPrivate) }
     if request.fields.contains(.authorization),
-      !directives.isPublic, !directives.mustRevalidate, directives.sMaxAge == nil
+      !control.isPublic, !control.mustRevalidate, control.sMaxAge == nil
     {
       return .failure(.authorization)
     }
@@ -88,26 +104,32 @@ public enum Storability {
     }
 
     let freshness = Freshness(
-      response, directives: directives, isHashedURL: isHashedURL, requestTime: requestTime,
-      responseTime: responseTime)
-    if response.fields.contains(.setCookie), !freshness.source.isExplicit {
-      return .failure(.setCookie)
-    }
+      response, directives: directives, policy: policy, isHashedURL: isHashedURL,
+      requestTime: requestTime, responseTime: responseTime)
+    let keepsCookie =
+      response.fields.contains(.setCookie)
+      && !directives.withheld.contains(where: { $0.span.equalsIgnoringCase("set-cookie") })
+    if keepsCookie, !freshness.source.isExplicit { return .failure(.setCookie) }
     let hasValidator =
       response.fields.contains(.etag) || response.fields.contains(.lastModified)
-    if freshness.source == .none, !(directives.noCache && hasValidator) {
+    if freshness.source == .none, !(control.noCache && hasValidator) {
       return .failure(.noFreshness)
     }
-    if !freshness.isFresh(responseTime), !hasValidator, freshness.staleIfError == nil {
+    if !freshness.isFresh(responseTime), !hasValidator, freshness.staleIfError == nil,
+      freshness.staleWhileRevalidate == 0
+    {
       return .failure(.notReusable)
     }
-    return .success(Accepted(freshness: freshness, selector: selector))
+    return .success(
+      Accepted(
+        freshness: freshness, selector: selector, withheld: directives.withheld, part: part))
   }
 
   /// The statuses whose caching rules this cache knows and follows (RFC 9110 §15).
   static func isUnderstood(_ status: Int) -> Bool {
     switch status {
-    case 200, 201, 202, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409,
+    case 200, 201, 202, 203, 204, 206, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406,
+      409,
       410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 451, 500, 501, 502, 503, 504, 505:
       true
     default: false

@@ -18,13 +18,25 @@ public struct StoredHead: Sendable {
   /// `Date` in seconds since 1970.
   public let date: Int64?
 
+  /// True if there is an entity tag that is not weak (RFC 9110 §8.8.1).
+  public var hasStrongETag: Bool {
+    guard let etag else { return false }
+    return !EntityTag.isWeak(fields.bytes.readableBytesUInt8Span, etag.range)
+  }
+
   /// Bytes of status line and fields.
   public var count: Int { fields.bytes.readableBytes }
 
-  /// The head of `response`, received at `now`. O(bytes).
-  public init(_ response: ResponseHead, now: Instant) {
-    self.init(status: response.status, source: response.fields, reason: response.reason, now: now) {
-      response.fields.isStorable($0)
+  /// The head of `response`, received at `now`, without the fields that `withheld` names in lower
+  /// case. That of a 206 becomes the head of the response that it is a part of. O(bytes).
+  public init(_ response: ResponseHead, withheld: [[UInt8]] = [], now: Instant) {
+    let isPart = response.status == 206
+    self.init(
+      status: isPart ? 200 : response.status, source: response.fields,
+      reason: isPart ? .empty : response.reason, now: now
+    ) { index in
+      if isPart, response.fields.fields[index].name == .contentRange { return false }
+      return response.fields.isStorable(index) && !response.fields.isNamed(index, in: withheld)
     }
   }
 
@@ -52,35 +64,40 @@ public struct StoredHead: Sendable {
     date = dates.date
   }
 
-  /// This head with the fields of a 304 put in the place of its own (RFC 9111 §3.2 and §4.3.4).
+  /// This head with the fields of a 304, 206 or response to HEAD put in the place of its own
+  /// (RFC 9111 §3.2, §3.4, §4.3.4, §4.3.5).
   ///
-  /// Fields that describe the stored content itself stay: a 304 has no content and cannot change
-  /// how the stored one is to be read. Its entity tag stays too: an origin that weakens the tags of
-  /// what it compresses sends the strong one with a 304, and that one names other bytes. O(bytes).
-  public func freshened(by response: ResponseHead, now: Instant) -> StoredHead {
+  /// `Content-Range` and `Content-Length` describe that message and stay out (§3.2). What is stored
+  /// stays coded as it is, so `Content-Encoding` follows only where `isSame` says that the update is
+  /// about the very same bytes. The entity tag stays too: an origin that weakens the tags of what it
+  /// compresses sends the strong one with a 304. O(bytes).
+  public func freshened(
+    by response: ResponseHead, isSame: Bool, withheld: [[UInt8]] = [], now: Instant
+  ) -> StoredHead {
     let update = response.fields
     let updateBytes = update.bytes.readableBytesUInt8Span
     let storedBytes = fields.bytes.readableBytesUInt8Span
     func changes(_ index: Int) -> Bool {
-      guard update.isStorable(index) else { return false }
-      if update.fields[index].name == .etag { return etag == nil }
-      let name = updateBytes.extracting(update.fields[index].nameRange.range)
-      return !name.equalsIgnoringCase("content-encoding")
-        && !name.equalsIgnoringCase("content-type")
-        && !name.equalsIgnoringCase("content-range")
+      guard update.isStorable(index), !update.isNamed(index, in: withheld) else { return false }
+      switch update.fields[index].name {
+      case .etag: return etag == nil
+      case .contentRange: return false
+      default:
+        let name = updateBytes.extracting(update.fields[index].nameRange.range)
+        return isSame || !name.equalsIgnoringCase("content-encoding")
+      }
     }
     var writer = SectionWriter(capacity: count + update.bytes.readableBytes)
     // The status line of a stored head comes before its first field.
     writer.copyBytes(of: fields, upTo: Int(fields.fields.first?.nameRange.offset ?? 0))
-    for field in fields.fields {
+    for (place, field) in fields.fields.enumerated() {
       let name = storedBytes.extracting(field.nameRange.range)
-      var isReplaced = field.name == .date
+      var isReplaced = field.name == .date || fields.isNamed(place, in: withheld)
       for index in update.fields.indices
-      where changes(index)
+      where !isReplaced && changes(index)
         && updateBytes.extracting(update.fields[index].nameRange.range).equalsIgnoringCase(name)
       {
         isReplaced = true
-        break
       }
       if !isReplaced { writer.append(field, from: fields) }
     }
@@ -107,6 +124,14 @@ extension FieldSection {
     let name = fields[index].name
     if name.isHopByHop || name == .contentLength || name == .age { return false }
     return !contains(.connection) || !isNominatedByConnection(index)
+  }
+
+  /// True if the field line at `index` has one of these names, given in lower case.
+  func isNamed(_ index: Int, in names: [[UInt8]]) -> Bool {
+    if names.isEmpty { return false }
+    let name = bytes.readableBytesUInt8Span.extracting(fields[index].nameRange.range)
+    for other in names where name.equalsIgnoringCase(other.span) { return true }
+    return false
   }
 
   /// True if the field line at `index` is kept with a stored response (RFC 9111 §3.1): what a proxy

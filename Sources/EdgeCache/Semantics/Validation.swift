@@ -1,15 +1,33 @@
-// Asking the origin whether a stored response is still good (RFC 9111 §4.3).
+// Asking the origin whether stored responses are still good (RFC 9111 §4.3).
 
-/// What an answer to a validation request means for the stored response.
+/// What an answer to a validation request means for the stored responses that were asked about.
 public enum ValidationOutcome: Sendable {
-  /// 304: the stored response is good and has new fields (§4.3.4).
-  case freshened(StoredHead, Storability.Accepted)
-  /// 304: the stored response is good for this request, but its new fields may not be stored.
-  case confirmed(StoredHead, Freshness, StorageRefusal)
-  /// 304, but about something else: the stored response must not be used.
+  /// 304: `chosen` is good, and with its new fields it is `response` (§4.3.4).
+  case freshened(chosen: StoredResponse, response: StoredResponse)
+  /// 304: `chosen` is good for this request, but with its new fields it may not be stored.
+  case confirmed(chosen: StoredResponse, response: StoredResponse, StorageRefusal)
+  /// 304, but about something else: none of the stored responses may be used.
   case mismatch
   /// Any other answer replaces the stored one.
   case replaced
+}
+
+/// When, and to what request, an answer came.
+public struct ValidationContext: Sendable {
+  public var request: RequestHead
+  public var policy: SitePolicy
+  public var requestTime: Instant
+  public var responseTime: Instant
+
+  /// A context from its parts.
+  public init(
+    request: RequestHead, policy: SitePolicy, requestTime: Instant, responseTime: Instant
+  ) {
+    self.request = request
+    self.policy = policy
+    self.requestTime = requestTime
+    self.responseTime = responseTime
+  }
 }
 
 /// Builds and judges validation requests.
@@ -19,50 +37,128 @@ public enum Validation {
     head.etag != nil || head.fields.contains(.lastModified)
   }
 
-  /// Judges the answer to a validation of `stored` that was sent for `request`. O(bytes).
+  /// Judges the answer to a validation of `candidates`. O(bytes).
   public static func judge(
-    _ response: ResponseHead,
-    stored: StoredResponse,
-    request: RequestHead,
-    requestTime: Instant,
-    responseTime: Instant
+    _ response: ResponseHead, candidates: [StoredResponse], _ context: ValidationContext
   ) -> ValidationOutcome {
     guard response.status == 304 else { return .replaced }
-    guard isAbout(stored.head, response.fields, now: responseTime) else { return .mismatch }
-    let head = stored.head.freshened(by: response, now: responseTime)
-    // A 304 is about the stored response now: its Age counts, and its Date is new.
+    guard let chosen = select(response.fields, candidates, now: context.responseTime) else {
+      return .mismatch
+    }
+    return freshen(chosen, by: response, context)
+  }
+
+  /// Puts the fields of a 304, of a 206 that goes with what is stored, or of a response to HEAD in
+  /// the place of the stored ones and judges the result (§3.2). O(bytes).
+  static func freshen(
+    _ chosen: StoredResponse, by response: ResponseHead, _ context: ValidationContext
+  ) -> ValidationOutcome {
+    let now = context.responseTime
+    // What was not to be kept is not kept now either, and what the update says comes on top.
+    let withheld =
+      ResponseDirectives(response.fields, policy: context.policy).withheld
+      + ResponseDirectives(chosen.head.fields, policy: context.policy).withheld
+      + ResponseDirectives.strippedNames(context.policy)
+    let head = chosen.head.freshened(
+      by: response, isSame: isSame(chosen.head, response.fields, now: now), withheld: withheld,
+      now: now)
+    // It is about the stored response now: its Age counts, and its Date is new.
     var renewed = head.asResponse
     if let age = response.fields.first(.age) {
       renewed.fields.append(name: "age", value: response.fields.copy(age))
     }
     let accepted = Storability.decide(
-      request: request, requestDirectives: CacheControl(), response: renewed,
-      isHashedURL: stored.isHashedURL, requestTime: requestTime, responseTime: responseTime)
+      request: context.request, requestDirectives: CacheControl(), response: renewed,
+      policy: context.policy, isHashedURL: chosen.isHashedURL, requestTime: context.requestTime,
+      responseTime: now)
     switch accepted {
-    case .success(let accepted): return .freshened(head, accepted)
+    case .success(let accepted):
+      return .freshened(
+        chosen: chosen, response: chosen.freshened(head: head, accepted: accepted))
     case .failure(let refusal):
       let freshness = Freshness(
-        renewed, directives: CacheControl(renewed.fields), isHashedURL: stored.isHashedURL,
-        requestTime: requestTime, responseTime: responseTime)
-      return .confirmed(head, freshness, refusal)
+        renewed, directives: ResponseDirectives(renewed.fields, policy: context.policy),
+        policy: context.policy, isHashedURL: chosen.isHashedURL, requestTime: context.requestTime,
+        responseTime: now)
+      let accepted = Storability.Accepted(freshness: freshness, selector: chosen.selector)
+      return .confirmed(
+        chosen: chosen, response: chosen.freshened(head: head, accepted: accepted), refusal)
     }
   }
 
-  /// True if the validator in a 304, if there is one, is the stored one (§4.3.4).
+  /// The stored response that a 304 is about (§4.3.4): by its strong validator, else by a weak one,
+  /// else the only one that was asked about.
   ///
-  /// Entity tags are compared weakly, where §4.3.4 wants strong ones to be the same: origins that
-  /// compress weaken the tag of a 200 and leave it strong in the 304. A date alone must be the same
-  /// too: an origin that went back to an older file answers `If-Modified-Since` with 304.
-  private static func isAbout(_ stored: StoredHead, _ update: FieldSection, now: Instant) -> Bool {
+  /// Where §4.3.4 wants a strong entity tag to be that of the stored response, one that differs in
+  /// its weakness alone is taken too: origins that compress weaken the tag of a 200 and leave it
+  /// strong in the 304, and only the tags that were sent can be meant. A date alone must be the
+  /// same: an origin that went back to an older file answers `If-Modified-Since` with 304.
+  private static func select(
+    _ update: FieldSection, _ candidates: [StoredResponse], now: Instant
+  ) -> StoredResponse? {
     let bytes = update.bytes.readableBytesUInt8Span
     if let etag = update.first(.etag) {
-      guard let own = stored.etag else { return false }
-      return EntityTag.weaklyEqual(
+      func matches(
+        _ candidate: StoredResponse,
+        _ equal: (Span<UInt8>, Range<Int>, Span<UInt8>, Range<Int>) -> Bool
+      ) -> Bool {
+        guard let own = candidate.head.etag else { return false }
+        let stored = candidate.head.fields
+        return equal(bytes, etag.range, stored.bytes.readableBytesUInt8Span, own.range)
+      }
+      return candidates.first { matches($0, EntityTag.stronglyEqual) }
+        ?? candidates.first { matches($0, EntityTag.weaklyEqual) }
+    }
+    if let range = update.first(.lastModified),
+      let modified = HTTPDate.parse(bytes.extracting(range.range), now: now)
+    {
+      return candidates.first { ($0.head.lastModified ?? modified) == modified }
+    }
+    return candidates.count == 1 ? candidates[0] : nil
+  }
+
+  /// True if a strong validator says that the update is about the same bytes (RFC 9110 §8.8.1).
+  static func isSame(_ stored: StoredHead, _ update: FieldSection, now: Instant) -> Bool {
+    let bytes = update.bytes.readableBytesUInt8Span
+    if let etag = update.first(.etag), let own = stored.etag {
+      return EntityTag.stronglyEqual(
         bytes, etag.range, stored.fields.bytes.readableBytesUInt8Span, own.range)
     }
-    guard let range = update.first(.lastModified), let own = stored.lastModified,
-      let modified = HTTPDate.parse(bytes.extracting(range.range), now: now)
-    else { return true }
-    return modified == own
+    guard let range = update.first(.lastModified), let modified = stored.lastModified,
+      let date = stored.date, date > modified
+    else { return false }
+    return HTTPDate.parse(bytes.extracting(range.range), now: now) == modified
+  }
+
+  /// What the answer to HEAD means for a stored response that could have answered it (§4.3.5); nil
+  /// if it says nothing about it.
+  public static func judgeHead(
+    _ response: ResponseHead, stored: StoredResponse, _ context: ValidationContext
+  ) -> StoredResponse? {
+    if response.status == 304 || response.status >= 500 { return nil }
+    guard response.status == 200, agrees(response, stored, now: context.responseTime),
+      case .freshened(_, let response) = freshen(stored, by: response, context)
+    else { return stored.markedStale() }
+    return response.reselected(stored.selector)
+  }
+
+  /// True if all validators and the length that a response to HEAD has are the stored ones.
+  private static func agrees(
+    _ response: ResponseHead, _ stored: StoredResponse, now: Instant
+  ) -> Bool {
+    let bytes = response.fields.bytes.readableBytesUInt8Span
+    if let length = response.contentLength, length != stored.completeLength { return false }
+    if let etag = response.fields.first(.etag) {
+      guard let own = stored.head.etag else { return false }
+      let fields = stored.head.fields
+      guard
+        EntityTag.weaklyEqual(
+          bytes, etag.range, fields.bytes.readableBytesUInt8Span, own.range)
+      else { return false }
+    }
+    if let range = response.fields.first(.lastModified) {
+      return HTTPDate.parse(bytes.extracting(range.range), now: now) == stored.head.lastModified
+    }
+    return true
   }
 }

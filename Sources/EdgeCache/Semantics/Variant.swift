@@ -53,29 +53,52 @@ public struct VariantSelector: Sendable, Hashable {
     self.init(names: names, values: names.map { Self.value(of: $0, in: request) })
   }
 
-  /// The combined value of all lines of a field, whitespace around commas taken out; nil if the
-  /// field is absent, which is not the same as empty (RFC 9111 §4.1).
+  /// The normalised value of all lines of a field; nil if the field is absent, which is not the
+  /// same as empty (RFC 9111 §4.1).
   ///
-  /// A line that `Connection` names is absent: it does not reach the origin, whose response was
-  /// made without it.
+  /// Whitespace around commas is taken out. Where the field is a set of preferences with weights,
+  /// the order of its members means nothing (RFC 9110 §12.5) and they are sorted; letter case is
+  /// folded where it means nothing. A line that `Connection` names is absent: it does not reach the
+  /// origin, whose response was made without it.
   private static func value(of name: [UInt8], in request: FieldSection) -> [UInt8]? {
     let bytes = request.bytes.readableBytesUInt8Span
-    var value: [UInt8]?
-    // Content codings are case-insensitive (RFC 9110 §8.4.1); clients differ in how they write them.
-    let foldsCase = name.span.equalsIgnoringCase("accept-encoding")
+    let known = FieldNameTable.name(name.span)
+    let isPreference =
+      known == .acceptEncoding || known == .acceptLanguage || known == .accept
+    var members: [[UInt8]]?
     for (index, field) in request.fields.enumerated()
     where bytes.extracting(field.nameRange.range).equalsIgnoringCase(name.span)
       && request.isEndToEnd(index)
     {
-      if value == nil { value = [] }
+      if members == nil { members = [] }
       bytes.forEachListElement(field.value.range) { element in
-        if value?.isEmpty == false { value?.append(ASCII.comma) }
-        for index in element {
-          value?.append(foldsCase ? bytes[index].asciiLowercased : bytes[index])
-        }
+        members?.append(
+          isPreference
+            ? preference(bytes, element, foldsParameters: known != .accept)
+            : element.map { bytes[$0] })
         return true
       }
     }
-    return value
+    guard var members else { return nil }
+    if isPreference { members.sort { $0.lexicographicallyPrecedes($1) } }
+    return Array(members.joined(separator: [ASCII.comma]))
+  }
+
+  /// One member of a set of preferences without whitespace around `;`. Parameters of media types
+  /// keep their case, which can mean something.
+  private static func preference(
+    _ bytes: Span<UInt8>, _ element: Range<Int>, foldsParameters: Bool
+  ) -> [UInt8] {
+    var member: [UInt8] = []
+    var folds = true
+    var quoted = false
+    for index in element {
+      let byte = bytes[index]
+      if byte == ASCII.quote { quoted.toggle() }
+      if !quoted, byte.isOptionalWhitespace { continue }
+      if byte == ASCII.semicolon, !quoted { folds = foldsParameters }
+      member.append(folds ? byte.asciiLowercased : byte)
+    }
+    return member
   }
 }

@@ -21,6 +21,10 @@ public struct FlightHead: Sendable {
   public let selector: VariantSelector
   /// The length of the content, if the upstream gave it.
   public let contentLength: Int?
+  /// The head for the leader's own client, where fields of it are not kept (RFC 9111 §5.2.2.7).
+  public var leadersHead: StoredHead?
+  /// Which part of the content it is; nil for all of it.
+  public var part: ContentPart?
 }
 
 /// What a reader gets next from a flight.
@@ -304,6 +308,14 @@ public final class Flight: Sendable {
 
   // MARK: Joining
 
+  /// The groups that the response is in, once it is known.
+  var groups: [[UInt8]] {
+    state.withLock { state in
+      guard case .streaming(let head) = state.outcome else { return [] }
+      return CacheGroup.names(head.head.fields)
+    }
+  }
+
   /// What the response is selected by, once it is known.
   var selector: VariantSelector? {
     state.withLock { state in
@@ -321,7 +333,7 @@ public final class Flight: Sendable {
       switch state.outcome {
       case .pending: return hint.matches(request)
       case .streaming(let head):
-        return head.freshness.isFresh(now) && head.selector.matches(request)
+        return head.part == nil && head.freshness.isFresh(now) && head.selector.matches(request)
       case .complete, .truncated, .stored, .goAlone, .failed: return false
       }
     }

@@ -49,31 +49,54 @@ struct MemoryShard: Sendable {
 
   // MARK: Chains
 
-  /// Calls `body` with each stored response of that identity, newest first, until it returns true;
-  /// that one counts as used now. Purged ones are taken out on the way.
-  mutating func find(
-    _ key: CacheKey, purges: PurgeLog, where body: (StoredResponse) -> Bool
+  /// Whether a stored response is the one that is looked for.
+  enum Match {
+    case no, yes
+    /// Only if no other is.
+    case ifNoOther
+  }
+
+  /// Calls `body` with each stored response of that identity, newest first, until it says yes; that
+  /// one counts as used now, unless it is only looked at. Purged ones are taken out on the way.
+  mutating func select(
+    _ key: CacheKey, purges: PurgeLog, touches: Bool = true, _ body: (StoredResponse) -> Match
   ) -> StoredResponse? {
     var slot = first(key.hash)
+    var found = Self.none
     let head = purges.head
     while slot != Self.none {
       let next = slots[Int(slot)].next
       guard let response = slots[Int(slot)].response else { break }
       if slots[Int(slot)].stamp != head {
-        if purges.newest(covering: response.key) > slots[Int(slot)].stamp {
+        if purges.newest(covering: response.key, groups: response.groups)
+          > slots[Int(slot)].stamp
+        {
           remove(slot)
           slot = next
           continue
         }
         slots[Int(slot)].stamp = head
       }
-      if response.key.hasIdentity(of: key), body(response) {
-        touch(slot)
-        return response
+      if response.key.hasIdentity(of: key) {
+        let match = body(response)
+        if match == .yes {
+          found = slot
+          break
+        }
+        if match == .ifNoOther, found == Self.none { found = slot }
       }
       slot = next
     }
-    return nil
+    guard found != Self.none else { return nil }
+    if touches { touch(found) }
+    return slots[Int(found)].response
+  }
+
+  /// The newest stored response of that identity for which `body` returns true.
+  mutating func find(
+    _ key: CacheKey, purges: PurgeLog, touches: Bool = true, where body: (StoredResponse) -> Bool
+  ) -> StoredResponse? {
+    select(key, purges: purges, touches: touches) { body($0) ? .yes : .no }
   }
 
   /// Calls `body` with each stored response of that identity and takes out those for which it
@@ -96,6 +119,19 @@ struct MemoryShard: Sendable {
       slot = next
     }
     return (removed, bytes)
+  }
+
+  /// Takes out whatever has been purged, and notes of the rest that it has not. O(slots).
+  mutating func sweep(_ purges: PurgeLog) {
+    let head = purges.head
+    for slot in slots.indices where slots[slot].stamp != head {
+      guard let response = slots[slot].response else { continue }
+      if purges.newest(covering: response.key, groups: response.groups) > slots[slot].stamp {
+        remove(Int32(slot))
+      } else {
+        slots[slot].stamp = head
+      }
+    }
   }
 
   // MARK: Space

@@ -33,6 +33,31 @@ public enum FlightPlan: Sendable {
   case follow(Flight, Flight.ReaderID, stale: StoredResponse?)
   /// Go upstream, for yourself and all that follow; `stale` may be validated.
   case lead(Flight, Flight.ReaderID, stale: StoredResponse?)
+  /// Somebody else is on the way already, and that was all that was wanted.
+  case underWay
+}
+
+/// How a request may share a flight.
+public struct FlightTerms: Sendable, Hashable {
+  /// It may wait for a flight that has left.
+  public var mayFollow = true
+  /// Others may wait for its flight.
+  public var mayBeFollowed = true
+  /// A response that came into the store in between will do.
+  public var takesStored = true
+  /// It is nobody's request: one flight for the key, whoever leads it, is enough.
+  public var isBackground = false
+
+  /// The terms of a request that shares whatever can be shared.
+  public static let shared = FlightTerms()
+
+  /// The terms of a request that neither waits for others nor is waited for.
+  public static let alone: FlightTerms = {
+    var terms = FlightTerms()
+    terms.mayFollow = false
+    terms.mayBeFollowed = false
+    return terms
+  }()
 }
 
 /// A snapshot of the store's counters.
@@ -71,6 +96,7 @@ public final class Store: Sendable {
   /// The purges that were applied.
   public let purges = PurgeLog()
   private let shards: [Shard]
+  private let variances = VarianceIndex()
 
   /// An empty store.
   public init(limits: StoreLimits, secret: HashSecret) {
@@ -95,23 +121,62 @@ public final class Store: Sendable {
     case nothing
   }
 
-  /// Finds the newest stored response that the request's fields select. O(variants).
-  public func find(_ key: CacheKey, request: FieldSection) -> Found {
-    shard(key).state.withLock { Self.find(&$0, key, request, purges) }
+  /// Finds the stored response that the request's fields select. O(variants).
+  ///
+  /// With `touches` false it is only looked at, and does not count as used.
+  public func find(_ key: CacheKey, request: FieldSection, touches: Bool = true) -> Found {
+    shard(key).state.withLock { Self.find(&$0, key, request, purges, touches: touches) }
   }
 
+  /// RFC 9111 §4.1: of several that match, the newest; and one without `Vary` only if no other
+  /// matches, for some resources leave it out of their default response.
   private static func find(
-    _ state: inout State, _ key: CacheKey, _ request: FieldSection, _ purges: PurgeLog
+    _ state: inout State, _ key: CacheKey, _ request: FieldSection, _ purges: PurgeLog,
+    touches: Bool = true
   ) -> Found {
     var hasOthers = false
-    let found = state.memory.find(key, purges: purges) { response in
-      guard response.key.scheme == key.scheme else { return false }
-      if response.selector.isAny || response.selector.matches(request) { return true }
+    let found = state.memory.select(key, purges: purges, touches: touches) { response in
+      guard response.key.scheme == key.scheme else { return .no }
+      if response.selector.isAny { return .ifNoOther }
+      if response.selector.matches(request) { return .yes }
       hasOthers = true
-      return false
+      return .no
     }
     if let found { return .selected(found) }
     return hasOthers ? .otherVariants : .nothing
+  }
+
+  /// The stored response of another URL that its origin says is as good for this one
+  /// (No-Vary-Search). O(bytes of the query), and nothing while no response says so.
+  public func findEquivalent(
+    _ key: CacheKey, request: FieldSection, touches: Bool = true
+  ) -> StoredResponse? {
+    guard let other = variances.equivalent(of: key, secret: secret), other != key,
+      case .selected(let response) = find(other, request: request, touches: touches),
+      response.variance == variances.variance(of: key, secret: secret)
+    else { return nil }
+    return response
+  }
+
+  /// All that is stored under a key, whoever may use it. O(variants).
+  public func variants(of key: CacheKey) -> [StoredResponse] {
+    var all: [StoredResponse] = []
+    shard(key).state.withLock { state in
+      _ = state.memory.find(key, purges: purges, touches: false) { response in
+        if response.key.scheme == key.scheme { all.append(response) }
+        return false
+      }
+    }
+    return all
+  }
+
+  /// How requests for a key are treated at present: whether it is hit-for-miss, and how many
+  /// flights there are. O(flights of the key).
+  public func traffic(_ key: CacheKey, now: Instant) -> (isHitForMiss: Bool, flights: Int) {
+    shard(key).state.withLock { state in
+      let flights = (state.flights[key.hash] ?? []).count { $0.key == key }
+      return (state.hitForMiss.contains(key, now: now), flights)
+    }
   }
 
   // MARK: Flights
@@ -121,31 +186,36 @@ public final class Store: Sendable {
   /// Looks again under the same lock, so that of any number of requests at once exactly one leads,
   /// and so that nothing is validated that was purged after it was found: the answer would bring it
   /// back into the store.
-  /// `wake` is called, from any thread, when a followed flight has news. Keys that are hit-for-miss
-  /// and requests that must not wait (`alone`) get a flight that nobody else can join.
+  /// `wake` is called, from any thread, when a followed flight has news. Requests for keys that are
+  /// hit-for-miss get a flight that nobody else can join, whatever their terms.
   public func plan(
-    _ key: CacheKey, request: FieldSection, stale: StoredResponse?, alone: Bool, now: Instant,
-    wake: @escaping @Sendable () -> Void
+    _ key: CacheKey, request: FieldSection, stale: StoredResponse?, terms: FlightTerms,
+    now: Instant, wake: @escaping @Sendable () -> Void
   ) -> FlightPlan {
     shard(key).state.withLock { state in
       var present: StoredResponse?
       if case .selected(let response) = Self.find(&state, key, request, purges) {
-        if response !== stale, response.freshness.isFresh(now) { return .stored(response) }
+        if response !== stale, terms.takesStored, response.part == nil,
+          response.freshness.isFresh(now)
+        {
+          return .stored(response)
+        }
         present = response
       }
-      let isSolo = alone || state.hitForMiss.contains(key, now: now)
-      if !isSolo, let flights = state.flights[key.hash] {
-        for flight in flights
-        where flight.key == key && !purges.isPurged(key, since: flight.sequence)
-          && flight.mayJoin(request, now: now)
-        {
+      let isSolo = state.hitForMiss.contains(key, now: now)
+      let flights = (state.flights[key.hash] ?? []).filter {
+        $0.key == key && !purges.isPurged(key, groups: $0.groups, since: $0.sequence)
+      }
+      if terms.isBackground, !flights.isEmpty || present == nil { return .underWay }
+      if terms.mayFollow, !isSolo {
+        for flight in flights where flight.mayJoin(request, now: now) {
           if let reader = flight.subscribe(wake) { return .follow(flight, reader, stale: present) }
         }
       }
       let flight = Flight(
         key: key, sequence: purges.head,
-        hint: Self.hint(&state, key, request, stale: present, purges), isSolo: isSolo,
-        limits: limits)
+        hint: Self.hint(&state, key, request, stale: present, purges),
+        isSolo: isSolo || !terms.mayBeFollowed, limits: limits)
       guard let reader = flight.subscribe(wake) else { invariantFailed("a new flight is full") }
       state.flights[key.hash, default: []].append(flight)
       return .lead(flight, reader, stale: present)
@@ -167,10 +237,11 @@ public final class Store: Sendable {
     return .any
   }
 
-  /// True unless a purge or an unsafe request has come since the flight left, after which nothing
-  /// from before may stand in for its response.
-  public func isUntouched(_ flight: Flight) -> Bool {
-    flight.refusal == nil && !purges.isPurged(flight.key, since: flight.sequence)
+  /// True unless a purge or an unsafe request has come since the flight left, after which `stale`
+  /// from before may not stand in for its response.
+  public func isUntouched(_ flight: Flight, _ stale: StoredResponse) -> Bool {
+    flight.refusal == nil
+      && !purges.isPurged(flight.key, groups: stale.groups, since: flight.sequence)
   }
 
   /// Adds content to a flight and keeps it within the budget. O(chunk).
@@ -218,21 +289,25 @@ public final class Store: Sendable {
       return .incomplete
     }
     defer { flight.complete() }
-    guard let content = flight.takeContent() else {
+    guard var content = flight.takeContent() else {
       let refusal = flight.refusal ?? .full
       close(flight, hitForMiss: refusal == .tooLarge, fill: &fill, now: now)
       return refusal
     }
+    var part = head.part
+    if let stale, let joined = PartialContent.join(stale, head, content, limits: limits) {
+      (content, part) = joined
+    }
     let response = StoredResponse(
       key: flight.key, selector: head.selector, head: head.head, freshness: head.freshness,
-      content: content, isHashedURL: isHashedURL)
+      content: content, isHashedURL: isHashedURL, part: part)
     return put(response, replacing: stale, flight: flight, fill: &fill, now: now)
   }
 
-  /// Puts the outcome of a validation in the place of `stale` and hands it to the followers.
-  /// Returns why it was not stored.
+  /// Puts the outcome of a validation in the place of `stale`, if it is about that one, and hands it
+  /// to the followers. Returns why it was not stored.
   public func freshen(
-    _ flight: Flight, stale: StoredResponse, with response: StoredResponse, now: Instant
+    _ flight: Flight, stale: StoredResponse?, with response: StoredResponse, now: Instant
   ) -> StorageRefusal? {
     var fill = Fill()
     let refusal = put(response, replacing: stale, flight: flight, fill: &fill, now: now)
@@ -256,7 +331,9 @@ public final class Store: Sendable {
       state.memory.release(reserved)
       Self.forget(flight, &state)
       if let refusal = flight.refusal { return refusal }
-      if purges.isPurged(flight.key, since: flight.sequence) { return .purged }
+      if purges.isPurged(response.key, groups: response.groups, since: flight.sequence) {
+        return .purged
+      }
       // Taken out first: what is replaced makes room for what replaces it.
       _ = state.memory.removeAll(response.key) {
         $0 === stale || ($0.key.scheme == response.key.scheme && $0.selector == response.selector)
@@ -267,7 +344,22 @@ public final class Store: Sendable {
       guard state.memory.reserve(cost) else { return .full }
       state.memory.insert(response, cost: cost, stamp: flight.sequence)
       state.hitForMiss.clear(flight.key)
+      variances.note(response, secret: secret)
       return nil
+    }
+  }
+
+  /// Puts `new` in the place of `old`, for the same requests, if that is still there. O(variants).
+  public func exchange(_ old: StoredResponse, for new: StoredResponse) {
+    let head = purges.head
+    shard(old.key).state.withLock { state in
+      // Looking it up makes sure that it has not been purged up to `head`.
+      guard state.memory.find(old.key, purges: purges, touches: false, where: { $0 === old }) != nil
+      else { return }
+      _ = state.memory.removeAll(old.key) { $0 === old }
+      let cost = new.cost
+      guard state.memory.reserve(cost) else { return }
+      state.memory.insert(new, cost: cost, stamp: head)
     }
   }
 
@@ -323,9 +415,20 @@ public final class Store: Sendable {
     let sequence = purges.append(scope)
     switch scope {
     case .url(let key):
-      let removed = shard(key).state.withLock { $0.memory.removeAll(key) }
+      var removed = shard(key).state.withLock { $0.memory.removeAll(key) }
+      if let other = variances.equivalent(of: key, secret: secret), other.hash != key.hash {
+        let more = purge(.url(other))
+        removed.count += more.count
+        removed.bytes += more.bytes
+        trimPurges()
+        return Removal(sequence: more.sequence, count: removed.count, bytes: removed.bytes)
+      }
       trimPurges()
       return Removal(sequence: sequence, count: removed.count, bytes: removed.bytes)
+    case .group:
+      // What is in the group is found out when it is looked up.
+      trimPurges()
+      return Removal(sequence: sequence)
     case .everything:
       var removal = Removal(sequence: sequence, count: 0, bytes: 0)
       for shard in shards {
@@ -342,11 +445,27 @@ public final class Store: Sendable {
   ///
   /// Not a purge: a sequence number for each POST would make every hit consult the purge index.
   public func invalidate(_ key: CacheKey) {
+    if let other = variances.equivalent(of: key, secret: secret), other != key {
+      remove(other)
+    }
+    for group in remove(key) { _ = purge(.group(CacheGroup(group, at: key))) }
+  }
+
+  /// Removes what is stored under a key and fences its flights; returns the groups that it was in,
+  /// which go with it (RFC 9875 §2.2.1), but take no further groups with them.
+  @discardableResult
+  private func remove(_ key: CacheKey) -> Set<[UInt8]> {
     shard(key).state.withLock { state in
-      _ = state.memory.removeAll(key) { $0.key.scheme == key.scheme }
+      var groups: Set<[UInt8]> = []
+      _ = state.memory.removeAll(key) { response in
+        guard response.key.scheme == key.scheme else { return false }
+        groups.formUnion(response.groups)
+        return true
+      }
       for flight in state.flights[key.hash] ?? [] where flight.key == key {
         flight.refuse(.invalidated)
       }
+      return groups
     }
   }
 
@@ -357,12 +476,14 @@ public final class Store: Sendable {
     }
   }
 
-  /// Purged URLs are remembered only for the sake of flights that are older than the purge.
+  /// Purged URLs are remembered only for the sake of flights that are older than the purge; groups
+  /// also for what is stored, so that is looked through first.
   private func trimPurges() {
     guard purges.isTrimDue else { return }
     var oldest = purges.head
     for shard in shards {
       shard.state.withLock { state in
+        state.memory.sweep(purges)
         for flights in state.flights.values {
           for flight in flights { oldest = min(oldest, flight.sequence) }
         }

@@ -15,11 +15,20 @@ public final class StoredResponse: Sendable {
   public let content: Content
   /// True if the URL holds the hash of the content.
   public let isHashedURL: Bool
+  /// The part of the content that is there; nil if all of it is (RFC 9111 §3.3).
+  public let part: ContentPart?
+  /// The groups it is in (RFC 9875), as their origin names them.
+  public let groups: [[UInt8]]
+  /// For which other queries it may be used (No-Vary-Search).
+  public let variance: SearchVariance?
+
+  /// The length of the whole content, whether it is there or not.
+  public var completeLength: Int { part?.completeLength ?? content.count }
 
   /// A stored response from its parts.
   public init(
     key: CacheKey, selector: VariantSelector, head: StoredHead, freshness: Freshness,
-    content: Content, isHashedURL: Bool
+    content: Content, isHashedURL: Bool, part: ContentPart? = nil
   ) {
     self.key = key
     self.selector = selector
@@ -27,13 +36,16 @@ public final class StoredResponse: Sendable {
     self.freshness = freshness
     self.content = content
     self.isHashedURL = isHashedURL
+    self.part = part?.isComplete == true ? nil : part
+    groups = CacheGroup.names(head.fields)
+    variance = SearchVariance(head.fields)
   }
 
   /// Bytes of memory that this response takes with all its bookkeeping: what the budget counts.
   public var cost: Int {
     Self.overhead + head.fields.bytes.storageCapacity
       + head.fields.fields.count * MemoryLayout<Field>.stride + key.bytes.count + selector.cost
-      + content.capacity
+      + content.capacity + groups.reduce(0) { $0 + $1.count + 48 }
   }
 
   /// Bytes for the object, its slot, its share of the index and the headers of its allocations.
@@ -44,6 +56,22 @@ public final class StoredResponse: Sendable {
   public func freshened(head: StoredHead, accepted: Storability.Accepted) -> StoredResponse {
     StoredResponse(
       key: key, selector: accepted.selector, head: head, freshness: accepted.freshness,
-      content: content, isHashedURL: isHashedURL)
+      content: content, isHashedURL: isHashedURL, part: part)
+  }
+
+  /// This response for requests that `selector` selects.
+  func reselected(_ selector: VariantSelector) -> StoredResponse {
+    StoredResponse(
+      key: key, selector: selector, head: head, freshness: freshness, content: content,
+      isHashedURL: isHashedURL, part: part)
+  }
+
+  /// This response as one that must be validated before it is used again.
+  func markedStale() -> StoredResponse {
+    var freshness = freshness
+    freshness.alwaysValidate = true
+    return StoredResponse(
+      key: key, selector: selector, head: head, freshness: freshness, content: content,
+      isHashedURL: isHashedURL, part: part)
   }
 }

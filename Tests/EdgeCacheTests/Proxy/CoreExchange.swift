@@ -9,7 +9,10 @@ import Synchronization
 final class CoreWorld {
   let store: Store
   var now = Instant(seconds: 1_700_000_000)
-  var route = RequestRoute(cached: 0, passThrough: 1)
+  var route = RequestRoute(cached: 0, passThrough: 0)
+  var policy = SitePolicy(ownFields: [Array("edge-cache-control".utf8)])
+  /// Validations that nobody asked for, in the order in which they began.
+  var background: [CoreExchange] = []
 
   /// A world around a store that others may share.
   init(store: Store) {
@@ -88,9 +91,11 @@ final class CoreExchange {
     let resumption = Signal()
     self.news = news
     self.resumption = resumption
+    let key = CacheKey(request, isSecure: false, secret: world.store.secret)
+      .applying(world.policy.query, secret: world.store.secret)
     transaction = Transaction(
-      request: request, key: CacheKey(request, isSecure: false, secret: world.store.secret),
-      directives: CacheControl.ofRequest(request.fields), route: world.route, store: world.store,
+      request: request, key: key, directives: world.route.directives(request.fields),
+      route: world.route, policy: world.policy, store: world.store,
       wake: { news.raise() }, resume: { resumption.raise() })
   }
 
@@ -100,6 +105,20 @@ final class CoreExchange {
   var statusText: String { status.text(name: Array("edge".utf8)) }
 
   func handle(_ event: Transaction.Event) {
+    if case .start = event {
+      let look = FirstLook.take(
+        request: transaction.request, key: transaction.key,
+        directives: world.route.directives(transaction.request.fields), route: world.route,
+        store: world.store, now: world.now)
+      transaction.handle(.begin(look), now: world.now)
+      perform()
+      if case .answerAndValidate(let stored, _) = look, transaction.request.method == .get {
+        let validation = CoreExchange(world, transaction.request)
+        world.background.append(validation)
+        validation.handle(.begin(.validate(stored)))
+      }
+      return
+    }
     transaction.handle(event, now: world.now)
     perform()
   }
@@ -163,19 +182,10 @@ final class CoreExchange {
     case .countStored: break
     case .sendInterim: interims += 1
     case .sendStored(let response, let status):
-      let delivery = Delivery(
-        request: transaction.request, head: response.head, length: response.content.count, now: now)
+      let delivery = Delivery(request: transaction.request, response: response, now: now)
       beginHead()
       ResponseWriter.stored(response, delivery, status, context, now: now, to: &received.head)
-      if delivery.sendsContent {
-        let range =
-          switch delivery.kind {
-          case .whole: 0..<response.content.count
-          case .part(let part): part
-          case .notModified, .rangeNotSatisfiable: 0..<0
-          }
-        response.content.forEachPiece(in: range) { received.content += Array($0.readableBytesView) }
-      }
+      delivery.forEachPiece(of: response) { received.content += Array($0.readableBytesView) }
       received.isComplete = true
     case .sendFlightHead(let head, let status, let whole):
       beginHead()

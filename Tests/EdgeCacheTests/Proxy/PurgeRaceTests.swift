@@ -35,7 +35,7 @@ import Testing
   /// Who comes after the fence leads, gets the new content, and finds it stored.
   private func expectNew(_ world: CoreWorld, _ place: Comment) {
     let next = get(world)
-    #expect(next.awaitsUpstream && next.forwards.last?.validates == nil, place)
+    #expect(next.awaitsUpstream && next.forwards.last?.validates.isEmpty == true, place)
     next.answer(new, "new")
     #expect(next.received.text == "new", place)
     #expect(get(world).received.text == "new", place)
@@ -84,7 +84,7 @@ import Testing
     fence.apply(world)
     let exchange = CoreExchange(world, request)
     exchange.handle(.begin(look))
-    #expect(exchange.awaitsUpstream && exchange.forwards.last?.validates == nil)
+    #expect(exchange.awaitsUpstream && exchange.forwards.last?.validates.isEmpty == true)
     exchange.answer(new, "new")
     #expect(get(world).received.text == "new")
   }
@@ -94,13 +94,13 @@ import Testing
     let world = staleWorld()
     let leader = get(world)
     let follower = get(world)
-    #expect(leader.forwards.last?.validates != nil)
+    #expect(leader.forwards.last?.validates.isEmpty == false)
     fence.apply(world)
     leader.answer(unchanged)
     #expect(leader.received.text == "old" && !leader.status.isStored)
     #expect(world.store.statistics.responses == 0)
     follower.poll()
-    #expect(follower.awaitsUpstream && follower.forwards.last?.validates == nil)
+    #expect(follower.awaitsUpstream && follower.forwards.last?.validates.isEmpty == true)
     follower.answer(new, "new")
     #expect(follower.received.text == "new" && get(world).received.text == "new")
   }

@@ -150,7 +150,7 @@ struct Facts: CustomStringConvertible {
     if let forward = exchange.forwards.last, let request = exchange.forwarded.last {
       words.insert(forward.isForStore ? "for-store" : "passed")
       words.insert("group=\(forward.group)")
-      words.insert(forward.validates == nil ? "plain" : "validates")
+      words.insert(forward.validates.isEmpty ? "plain" : "validates")
       addFields("up:", request.fields)
     }
   }

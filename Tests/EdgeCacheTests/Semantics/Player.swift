@@ -93,7 +93,7 @@ struct Outcome {
       let prefix = number == 0 ? ">" : "\(number + 1)>"
       let forward = exchange.forwards[number]
       if forward.isForStore { add("\(prefix)for-store") }
-      if forward.validates != nil { add("\(prefix)validates") }
+      if !forward.validates.isEmpty { add("\(prefix)validates") }
       add(prefix + String(buffer: head.fields.bytes).prefix { $0 != "\r\n" })
       add(head.fields, prefix: prefix)
     }

@@ -14,7 +14,8 @@ extension StoredResponse {
     return StoredResponse(
       key: key, selector: selector, head: StoredHead(head, now: now),
       freshness: Freshness(
-        head, directives: CacheControl(head.fields), isHashedURL: false, requestTime: now,
+        head, directives: ResponseDirectives(head.fields, policy: SitePolicy()),
+        policy: SitePolicy(), isHashedURL: false, requestTime: now,
         responseTime: now),
       content: Content(copying: [bytes], count: bytes.readableBytes), isHashedURL: false)
   }

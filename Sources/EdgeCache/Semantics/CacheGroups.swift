@@ -1,0 +1,40 @@
+// Groups of stored responses that are invalidated together (RFC 9875).
+
+/// A group of one URI origin: groups of the same name at different origins have nothing in common
+/// (RFC 9875 §2.1).
+public struct CacheGroup: Sendable, Hashable {
+  /// Scheme and port, host and name, unambiguously in one run of bytes.
+  let bytes: [UInt8]
+
+  /// The group of that name at the origin of `key`.
+  public init(_ name: [UInt8], at key: CacheKey) {
+    var bytes: [UInt8] = [key.scheme.isSecure ? 1 : 0]
+    bytes.append(UInt8(key.scheme.port >> 8))
+    bytes.append(UInt8(key.scheme.port & 0xFF))
+    bytes += key.bytes[..<key.hostCount]
+    // No host has this byte.
+    bytes.append(0)
+    bytes += name
+    self.bytes = bytes
+  }
+
+  /// Groups that are read of one field; more are left out (RFC 9875 §2 asks for 128 at least).
+  public static let limit = 128
+
+  /// The groups that a response at `key` is in, from `Cache-Groups` (§2); none if that is not a list
+  /// of strings. O(bytes of the field).
+  public static func names(_ fields: FieldSection) -> [[UInt8]] {
+    guard fields.contains(.cacheGroups) else { return [] }
+    return StructuredFields.strings(fields, name: "cache-groups", atMost: limit) ?? []
+  }
+
+  /// The groups that a response to an unsafe request invalidates (§3). O(bytes of the field).
+  public static func invalidated(
+    by response: FieldSection, method: Method, at key: CacheKey
+  ) -> [CacheGroup] {
+    guard !method.isSafe, response.contains(.cacheGroupInvalidation) else { return [] }
+    let names = StructuredFields.strings(
+      response, name: "cache-group-invalidation", atMost: limit)
+    return (names ?? []).map { CacheGroup($0, at: key) }
+  }
+}

@@ -1,0 +1,21 @@
+// What the operator of a site chose where the standards leave a choice. Read when a response arrives
+// or a key is made, never on a hit.
+
+/// How the responses of one site are cached.
+public struct SitePolicy: Sendable, Hashable {
+  /// Names of targeted fields in lower case, the one that wins first (RFC 9213 §2.2).
+  public var targetedFields: [[UInt8]]
+  /// True if `Surrogate-Control` replaces `Cache-Control` and is taken out of responses.
+  public var usesSurrogateControl = false
+  /// True if a lifetime is guessed where the origin gives none (RFC 9111 §4.2.2).
+  public var guessesFreshness = true
+  /// Seconds for which a status is kept when the origin gives no lifetime.
+  public var negative: [Int: Int64] = [:]
+  /// What of the query is part of the cache key.
+  public var query = QueryRules()
+
+  /// A policy that follows the standards, with these targeted fields besides `CDN-Cache-Control`.
+  public init(ownFields: [[UInt8]] = []) {
+    targetedFields = ownFields + [Array("cdn-cache-control".utf8)]
+  }
+}
