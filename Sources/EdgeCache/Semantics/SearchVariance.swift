@@ -42,11 +42,12 @@ public struct SearchVariance: Sendable, Hashable {
     self.scope = scope
   }
 
-  /// What `params` and `except` say together (§5.1); nil if either is in error.
+  /// What `params` and `except` say together (§5.1); nil if either is in error. Later drafts write
+  /// `except` alone for what earlier ones write as `params, except`; both are read.
   private static func scope(params: ItemOrInnerList?, except: ItemOrInnerList?) -> Scope? {
     if let except {
-      guard let params, flag(params) == true, let names = names(except) else { return nil }
-      return .only(names)
+      if let params, flag(params) != true { return nil }
+      return names(except).map { .only($0) }
     }
     guard let params else { return .allBut([]) }
     if let isSet = flag(params) { return isSet ? .only([]) : .allBut([]) }

@@ -8,8 +8,8 @@ import RawStructuredFieldValues
 
 /// Reads Structured Fields (RFC 9651).
 enum StructuredFields {
-  /// The value that all lines of a field make together (RFC 9651 §4.2); nil if there is no line.
-  /// O(bytes of the section's names).
+  /// The value that all lines of a field make together (RFC 9651 §4.2); nil if there is no line,
+  /// or they are longer than ``longest``. O(bytes of the section's names).
   static func joined(_ fields: FieldSection, name: StaticString) -> [UInt8]? {
     joined(fields) { $0.equalsIgnoringCase(name) }
   }
@@ -18,6 +18,10 @@ enum StructuredFields {
   static func joined(_ fields: FieldSection, name: Span<UInt8>) -> [UInt8]? {
     joined(fields) { $0.equalsIgnoringCase(name) }
   }
+
+  /// Longest value that is read, in bytes: room for the 128 groups of 128 bytes that RFC 9875 §2 asks
+  /// for, and a bound, since reading takes longer than in proportion.
+  static let longest = 20 << 10
 
   private static func joined(
     _ fields: FieldSection, where isMeant: (Span<UInt8>) -> Bool
@@ -28,7 +32,7 @@ enum StructuredFields {
       if value == nil { value = [] } else { value?.append(contentsOf: [ASCII.comma, ASCII.space]) }
       for index in field.value.range { value?.append(bytes[index]) }
     }
-    return value
+    return (value?.count ?? 0) > longest ? nil : value
   }
 
   /// The first `atMost` members of a List of Strings (RFC 9651 §3.1), their parameters left out; nil

@@ -124,9 +124,11 @@ public enum Validation {
       return EntityTag.stronglyEqual(
         bytes, etag.range, stored.fields.bytes.readableBytesUInt8Span, own.range)
     }
-    guard let range = update.first(.lastModified), let modified = stored.lastModified,
-      let date = stored.date, date > modified
-    else { return false }
+    // Without any validator it is about the tag that was sent.
+    guard let range = update.first(.lastModified) else { return stored.hasStrongETag }
+    guard let modified = stored.lastModified, let date = stored.date, date > modified else {
+      return false
+    }
     return HTTPDate.parse(bytes.extracting(range.range), now: now) == modified
   }
 

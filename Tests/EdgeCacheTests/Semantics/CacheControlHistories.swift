@@ -82,12 +82,12 @@ extension Histories {
     control("no-store with a value", "Cache-Control: max-age=60, no-store=\"x\"", "fwd=uri-miss"),
     control("No-Store", "Cache-Control: max-age=60, No-Store", "fwd=uri-miss"),
     control("private", "Cache-Control: max-age=60, private", "fwd=uri-miss"),
-    control("private fields", "Cache-Control: private=\"set-cookie\", max-age=60", "fwd=uri-miss"),
+    control("private fields", "Cache-Control: private=\"set-cookie\", max-age=60", "hit"),
     control("private with public", "Cache-Control: public, private, max-age=60", "fwd=uri-miss"),
     control("no-cache", "Cache-Control: no-cache, max-age=60↵ETag: \"a\"", "fwd=stale >validates"),
     control(
       "no-cache fields", "Cache-Control: max-age=60, no-cache=\"x-a, x-b\"↵ETag: \"a\"",
-      "fwd=stale >validates"),
+      "hit"),
     control("no-cache without a lifetime", "Cache-Control: no-cache↵ETag: \"a\"", "fwd=stale"),
     control("no-cache without a validator", "Cache-Control: no-cache", "fwd=uri-miss"),
     // RFC 9110 §5.6.4: a quote that is never closed begins no quoted string.

@@ -65,10 +65,12 @@ struct DirectiveRow: Sendable, CustomTestStringConvertible {
     .init("s-maxage=\"5\"", "s-maxage=5"), .init("\"max-age=5\"", ""),
     // Arguments where there are none, and lists within quotes.
     .init("no-store=1", "no-store"), .init("no-store=\"x\"", "no-store"),
-    .init("private=\"set-cookie\"", "private"), .init("no-cache=\"set-cookie\"", "no-cache"),
-    .init("private=set-cookie", "private"), .init("no-cache=", "no-cache"),
-    .init("no-cache=\"a, b\", max-age=5", "no-cache max-age=5"),
-    .init("private=\"a, no-store, b\"", "private"), .init("x=\"no-store\"", ""),
+    .init("private=\"set-cookie\"", "qualified"), .init("no-cache=\"set-cookie\"", "qualified"),
+    .init("private=set-cookie", "qualified"), .init("no-cache=", "no-cache"),
+    .init("no-cache=\"\"", "no-cache"),
+    .init("no-cache=\"a b\"", "no-cache"), .init("private=\"a\", private", "private qualified"),
+    .init("no-cache=\"a, b\", max-age=5", "qualified max-age=5"),
+    .init("private=\"a, no-store, b\"", "qualified"), .init("x=\"no-store\"", ""),
     .init("x=\"a, max-age=5\"", ""), .init("x=\"a\\\", no-store\"", ""),
     .init("x=\"a\\\\\", no-store", "no-store"), .init("x=\"\", no-store", "no-store"),
     .init("immutable=no", "immutable"), .init("must-revalidate=0", "must-revalidate"),
@@ -95,7 +97,7 @@ extension CacheControl {
       (noStore, "no-store"), (noCache, "no-cache"), (isPrivate, "private"), (isPublic, "public"),
       (mustRevalidate, "must-revalidate"), (proxyRevalidate, "proxy-revalidate"),
       (mustUnderstand, "must-understand"), (noTransform, "no-transform"),
-      (immutable, "immutable"), (onlyIfCached, "only-if-cached"),
+      (immutable, "immutable"), (isQualified, "qualified"), (onlyIfCached, "only-if-cached"),
     ]
     let numbers: [(Int64?, String)] = [
       (maxAge, "max-age"), (sMaxAge, "s-maxage"), (minFresh, "min-fresh"), (maxStale, "max-stale"),

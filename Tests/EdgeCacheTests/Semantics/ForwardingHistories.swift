@@ -106,11 +106,11 @@ extension Histories {
     sends(
       "a condition while filling", "9111 §4.3.2",
       "GET /↵If-None-Match: \"a\"↵If-Modified-Since: {0}",
-      ">for-store !>if-none-match !>if-modified-since"),
+      ">for-store >if-none-match >if-modified-since"),
     sends("If-Range without a range", "9110 §13.1.5", "GET /↵If-Range: \"a\"", "!>if-range"),
     sends(
       "a range and its condition", "9110 §14.2", "GET /↵Range: bytes=0-1↵If-Range: \"a\"",
-      "!>for-store >range:bytes=0-1 >if-range:\"a\""),
+      ">for-store >range:bytes=0-1 >if-range:\"a\""),
     History(
       "fields of what is passed on", "9110 §7.6.1",
       ask(
@@ -191,7 +191,8 @@ extension Histories {
     says(
       "passed by", "9211 §2.2",
       ask(
-        "GET /↵Cache-Control: no-cache", is: "cache-status:edge;_fwd=request;_detail=pass-through")),
+        "GET /↵Cache-Control: no-store",
+        is: "cache-status:edge;_fwd=request;_detail=request-no-store")),
     says(
       "bypass", "9211 §2.2",
       ask("GET /↵If-Match: *", is: "cache-status:edge;_fwd=bypass;_detail=pass-through")),

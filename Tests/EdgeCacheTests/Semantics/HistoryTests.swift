@@ -46,6 +46,25 @@ import Testing
     try Player.check(history)
   }
 
+  @Test(
+    arguments: Histories.targeted + Histories.qualified + Histories.siteChoices
+      + Histories.staleness)
+  func control(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(arguments: Histories.parts + Histories.multipart)
+  func parts(_ history: History) throws {
+    try Player.check(history)
+  }
+
+  @Test(
+    arguments: Histories.selecting + Histories.headFreshening + Histories.groups
+      + Histories.queries + Histories.loops)
+  func extensions(_ history: History) throws {
+    try Player.check(history)
+  }
+
   /// Names are what failures are found by.
   @Test func namesAreUnique() {
     var seen: Set<String> = []
@@ -59,5 +78,6 @@ extension Histories {
   static let all: [History] =
     cacheControl + lifetimes + statuses + ages + storage + authorization + cookies + vary
     + requestDirectives + immutable + conditions + ranges + heads + validation + failures
-    + invalidation + forwarding + cacheStatus
+    + invalidation + forwarding + cacheStatus + targeted + qualified + siteChoices + staleness
+    + parts + multipart + selecting + headFreshening + groups + queries + loops
 }

@@ -9,6 +9,8 @@ struct Player {
   /// Plays a row and records what is not as it must be.
   static func check(_ history: History) throws {
     let player = Player()
+    player.world.policy = history.policy
+    player.world.route = history.route
     for (number, ask) in history.asks.enumerated() {
       let outcome = try player.play(ask)
       #expect(
@@ -29,7 +31,16 @@ struct Player {
     }
     #expect(exchange.transaction.isDone && exchange.isOver, "the exchange does not end")
     #expect(exchange.received.heads == 1, "not one response")
-    return Outcome(exchange)
+    // Validations that nobody waits for come after the response.
+    let background = world.background
+    world.background = []
+    for validation in background {
+      while validation.awaitsUpstream {
+        try Self.answer(replies.popFirst() ?? "200↵X-From: default", to: validation)
+      }
+      #expect(validation.transaction.isDone, "a validation does not end")
+    }
+    return Outcome(exchange, background: background)
   }
 
   /// A request that is written as in ``Ask``, in full.
@@ -79,7 +90,9 @@ struct Player {
 struct Outcome {
   private(set) var facts: Set<String> = []
 
-  init(_ exchange: CoreExchange) {
+  init(_ exchange: CoreExchange, background: [CoreExchange] = []) {
+    add("background=\(background.reduce(0) { $0 + $1.forwards.count })")
+    add("interims=\(exchange.interims)")
     let received = exchange.received
     if let head = received.parsed {
       add("status=\(head.status)")
@@ -87,6 +100,7 @@ struct Outcome {
     }
     if received.isAborted { add("broken") }
     add("content=\(received.text)")
+    addParts(received)
     for part in exchange.statusText.components(of: "; ").dropFirst() { add(part) }
     add("asked=\(exchange.forwards.count)")
     for (number, head) in exchange.forwarded.enumerated() {
@@ -96,6 +110,25 @@ struct Outcome {
       if !forward.validates.isEmpty { add("\(prefix)validates") }
       add(prefix + String(buffer: head.fields.bytes).prefix { $0 != "\r\n" })
       add(head.fields, prefix: prefix)
+    }
+  }
+
+  /// The parts of a `multipart/byteranges` content (RFC 9110 §14.6), taken apart by its boundary.
+  private mutating func addParts(_ received: ReceivedResponse) {
+    guard let type = received.parsed?.fields.text(.contentType),
+      type.hasPrefix("multipart/byteranges; boundary=")
+    else { return }
+    let boundary = "\r\n--" + type.components(of: "boundary=").last!
+    #expect(received.parsed?.contentLength == received.content.count)
+    #expect(received.text.hasSuffix(boundary + "--\r\n"))
+    let parts = received.text.components(of: boundary).dropFirst().dropLast()
+    add("parts=\(parts.count)")
+    for part in parts {
+      let halves = part.components(of: "\r\n\r\n")
+      for line in halves[0].components(of: "\r\n") where line.hasPrefix("Content-Range: bytes ") {
+        let range = line.dropFirst("Content-Range: bytes ".count).prefix { $0 != "/" }
+        add("part=\(range):\(halves.dropFirst().joined(separator: "\r\n\r\n"))")
+      }
     }
   }
 

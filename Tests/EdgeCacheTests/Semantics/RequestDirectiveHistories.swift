@@ -66,10 +66,10 @@ extension Histories {
     directive(
       "max-stale and no-cache", "9111 §5.2.2.4", at: 1, "max-stale",
       response: "Cache-Control: max-age=60, no-cache", "fwd=stale"),
-    directive("no-cache", "9111 §5.2.1.4", at: 1, "no-cache", "fwd=request detail=pass-through"),
+    directive("no-cache", "9111 §5.2.1.4", at: 1, "no-cache", "fwd=request"),
     directive("No-Cache among others", "9111 §5.2.1.4", at: 1, "foo, No-Cache", "fwd=request"),
     directive(
-      "no-cache carries no validators", "9111 §5.2.1.4", at: 1, "no-cache", "!>if-none-match"),
+      "no-cache carries validators", "9111 §5.2.1.4", at: 1, "no-cache", ">validates"),
     directive(
       "no-store", "9111 §5.2.1.5", at: 1, "no-store", "fwd=request detail=request-no-store"),
     directive("no-transform", "9111 §5.2.1.6", at: 1, "no-transform", "hit"),
@@ -103,10 +103,10 @@ extension Histories {
       ask("GET /", "200↵Vary: Foo↵Cache-Control: max-age=60", is: "stored"),
       ask("GET /↵Foo: a↵Cache-Control: only-if-cached", is: "status=504 asked=0")),
     History(
-      "no-cache leaves the store as it is", "9111 §5.2.1.4",
+      "no-cache replaces what is stored", "9111 §5.2.1.4",
       ask("GET /", "200↵Cache-Control: max-age=60↵↵old", is: "stored"),
       ask("GET /↵Cache-Control: no-cache", "200↵Cache-Control: max-age=60↵↵new", is: "content=new"),
-      ask("GET /", is: "hit content=old")),
+      ask("GET /", is: "hit content=new")),
     History(
       "max-age=0 freshens for the next", "9111 §4.3.4",
       ask("GET /", "200↵ETag: \"a\"↵Cache-Control: max-age=60", is: "stored"),

@@ -71,17 +71,23 @@ let requestDirectiveRows: [CachingRow] = [
     ask("", "200↵\(e)Cache-Control: no-cache, max-age=60", "stored"),
     ask("↵Cache-Control: max-stale", "304", "fwd=stale validates")),
   CachingRow(
-    "no-cache goes past the store", "§5.2.1.4", ask("", "200↵\(e)\(m)↵↵one", "stored"),
+    "no-cache validates and replaces", "§5.2.1.4", ask("", "200↵\(e)\(m)↵↵one", "stored"),
     ask(
       "↵Cache-Control: no-cache", "200↵\(m)↵↵two",
-      "fwd=request detail=pass-through passed group=1 =two !up:if-none-match"),
+      "fwd=request stored =two up:if-none-match:\"a\""),
+    hit("", "hit =two")),
+  CachingRow(
+    "no-cache is not answered with something stale", "§5.2.1.4",
+    ask("", "200↵\(e)\(m)↵↵one", "stored"),
+    ask("↵Cache-Control: no-cache", "fail:connect-failed", "502"),
     hit("", "hit =one")),
   CachingRow(
-    "no-cache sends the client's own conditions", "§5.2.1.4", ask("", "200↵\(e)\(m)", "stored"),
-    ask("↵Cache-Control: no-cache↵If-None-Match: \"x\"", "304", "304 up:if-none-match:\"x\"")),
+    "no-cache with conditions of its own", "§5.2.1.4", ask("", "200↵\(e)\(m)", "stored"),
+    ask(
+      "↵Cache-Control: no-cache↵If-None-Match: \"x\"", "304", "200 up:if-none-match:\"a\"")),
   CachingRow(
     "Pragma: no-cache", "§5.4", ask("", "200↵\(m)", "stored"),
-    ask("↵Pragma: no-cache", "200↵\(m)", "fwd=request detail=pass-through")),
+    ask("↵Pragma: no-cache", "200↵\(m)", "fwd=request stored")),
   CachingRow(
     "no-store goes past the store", "§5.2.1.5", ask("", "200↵\(m)↵↵one", "stored"),
     ask("↵Cache-Control: no-store", "200↵\(m)↵↵two", "fwd=request detail=request-no-store =two"),

@@ -36,6 +36,8 @@ struct History: Sendable, CustomTestStringConvertible {
   /// Document and section, as in `9111 §4.2`.
   var section: String
   var asks: [Ask]
+  var policy = SitePolicy(ownFields: [Array("edge-cache-control".utf8)])
+  var route = RequestRoute(cached: 0, passThrough: 0)
 
   init(_ name: String, _ section: String, _ asks: Ask...) {
     self.init(name, section, asks)
@@ -48,6 +50,13 @@ struct History: Sendable, CustomTestStringConvertible {
   }
 
   var testDescription: String { "\(name) (RFC \(section))" }
+
+  /// The same at a site whose operator chose otherwise.
+  func with(_ change: (inout SitePolicy) -> Void) -> History {
+    var history = self
+    change(&history.policy)
+    return history
+  }
 }
 
 /// The tables of exchanges; each file `…Histories.swift` adds those of its subject.

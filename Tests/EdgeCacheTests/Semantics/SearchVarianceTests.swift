@@ -65,7 +65,8 @@ private func two(
     ("params, key-order=?0", "only", "", true),
     ("params, key-order", "only", "", false),
     ("params=?0, params", "only", "", true),
-    ("params, except=()", "only", "", true),
+    ("params, except=()", "only", "", true), ("except=()", "only", "", true),
+    ("except=(\"x\")", "only", "x", true), ("key-order, except=(\"x\")", "only", "x", false),
     ("params=(\"a\")", "all but", "a", true),
     ("params=(\"a\" \"b\"), key-order", "all but", "a b", false),
     ("params=( \"b\"  \"a\" );x", "all but", "a b", true),
@@ -94,14 +95,14 @@ private func two(
     "unknown-key", "key-order=\"not a boolean\"", "params=\"not a boolean or inner list\"",
     "params=(not-a-string)", "params=(\"a\"), except=(\"x\")", "params=(), except=()",
     "params=?0, except=(\"x\")", "params, except=(not-a-string)",
-    "params, except=\"not an inner list\"", "params, except=?1", "except=(\"x\")", "except=()",
+    "params, except=\"not an inner list\"", "params, except=?1",
     "params=?0", "params=()", "key-order=?0",
     // Types.
     "key-order=1", "key-order=()", "key-order=(?1)", "key-order=yes", "params=1", "params=a",
     "params=(\"a\" b)", "params=(\"a\" 1)", "params=(\"a\" ?1)", "params=(:YQ==:)",
     "params=(%\"a\")", "params, except=(\"a\" b)", "params, except", "params, except=\"a\"",
     "key-order, params=a", "key-order=a, params", "params=(\"a\"), key-order=1",
-    "key-order, except=(\"x\")", "key-order, params, except=a",
+    "key-order, params, except=a",
     // The last of an entry counts.
     "params, params=?0", "key-order, key-order=?0", "params=(\"a\"), params=()",
     // Form.

@@ -60,9 +60,6 @@ extension Histories {
     refused(
       "request no-store", "9111 §5.2.1.5", "GET /↵Cache-Control: no-store", "200↵\(minute)",
       "request-no-store"),
-    refused(
-      "request no-cache", "9111 §5.2.1.4", "GET /↵Cache-Control: no-cache", "200↵\(minute)",
-      "pass-through"),
     refused("HEAD", "9111 §3", "HEAD /", "200↵\(minute)", "head"),
     refused("POST", "9111 §3", "POST /↵Content-Length: 0", "200↵\(minute)", "method"),
     refused("OPTIONS", "9110 §9.3.7", "OPTIONS /", "200↵\(minute)", "method"),
@@ -71,7 +68,8 @@ extension Histories {
     refused(
       "GET with content", "9110 §9.3.1", "GET /↵Content-Length: 3", "200↵\(minute)",
       "pass-through"),
-    refused("a range", "9111 §3.3", "GET /↵Range: bytes=0-1", "200↵\(minute)", "partial"),
+    refused(
+      "several ranges", "9111 §3.3", "GET /↵Range: bytes=0-1,4-5", "200↵\(minute)", "partial"),
     refused("If-Match", "9111 §4.3.2", "GET /↵If-Match: \"a\"", "200↵\(minute)", "pass-through"),
     refused(
       "If-Unmodified-Since", "9111 §4.3.2", "GET /↵If-Unmodified-Since: {0}", "200↵\(minute)",

@@ -41,8 +41,8 @@ let validationRows: [CachingRow] = [
     "the client's own validators are not sent", "§4.3.1", ask("", "200↵\(e)\(m)↵↵one", "stored"),
     ask("+60 ↵If-None-Match: \"x\"", "304↵\(m)", "up:if-none-match:\"a\" 200 =one !304")),
   CachingRow(
-    "nor are they sent with a fill", "§4.3.2",
-    ask("↵If-None-Match: \"x\"", "200↵\(e)\(m)", "!up:if-none-match stored 200")),
+    "they are sent where nothing is stored", "§4.3.2",
+    ask("↵If-None-Match: \"x\"", "200↵\(e)\(m)", "up:if-none-match:\"x\" stored 200")),
   CachingRow(
     "nor is a range, where a response is validated", "§4.3.1",
     ask("", "200↵\(e)\(m)↵↵0123", "stored"),
@@ -77,10 +77,14 @@ let validationRows: [CachingRow] = [
     "304 with no-cache", "§4.3.4", "\(e)\(m)", "304↵Cache-Control: no-cache", "stored =one",
     ask("", "304↵\(m)", "fwd=stale validates stored"), hit("", "hit")),
   validated(
-    "304 does not change the content's description", "§3.2",
+    "304 changes the content's type and coding", "§3.2",
     "\(e)Content-Type: a/b↵Content-Encoding: gzip↵\(m)",
     "304↵Content-Type: c/d↵Content-Encoding: br↵\(m)",
-    "content-type:a/b content-encoding:gzip !content-type:c/d"),
+    "content-type:c/d content-encoding:br !content-type:a/b"),
+  validated(
+    "304 does not change the coding of content that may be another", "§3.2",
+    "ETag: W/\"a\"↵Content-Encoding: gzip↵\(m)",
+    "304↵ETag: W/\"a\"↵Content-Encoding: br↵\(m)", "content-encoding:gzip"),
   validated(
     "304 does not change the length", "§3.2", "\(e)\(m)", "304↵Content-Length: 99↵\(m)",
     "content-length:3 =one"),

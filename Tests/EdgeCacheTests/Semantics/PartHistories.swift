@@ -1,0 +1,204 @@
+@testable import EdgeCache
+
+// Parts of a content: kept, used, put together (RFC 9111 §3.3, §3.4) and sent (RFC 9110 §14).
+
+extension Histories {
+  private static let m = "ETag: \"a\"↵Cache-Control: max-age=60"
+
+  private static func first(_ range: String, _ sent: String, _ content: String) -> Ask {
+    ask(
+      "GET /↵Range: bytes=\(range)", "206↵\(m)↵Content-Range: bytes \(sent)↵↵\(content)",
+      is: "fwd=uri-miss stored status=206 content=\(content) >range:bytes=\(range)")
+  }
+
+  static let parts: [History] = [
+    History(
+      "a range within what is stored", "9111 §3.3", first("2-7", "2-7/10", "234567"),
+      ask(
+        "GET /↵Range: bytes=3-5",
+        is: "hit status=206 content=345 content-range:bytes_3-5/10 content-length:3 etag:\"a\""),
+      ask("GET /↵Range: bytes=2-7", is: "hit content=234567")),
+    History(
+      "a suffix within what is stored", "9111 §3.3", first("-5", "5-9/10", "56789"),
+      ask("GET /↵Range: bytes=-3", is: "hit content=789 content-range:bytes_7-9/10"),
+      ask("GET /↵Range: bytes=6-", is: "hit content=6789")),
+    History(
+      "several ranges within what is stored", "9111 §3.3", first("0-7", "0-7/10", "01234567"),
+      ask("GET /↵Range: bytes=0-1,3-4", is: "hit content=01234")),
+    History(
+      "a range beyond what there is", "9110 §14.1.2", first("0-4", "0-4/10", "01234"),
+      ask("GET /↵Range: bytes=10-", is: "hit status=416 content-range:bytes_*/10")),
+    History(
+      "part of a range is stored", "9111 §3.3", first("0-4", "0-4/10", "01234"),
+      ask(
+        "GET /↵Range: bytes=3-7", "206↵\(m)↵Content-Range: bytes 3-7/10↵↵34567",
+        is: "fwd=partial >range:bytes=3-7 content=34567"),
+      ask("GET /↵Range: bytes=0-7", is: "hit content=01234567")),
+    History(
+      "parts that touch make one", "9111 §3.4", first("0-4", "0-4/10", "01234"),
+      ask(
+        "GET /↵Range: bytes=5-9", "206↵\(m)↵Content-Range: bytes 5-9/10↵↵56789", is: "fwd=partial"),
+      ask("GET /", is: "hit status=200 content=0123456789 !content-range")),
+    History(
+      "parts that do not touch", "9111 §3.4", first("0-1", "0-1/10", "01"),
+      ask(
+        "GET /↵Range: bytes=5-9", "206↵\(m)↵Content-Range: bytes 5-9/10↵↵56789", is: "fwd=partial"),
+      ask("GET /↵Range: bytes=5-9", is: "hit")),
+    History(
+      "parts of different contents", "9111 §3.4", first("0-4", "0-4/10", "01234"),
+      ask(
+        "GET /↵Range: bytes=5-9",
+        "206↵ETag: \"b\"↵Cache-Control: max-age=60↵Content-Range: bytes 5-9/10↵↵vwxyz",
+        is: "fwd=partial content=vwxyz"),
+      ask("GET /↵Range: bytes=5-9", is: "hit content=vwxyz"),
+      ask(
+        "GET /↵Range: bytes=0-4",
+        "206↵ETag: \"b\"↵Cache-Control: max-age=60↵Content-Range: bytes 0-4/10↵↵qrstu",
+        is: "fwd=partial"),
+      ask("GET /", is: "hit content=qrstuvwxyz")),
+    History(
+      "the end is fetched", "9111 §3.4", first("0-4", "0-4/10", "01234"),
+      ask(
+        "GET /", "206↵\(m)↵Content-Range: bytes 5-9/10↵X: new↵↵56789",
+        is:
+          "fwd=partial >range:bytes=5- >if-range:\"a\" stored status=200 content=0123456789 content-length:10 x:new !content-range"
+      ),
+      ask("GET /", is: "hit status=200 content=0123456789 x:new")),
+    History(
+      "the beginning is fetched", "9111 §3.4", first("-5", "5-9/10", "56789"),
+      ask(
+        "GET /", "206↵\(m)↵Content-Range: bytes 0-4/10↵↵01234",
+        is: "fwd=partial >range:bytes=0-4 status=200 content=0123456789"),
+      ask("GET /", is: "hit content=0123456789")),
+    History(
+      "the middle is of no use for all", "9111 §3.4", first("2-7", "2-7/10", "234567"),
+      ask("GET /", "200↵\(m)↵↵0123456789", is: "fwd=partial !>range content=0123456789 stored"),
+      ask("GET /", is: "hit")),
+    History(
+      "it has changed", "9110 §13.1.5", first("0-4", "0-4/10", "01234"),
+      ask(
+        "GET /", "200↵ETag: \"b\"↵Cache-Control: max-age=60↵↵new",
+        is: "fwd=partial >range:bytes=5- status=200 content=new"),
+      ask("GET /", is: "hit content=new")),
+    History(
+      "an answer that does not fit", "9111 §3.4", first("0-4", "0-4/10", "01234"),
+      ask(
+        "GET /", "206↵ETag: \"b\"↵Cache-Control: max-age=60↵Content-Range: bytes 5-9/10↵↵vwxyz",
+        "200↵\(m)↵↵all", is: "asked=2 !2>range content=all"),
+      ask("GET /", is: "hit content=all")),
+    History(
+      "a weak validator puts nothing together", "9111 §3.4",
+      ask(
+        "GET /↵Range: bytes=0-4",
+        "206↵ETag: W/\"a\"↵Cache-Control: max-age=60↵Content-Range: bytes 0-4/10↵↵01234",
+        is: "stored"),
+      ask("GET /", "200↵\(m)↵↵all", is: "fwd=partial !>range content=all")),
+    History(
+      "the rest breaks off", "9111 §3.3", first("0-4", "0-4/10", "01234"),
+      ask("GET /", "fail upstream-closed", is: "status=502"),
+      ask("GET /↵Range: bytes=0-1", is: "hit content=01")),
+    History(
+      "all of it as a part", "9111 §3.3", first("0-", "0-9/10", "0123456789"),
+      ask("GET /", is: "hit status=200 content=0123456789 !content-range")),
+    History(
+      "a stale part is validated", "9111 §4.3.1", first("0-4", "0-4/10", "01234"),
+      ask(
+        70, "GET /↵Range: bytes=1-2", "304↵\(m)",
+        is: "fwd=stale >if-none-match:\"a\" status=206 content=12"),
+      ask(71, "GET /↵Range: bytes=1-2", is: "hit")),
+    History(
+      "a stale part is not named where it would not do", "9111 §4.3.1",
+      first("0-4", "0-4/10", "01234"),
+      ask(
+        70, "GET /↵Range: bytes=5-6", "206↵\(m)↵Content-Range: bytes 5-6/10↵↵56",
+        is: "!>if-none-match")),
+    History(
+      "a stale part stands in", "9111 §4.2.4", first("0-4", "0-4/10", "01234"),
+      ask(70, "GET /↵Range: bytes=1-2", "503", is: "status=206 content=12")),
+    History(
+      "a part does not stand in for all", "9111 §3.3", first("0-4", "0-4/10", "01234"),
+      ask("GET /", "503", is: "status=503")),
+    History(
+      "HEAD is not answered from a part", "9111 §3.3", first("0-4", "0-4/10", "01234"),
+      ask("HEAD /", "200↵\(m)↵Content-Length: 10", is: "fwd=partial asked=1")),
+    History(
+      "only if cached, and it is not all there", "9111 §5.2.1.7", first("0-4", "0-4/10", "01234"),
+      ask("GET /↵Cache-Control: only-if-cached", is: "status=504"),
+      ask("GET /↵Cache-Control: only-if-cached↵Range: bytes=0-1", is: "hit")),
+    History(
+      "If-Range for another content", "9110 §13.1.5", first("0-4", "0-4/10", "01234"),
+      ask(
+        "GET /↵Range: bytes=0-1↵If-Range: \"b\"", "200↵\(m)↵↵0123456789",
+        is: "fwd=partial status=200 content=0123456789")),
+    History(
+      "the origin ignores the range", "9110 §14.2",
+      ask(
+        "GET /↵Range: bytes=0-4", "200↵\(m)↵↵0123456789", is: "status=200 stored content=0123456789"
+      ),
+      ask("GET /↵Range: bytes=0-4", is: "hit status=206 content=01234")),
+    History(
+      "a part nobody asked for", "9111 §3.3",
+      ask(
+        "GET /", "206↵\(m)↵Content-Range: bytes 0-4/10↵↵01234",
+        is: "!stored detail=partial status=206")),
+    History(
+      "a part of unknown length", "9111 §3.3",
+      ask(
+        "GET /↵Range: bytes=0-4", "206↵\(m)↵Content-Range: bytes 0-4/*↵↵01234",
+        is: "!stored detail=partial")),
+    History(
+      "a part that contradicts itself", "9111 §3.3",
+      ask(
+        "GET /↵Range: bytes=0-4", "206↵\(m)↵Content-Range: bytes 0-5/10↵↵01234",
+        is: "!stored detail=partial")),
+    History(
+      "a part without a lifetime", "9111 §3",
+      ask(
+        "GET /↵Range: bytes=0-4", "206↵ETag: \"a\"↵Content-Range: bytes 0-4/10↵↵01234",
+        is: "!stored status=206 content-range:bytes_0-4/10")),
+    History(
+      "416 from the origin", "9110 §15.5.17",
+      ask("GET /↵Range: bytes=90-", "416↵Content-Range: bytes */10", is: "!stored status=416")),
+  ]
+
+  private static let hundreds = String(repeating: "0123456789", count: 40)
+
+  private static func several(
+    _ name: String, _ section: String, _ range: String, _ expected: String
+  ) -> History {
+    History(
+      name, section, ask("GET /", "200↵\(m)↵Content-Type: a/b↵↵\(hundreds)", is: "stored"),
+      ask("GET /↵Range: bytes=\(range)", is: expected))
+  }
+
+  static let multipart: [History] = [
+    several(
+      "two ranges apart", "9110 §14.6", "0-1,200-201",
+      "hit status=206 !content-range parts=2 part=0-1:01 part=200-201:01"),
+    several(
+      "in the order asked for", "9110 §14.6", "200-201,0-1",
+      "hit status=206 parts=2 part=200-201:01 part=0-1:01"),
+    several("the type goes into the parts", "9110 §14.6", "0-1,200-201", "hit !content-type:a/b"),
+    several(
+      "those that overlap are one", "9110 §14.2", "0-5,3-9",
+      "hit status=206 content=0123456789 content-range:bytes_0-9/400"),
+    several(
+      "those that nearly touch are one", "9110 §14.2", "0-1,4-5", "hit status=206 content=012345"),
+    several(
+      "a range and a suffix", "9110 §14.1.2", "0-1,-2", "hit status=206 parts=2 part=398-399:89"),
+    several(
+      "one of two has nothing", "9110 §14.1.2", "0-1,900-",
+      "hit status=206 content=01 content-range:bytes_0-1/400"),
+    several(
+      "none has anything", "9110 §14.1.2", "900-,901-", "hit status=416 content-range:bytes_*/400"),
+    several("one of two is malformed", "9110 §14.2", "0-1,x", "hit status=200"),
+    several("one of two goes backwards", "9110 §14.2", "0-1,5-3", "hit status=200"),
+    several("much overlap is refused", "9110 §14.2", "0-,0-,0-,0-,0-", "hit status=416"),
+    several(
+      "sixty-five are refused", "9110 §15.5.17",
+      (0...64).map { "\($0)-\($0)" }.joined(separator: ","), "hit status=416"),
+    several(
+      "all of it in two", "9110 §14.2", "0-199,200-399",
+      "hit status=206 content-range:bytes_0-399/400"),
+  ]
+}
