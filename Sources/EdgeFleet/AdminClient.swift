@@ -1,5 +1,5 @@
 // One exchange with the admin API of one PoP: connect, send, read the reply, close. Control plane,
-// a handful of requests per purge, so clarity before speed: NIO's own HTTP/1.1 codec, a connection
+// a handful of requests per command, so clarity before speed: NIO's own HTTP/1.1 codec, a connection
 // per request, the reply as a whole. Retrying is the caller's business; the error says if it helps.
 
 import FoundationEssentials
@@ -77,6 +77,13 @@ public struct AdminClient: Sendable {
   /// Asks for the PoP's statistics, as the JSON it made.
   public func stats(timeout: Duration) async throws(AdminClientError) -> [UInt8] {
     try await send(.GET, "/stats", timeout: timeout).body
+  }
+
+  /// Asks what the PoP would do with a request.
+  public func explain(
+    _ query: ExplainQuery, timeout: Duration
+  ) async throws(AdminClientError) -> ExplainReport {
+    try message(await send(.GET, query.target, timeout: timeout))
   }
 
   // MARK: - One exchange
@@ -217,6 +224,11 @@ private final class AdminExchange: ChannelInboundHandler {
 }
 
 extension AdminClientError {
+  /// The error of a reply by another PoP than the one that was meant.
+  static func wrongPoP(_ id: String) -> AdminClientError {
+    .badReply(reason: "PoP \(quoted(id)) answered in its place")
+  }
+
   /// What failed on the way to a connection. Of several addresses the last one tried speaks for all.
   fileprivate init(connecting error: any Error, timeout: Duration) {
     guard let failure = error as? NIOConnectionError else {

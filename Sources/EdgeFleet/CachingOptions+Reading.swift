@@ -59,7 +59,7 @@ extension FleetConfiguration.CachingOptions {
   }
 }
 
-/// The name of a parameter as it is written in a query, or the beginning of one with a `*` behind it.
+/// The name of a parameter as it is written in a query, or the beginning of one and a `*`.
 private func parseParameterName(_ text: String) throws(ValueProblem) -> String {
   guard !text.isEmpty else {
     throw ValueProblem(text, "is not the name of a parameter; write it like page or utm_*")

@@ -151,7 +151,6 @@ public struct PurgeFanOut: Sendable {
     guard let pop = target.pop, pop != acknowledgement.pop else {
       return .acknowledged(acknowledgement)
     }
-    return .refused(
-      .badReply(reason: "PoP \(quoted(acknowledgement.pop)) answered in its place"))
+    return .refused(.wrongPoP(acknowledgement.pop))
   }
 }

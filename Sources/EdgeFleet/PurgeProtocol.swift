@@ -223,11 +223,11 @@ extension ConfigurationError.Problem {
 }
 
 /// The JSON of a message: keys in order and slashes as they are, so that it reads well in a shell.
-private func jsonBytes(_ message: some Encodable) -> [UInt8] {
+func jsonBytes(_ message: some Encodable) -> [UInt8] {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
   guard let data = try? encoder.encode(message) else {
-    preconditionFailure("messages hold only strings and integers")
+    preconditionFailure("messages hold only strings, integers and truth values")
   }
   return Array(data)
 }

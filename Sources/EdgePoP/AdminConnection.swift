@@ -5,13 +5,14 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-// The admin API: POST /purge, GET /health, GET /stats. Small, rare and not on the data plane, so it
+// The admin API: POST /purge, GET /explain, GET /health, GET /stats. Small, rare and not on the data plane, so it
 // stands on NIOHTTP1 and runs on an event loop of its own.
 
 /// What the admin API does its work with.
 struct AdminService: Sendable {
   let popID: String
   let store: Store
+  let explainer: Explainer
   let token: AdminToken?
   let started: Instant
   let logger: Logger
@@ -113,11 +114,15 @@ final class AdminConnection: ChannelInboundHandler {
     case (.POST, "/purge"): send(purge(), head, context)
     case (.GET, "/health"), (.HEAD, "/health"): send(health(), head, context)
     case (.GET, "/stats"), (.HEAD, "/stats"): sendStatistics(head, context)
+    case (.GET, ExplainQuery.path), (.HEAD, ExplainQuery.path):
+      send(explain(head.uri), head, context)
     case (_, "/purge"): send(notAllowed("POST"), head, context)
-    case (_, "/health"), (_, "/stats"): send(notAllowed("GET, HEAD"), head, context)
+    case (_, "/health"), (_, "/stats"), (_, ExplainQuery.path):
+      send(notAllowed("GET, HEAD"), head, context)
     default:
       send(
-        .refusal(.notFound, "there is POST /purge, GET /health and GET /stats"), head, context)
+        .refusal(.notFound, "there is POST /purge, GET /explain, GET /health and GET /stats"), head,
+        context)
     }
   }
 
@@ -131,6 +136,17 @@ final class AdminConnection: ChannelInboundHandler {
       status: service.life.isDraining ? "draining" : "ok", pop: service.popID,
       uptimeSeconds: Int(uptime), sequence: service.store.purges.head)
     return Answer(status: .ok, json: report.json)
+  }
+
+  private func explain(_ target: String) -> Answer {
+    do throws(ExplainQuery.Problem) {
+      switch service.explainer.report(try ExplainQuery(target: target), now: WallClock.now()) {
+      case .success(let report): return Answer(status: .ok, json: report.json)
+      case .failure(let failure): return .refusal(.badRequest, failure.reason)
+      }
+    } catch {
+      return .refusal(.badRequest, error.description)
+    }
   }
 
   private func purge() -> Answer {
@@ -161,7 +177,7 @@ final class AdminConnection: ChannelInboundHandler {
     case .everything: add(service.store.purge(.everything))
     case .urls(let urls):
       let keys = urls.compactMap { url in
-        CacheKey(url: "http://\(url.host)\(url.target)".utf8, secret: service.store.secret)
+        service.explainer.routing.purgeKey("http://\(url.host)\(url.target)", service.store.secret)
       }
       guard keys.count == urls.count else { return nil }
       for key in keys { add(service.store.purge(.url(key))) }

@@ -142,7 +142,10 @@ public final class PoPServer: Service {
         listeners.append(try await Self.listen(endpoint, group: group, loops: loops))
       }
       let service = AdminService(
-        popID: options.pop.id, store: store, token: options.adminToken, started: started,
+        popID: options.pop.id, store: store,
+        explainer: Explainer(
+          popID: options.pop.id, store: store, routing: routing, cacheName: shared.cacheName),
+        token: options.adminToken, started: started,
         logger: options.logger,
         statistics: Self.statistics(
           options, loops: loops, store: store, started: started, accessLog: accessLog,

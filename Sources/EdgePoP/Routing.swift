@@ -74,8 +74,8 @@ struct Routing: Sendable {
           origin: addGroup([site.origin]), api: api,
           routes: routes.map { (Array($0.prefix.utf8), $0.target) },
           passThroughTo: site.passThroughTo, name: site.name, index: sites.count,
-          policy: SitePolicy(ownFields: [Array("\(configuration.fleet)-cache-control".utf8)]),
-          ignoresRequestDirectives: false))
+          policy: SitePolicy(site.caching, fleet: configuration.fleet),
+          ignoresRequestDirectives: site.caching.requestDirectives == .ignore))
       for host in site.hosts {
         switch host {
         case .exact(let name): exact[Array(name.utf8)] = sites.count - 1
@@ -105,6 +105,13 @@ struct Routing: Sendable {
     site(key)?.route(&key, secret: secret)
   }
 
+  /// The key that a purge of a URL takes: as its site makes it of a request for the URL.
+  func purgeKey(_ url: String, _ secret: HashSecret) -> CacheKey? {
+    guard var key = CacheKey(url: url.utf8, secret: secret) else { return nil }
+    _ = route(&key, secret: secret)
+    return key
+  }
+
   /// The choices of the site that a route belongs to.
   func policy(_ route: RequestRoute) -> SitePolicy { sites[route.site].policy }
 
@@ -119,5 +126,18 @@ struct Routing: Sendable {
       if host.suffix(suffix.count).elementsEqual(suffix) { return sites[site] }
     }
     return any.map { sites[$0] }
+  }
+}
+
+extension SitePolicy {
+  /// The choices of a site of that fleet.
+  init(_ options: FleetConfiguration.CachingOptions, fleet: String) {
+    self.init(ownFields: [Array("\(fleet.lowercased())-cache-control".utf8)])
+    usesSurrogateControl = options.surrogateControl
+    guessesFreshness = options.heuristicFreshness
+    negative = options.negative
+    query = QueryRules(
+      sorts: options.query.sort, include: options.query.include.map { $0.map { Array($0.utf8) } },
+      exclude: options.query.exclude.map { Array($0.utf8) })
   }
 }

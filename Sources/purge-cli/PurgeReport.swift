@@ -1,7 +1,6 @@
 // What a purge came to, in its two forms: a table for people and a document for programs.
 
 import EdgeFleet
-import FoundationEssentials
 
 /// The results of a purge at all its PoPs.
 struct PurgeReport {
@@ -37,7 +36,7 @@ struct PurgeReport {
       let padded = cells.enumerated().map { column, cell in
         let space = String(repeating: " ", count: widths[column] - cell.count)
         let colour = coloured && line > 0 && column == 2 ? results[line - 1].colour : nil
-        let text = colour.map { "\u{1B}[\($0)m\(cell)\u{1B}[0m" } ?? cell
+        let text = colour.map { Terminal.coloured(cell, $0) } ?? cell
         return numbers.contains(column) ? space + text : text + space
       }
       return padded.joined(separator: "  ")
@@ -65,16 +64,11 @@ struct PurgeReport {
 
   /// The report as a JSON document, described in docs/purge.md.
   var json: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let document = Document(
-      complete: isComplete, matched: matched, freedBytes: freedBytes,
-      milliseconds: elapsed.wholeMilliseconds, request: .init(request),
-      pops: results.map { .init($0) })
-    guard let data = try? encoder.encode(document) else {
-      preconditionFailure("the document holds only strings, integers and truth values")
-    }
-    return String(decoding: data, as: UTF8.self)
+    readableJSON(
+      Document(
+        complete: isComplete, matched: matched, freedBytes: freedBytes,
+        milliseconds: elapsed.wholeMilliseconds, request: .init(request),
+        pops: results.map { .init($0) }))
   }
 
   private struct Document: Encodable {
@@ -143,13 +137,5 @@ extension PurgeFanOut.Result {
     case .pending: 33
     case .refused: 31
     }
-  }
-}
-
-extension Duration {
-  /// Rounded up, so that nothing takes no time.
-  fileprivate var wholeMilliseconds: Int64 {
-    let (seconds, attoseconds) = components
-    return seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
   }
 }

@@ -24,6 +24,11 @@ enum Terminal {
   /// Whether to colour text: at a terminal, unless NO_COLOR is set to anything (no-color.org).
   var hasColour: Bool { isInteractive && Self.variable("NO_COLOR").isEmpty }
 
+  /// `text` in a rendition of SGR (ECMA-48 §8.3.117): 1 is bold, 31 red, 32 green, 33 yellow.
+  static func coloured(_ text: String, _ colour: Int) -> String {
+    "\u{1B}[\(colour)m\(text)\u{1B}[0m"
+  }
+
   private static func variable(_ name: String) -> String {
     ProcessInfo.processInfo.environment[name] ?? ""
   }

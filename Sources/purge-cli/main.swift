@@ -1,4 +1,5 @@
-// purge-cli removes stored responses from every PoP of a fleet and says which PoPs have done so.
+// purge-cli removes stored responses from every PoP of a fleet and says which PoPs have done so;
+// and it asks PoPs to explain what they do with a URL.
 //
 // ArgumentParser's own entry point exits with 64 for wrong use; here 2 means "not everywhere" and
 // every way of not starting is 1, so that a deployment script can tell the two apart.
@@ -15,11 +16,11 @@ import EdgeFleet
 
 /// How purge-cli ends.
 enum ExitStatus: Int32 {
-  /// Every PoP acknowledged the purge.
+  /// Every PoP acknowledged the purge, or answered the question.
   case everywhere = 0
   /// Nothing was sent: wrong use, or a file that cannot be read.
   case wrongUse = 1
-  /// Some PoP did not acknowledge the purge, and may still serve what it should not.
+  /// Some PoP did not answer; after a purge it may still serve what it should not.
   case notEverywhere = 2
 }
 
@@ -27,9 +28,11 @@ enum ExitStatus: Int32 {
 func purgeProgram() async -> ExitStatus {
   do {
     var command = try PurgeCLI.parseAsRoot()
-    if let purge = command as? any PurgeCommand { return try await purge.send() }
+    if let command = command as? any FleetCommand { return try await command.send() }
     if command is PurgeCLI {
-      throw WrongUse("say what to purge: url URL... or everything (see purge-cli --help)")
+      throw WrongUse(
+        "say what to purge: url URL... or everything; or what to explain: explain URL "
+          + "(see purge-cli --help)")
     }
     // What ArgumentParser brings along, such as help; it ends by throwing what to print.
     try command.run()

@@ -1,0 +1,124 @@
+// The options that every command has: which PoPs, how long, with which token. Everything that can
+// be wrong with them is found before the first request is sent.
+
+import ArgumentParser
+import EdgeFleet
+import FoundationEssentials
+
+/// Where to send a request and how to report on it.
+struct FleetOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The fleet's configuration (default: $EDGE_CONFIG, or else Config/pops.json).",
+      valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var config: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The admin API of one PoP, such as http://127.0.0.1:9080, instead of a configuration; "
+        + "repeatable.",
+      valueName: "url"))
+  var admin: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Only this PoP of the configuration; repeatable.", valueName: "id"))
+  var pop: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "How long each PoP has to answer, such as 500ms, 5s or 1m.", valueName: "duration"))
+  var timeout = "5s"
+
+  @Option(
+    help: ArgumentHelp(
+      "A file which holds the admin token (default: $EDGE_ADMIN_TOKEN).", valueName: "file"),
+    completion: .file())
+  var adminTokenFile: String?
+
+  @Flag(help: "Print one JSON document.")
+  var json = false
+
+  private static var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+  /// The PoPs to send to, each once.
+  func targets() throws -> [PurgeFanOut.Target] {
+    guard admin.isEmpty else {
+      guard config == nil, pop.isEmpty else {
+        throw WrongUse("--admin names PoPs without a configuration; leave out --config and --pop")
+      }
+      return try Self.unique(admin.map(adminEndpoint)).map { .init(admin: $0) }
+    }
+    let configuration = try configuration()
+    let pops = try pop.isEmpty ? configuration.pops : Self.unique(pop).map(configuration.named)
+    // A PoP that takes any free port says which one in its log, not in the configuration.
+    if let pop = pops.first(where: { $0.admin.port == 0 }) {
+      throw WrongUse("the admin port of \(pop.id) is 0, chosen when it starts; use --admin URL")
+    }
+    return pops.map { .init($0) }
+  }
+
+  private func configuration() throws -> FleetConfiguration {
+    let named = config ?? Self.environment["EDGE_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+    let path = named ?? FleetConfiguration.defaultPath
+    guard named != nil || FileManager.default.fileExists(atPath: path) else {
+      throw WrongUse("there is no \(path) here; name the configuration with --config FILE")
+    }
+    do throws(ConfigurationError) {
+      return try FleetConfiguration.load(path: path)
+    } catch {
+      throw WrongUse(error.description)
+    }
+  }
+
+  /// How long each PoP has to answer.
+  func patience() throws -> Duration {
+    do throws(ValueProblem) {
+      let duration = try DurationText.parse(timeout)
+      guard duration > .zero else { throw ValueProblem(timeout, "is no time at all") }
+      return duration
+    } catch {
+      throw WrongUse("--timeout: \(error)")
+    }
+  }
+
+  /// The admin token, or nil if there is none to present.
+  func token() throws -> AdminToken? {
+    do throws(AdminToken.Problem) {
+      if let adminTokenFile { return try AdminToken.read(path: adminTokenFile) }
+      guard let text = Self.environment["EDGE_ADMIN_TOKEN"], !text.isEmpty else { return nil }
+      return try AdminToken(text)
+    } catch {
+      throw WrongUse(error.description)
+    }
+  }
+
+  private static func unique<Value: Hashable>(_ values: [Value]) -> [Value] {
+    var seen: Set<Value> = []
+    return values.filter { seen.insert($0).inserted }
+  }
+}
+
+extension FleetConfiguration {
+  /// The PoP that `--pop` names.
+  fileprivate func named(_ id: String) throws -> PoP {
+    do throws(UnknownPoP) {
+      return try pop(id: id)
+    } catch {
+      throw WrongUse("--pop: \(error)")
+    }
+  }
+}
+
+/// The address that a value of `--admin` names.
+private func adminEndpoint(_ text: String) throws -> SocketEndpoint {
+  do throws(ValueProblem) {
+    let url = try UpstreamURL(parsing: text)
+    guard url.scheme == .http else {
+      throw ValueProblem(text, "is https; the admin API is plain http on a private network")
+    }
+    return url.endpoint
+  } catch {
+    throw WrongUse("--admin: \(error)")
+  }
+}
