@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test lint format clean
+.PHONY: help setup build run test conformance lint format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -30,6 +30,10 @@ test: ## Install what tests need, build, test, lint
 	@scripts/timed "end-to-end tests" swift test --skip-build --no-parallel \
 	  --filter '^EndToEndTests\.'
 	@scripts/timed lint scripts/lint
+
+conformance: ## Write docs/conformance.md from the tables of behaviour
+	@swift build --build-tests
+	@EDGECACHE_WRITE_CONFORMANCE=1 swift test --skip-build --filter 'ConformanceTests'
 
 lint: ## Check the style of all Swift sources
 	@scripts/lint

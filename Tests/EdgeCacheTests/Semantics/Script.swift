@@ -49,7 +49,9 @@ struct History: Sendable, CustomTestStringConvertible {
     self.asks = asks
   }
 
-  var testDescription: String { "\(name) (RFC \(section))" }
+  var testDescription: String {
+    "\(name) (\(section.first?.isNumber == true ? "RFC " : "")\(section))"
+  }
 
   /// The same at a site whose operator chose otherwise.
   func with(_ change: (inout SitePolicy) -> Void) -> History {
