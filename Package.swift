@@ -25,7 +25,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
   ],
   targets: [
-    // The pure core: no socket, clock, thread or file. NIOCore is here for ByteBuffer alone.
+    // The pure core: no socket, clock, thread or file. NIOCore is here for ByteBuffer alone, and the
+    // other for reading Structured Fields.
     .target(
       name: "EdgeCache",
       dependencies: [
