@@ -66,30 +66,6 @@ public struct Transaction {
     case abortClient
   }
 
-  /// A request to be sent upstream.
-  public struct Forward: Sendable {
-    /// Which bytes are asked for.
-    public enum Part: Sendable {
-      /// All of them: the client's range is left out.
-      case whole
-      /// Those that the client asked for.
-      case clients
-      /// Those that are missing of what is stored, if that has not changed (RFC 9110 §13.1.5).
-      case missing(Range<Int>, of: StoredResponse)
-    }
-
-    public var group: UpstreamGroupID
-    /// True if the response may go into the store.
-    public var isForStore: Bool
-    /// The stored responses to be validated.
-    public var validates: [StoredResponse] = []
-    /// Which bytes are asked for.
-    public var part = Part.whole
-    /// True if the client's own preconditions go along: nothing is stored that they could be about
-    /// (RFC 9111 §4.3.2).
-    public var keepsConditions = false
-  }
-
   private enum State {
     case received
     case following(Flight, Flight.ReaderID)
@@ -234,9 +210,11 @@ public struct Transaction {
 
   private mutating func forward(_ reason: ForwardReason, _ now: Instant) {
     status = .forwarded(reason)
-    let plan = store.plan(
-      key, request: request.fields, stale: stale, terms: terms, now: now, wake: wake)
-    switch plan {
+    let outcome = store.plan(
+      key, request: request.fields, stale: stale,
+      terms: plan(stale).terms(isBackground: !hasClient, goesAlone: goesAlone), now: now,
+      wake: wake)
+    switch outcome {
     case .stored(let response):
       answer(response, .hit(ttl: response.freshness.ttl(now)))
     case .underWay: state = .answered
@@ -249,69 +227,13 @@ public struct Transaction {
       state = .leading(flight, reader)
       if !hasClient { flight.unsubscribe(reader) }
       flight.onResume(resume)
-      sendForward(forwardForStore(now), now)
+      sendForward(plan(stale).forward(store.variants(of: key), now: now), now)
     }
   }
 
-  /// With whom this request may share a flight.
-  private var terms: FlightTerms {
-    if !hasClient {
-      var terms = FlightTerms.shared
-      terms.isBackground = true
-      return terms
-    }
-    // What must be validated for each request cannot be shared, and who asks for a part gets what
-    // nobody else may want; nobody is made to wait for either.
-    if goesAlone || stale?.freshness.isNeverReusable == true || stale?.part != nil
-      || asksForPart(stale)
-    {
-      return .alone
-    }
-    var terms = FlightTerms.shared
-    if directives.noCache {
-      // What left before was asked for before.
-      terms.mayFollow = false
-      terms.takesStored = false
-    }
-    // Its answer may be 304, about what only this client has.
-    if stale == nil, request.isConditional { terms.mayBeFollowed = false }
-    return terms
-  }
-
-  /// True if the client's own range goes upstream.
-  private func asksForPart(_ stale: StoredResponse?) -> Bool {
-    (stale == nil || stale?.part != nil) && request.method == .get
-      && ByteServing.asksForOneRange(request.fields)
-  }
-
-  /// The request that a leader sends, after what is stored.
-  private func forwardForStore(_ now: Instant) -> Forward {
-    var forward = Forward(group: route.cached ?? route.passThrough, isForStore: true)
-    guard let stale else {
-      forward.part = asksForPart(nil) ? .clients : .whole
-      forward.keepsConditions = request.isConditional
-      if !request.isConditional, case .whole = forward.part {
-        // RFC 9111 §4.1: another variant may be what the origin would send.
-        forward.validates = store.variants(of: key).filter { $0.part == nil && $0.head.etag != nil }
-      }
-      return forward
-    }
-    guard let part = stale.part else {
-      if Validation.hasValidator(stale.head) { forward.validates = [stale] }
-      return forward
-    }
-    if asksForPart(stale) {
-      forward.part = .clients
-      // RFC 9111 §4.3.1: asked about only if it could answer the request.
-      if Delivery.isPossible(request, from: stale, part, now: now),
-        Validation.hasValidator(stale.head)
-      {
-        forward.validates = [stale]
-      }
-    } else if let missing = part.missing, stale.head.hasStrongETag {
-      forward.part = .missing(missing, of: stale)
-    }
-    return forward
+  /// How the request goes upstream while this is stored for it.
+  private func plan(_ stale: StoredResponse?) -> ForwardPlan {
+    ForwardPlan(request: request, directives: directives, route: route, stale: stale)
   }
 
   private mutating func pass(
@@ -569,7 +491,7 @@ public struct Transaction {
   ) {
     let decision = Storability.decide(
       request: request, requestDirectives: directives, response: head, policy: policy,
-      asksForPart: asksForPart(stale), isHashedURL: isHashedURL, requestTime: requestTime,
+      asksForPart: plan(stale).asksForPart, isHashedURL: isHashedURL, requestTime: requestTime,
       responseTime: now)
     let length: Int? =
       switch head.framing {

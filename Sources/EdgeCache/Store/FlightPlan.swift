@@ -1,0 +1,63 @@
+// What the store is asked for and what it answers, as values.
+
+/// What was done by a purge or an invalidation.
+public struct Removal: Sendable, Hashable {
+  /// Sequence number of the purge.
+  public var sequence: UInt64
+  /// Number of stored responses removed.
+  public var count: Int
+  /// Bytes that they took.
+  public var bytes: Int
+
+  /// A removal from its parts.
+  public init(sequence: UInt64, count: Int = 0, bytes: Int = 0) {
+    self.sequence = sequence
+    self.count = count
+    self.bytes = bytes
+  }
+}
+
+/// What a request that cannot be answered from the store does next.
+public enum FlightPlan: Sendable {
+  /// A response came into the store in between.
+  case stored(StoredResponse)
+  /// Wait for a request that is on its way; `stale` is what is stored for this one.
+  case follow(Flight, Flight.ReaderID, stale: StoredResponse?)
+  /// Go upstream, for yourself and all that follow; `stale` may be validated.
+  case lead(Flight, Flight.ReaderID, stale: StoredResponse?)
+  /// Somebody else is on the way already, and that was all that was wanted.
+  case underWay
+}
+
+/// How a request may share a flight.
+public struct FlightTerms: Sendable, Hashable {
+  /// It may wait for a flight that has left.
+  public var mayFollow = true
+  /// Others may wait for its flight.
+  public var mayBeFollowed = true
+  /// A response that came into the store in between will do.
+  public var takesStored = true
+  /// It is nobody's request: one flight for the key, whoever leads it, is enough.
+  public var isBackground = false
+
+  /// The terms of a request that shares whatever can be shared.
+  public static let shared = FlightTerms()
+
+  /// The terms of a request that neither waits for others nor is waited for.
+  public static let alone: FlightTerms = {
+    var terms = FlightTerms()
+    terms.mayFollow = false
+    terms.mayBeFollowed = false
+    return terms
+  }()
+}
+
+/// A snapshot of the store's counters.
+public struct StoreStatistics: Sendable, Hashable {
+  public var responses = 0
+  public var bytes = 0
+  public var reservedBytes = 0
+  public var capacity = 0
+  public var evictions: UInt64 = 0
+  public var flights = 0
+}
