@@ -84,6 +84,8 @@ public enum Storability {
       part = sent
     }
     if status < 200 || status == 304 { return .failure(.status) }
+    // It is about the range of this request, and the key does not tell ranges apart.
+    if status == 416, request.fields.contains(.range) { return .failure(.partial) }
 
     let directives = ResponseDirectives(response.fields, policy: policy)
     let control = directives.control

@@ -157,6 +157,12 @@ extension Histories {
         "GET /↵Range: bytes=0-4", "206↵ETag: \"a\"↵Content-Range: bytes 0-4/10↵↵01234",
         is: "!stored status=206 content-range:bytes_0-4/10")),
     History(
+      "416 with a lifetime is about that range alone", "9110 §15.5.17",
+      ask(
+        "GET /↵Range: bytes=90-", "416↵Content-Range: bytes */10↵Cache-Control: max-age=60",
+        is: "!stored status=416"),
+      ask("GET /", "200↵\(m)", is: "fwd=uri-miss stored status=200")),
+    History(
       "416 from the origin", "9110 §15.5.17",
       ask("GET /↵Range: bytes=90-", "416↵Content-Range: bytes */10", is: "!stored status=416")),
   ]
