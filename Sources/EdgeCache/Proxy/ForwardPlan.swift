@@ -72,8 +72,11 @@ struct ForwardPlan {
       forward.part = asksForPart ? .clients : .whole
       forward.keepsConditions = request.isConditional
       if !request.isConditional, !asksForPart {
-        // RFC 9111 §4.1: another variant may be what the origin would send.
-        forward.validates = variants().filter { $0.part == nil && $0.head.etag != nil }
+        // RFC 9111 §4.1: another variant may be what the origin would send. Not one in another
+        // content coding: many origins give all codings of a content one tag.
+        forward.validates = variants().filter {
+          $0.part == nil && $0.head.etag != nil && $0.selector.agreesOnCoding(request.fields)
+        }
       }
       return forward
     }

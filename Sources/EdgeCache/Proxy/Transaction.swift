@@ -400,7 +400,9 @@ public struct Transaction {
       if head.status != 200, head.status < 500 { return askAgain(without: [stored], now) }
     }
     if let candidates = lastForward?.validates, !candidates.isEmpty {
-      switch Validation.judge(head, candidates: candidates, context(now)) {
+      switch Validation.judge(
+        head, candidates: candidates, areOtherVariants: stale == nil, context(now))
+      {
       case .freshened(let chosen, let response):
         return freshened(chosen, response, flight, reader, head.status, now)
       case .confirmed(let chosen, let response, let refusal):

@@ -37,14 +37,16 @@ public enum Validation {
     head.etag != nil || head.fields.contains(.lastModified)
   }
 
-  /// Judges the answer to a validation of `candidates`. O(bytes).
+  /// Judges the answer to a validation of `candidates`: of the one that the request selects, or of
+  /// variants that it does not. O(bytes).
   public static func judge(
-    _ response: ResponseHead, candidates: [StoredResponse], _ context: ValidationContext
+    _ response: ResponseHead, candidates: [StoredResponse], areOtherVariants: Bool = false,
+    _ context: ValidationContext
   ) -> ValidationOutcome {
     guard response.status == 304 else { return .replaced }
-    guard let chosen = select(response.fields, candidates, now: context.responseTime) else {
-      return .mismatch
-    }
+    let chosen = select(
+      response.fields, candidates, isStrict: areOtherVariants, now: context.responseTime)
+    guard let chosen else { return .mismatch }
     return freshen(chosen, by: response, context)
   }
 
@@ -90,11 +92,11 @@ public enum Validation {
   /// else the only one that was asked about.
   ///
   /// Where §4.3.4 wants a strong entity tag to be that of the stored response, one that differs in
-  /// its weakness alone is taken too: origins that compress weaken the tag of a 200 and leave it
+  /// its weakness alone is taken too, unless `isStrict`: origins that compress weaken the tag of a 200 and leave it
   /// strong in the 304, and only the tags that were sent can be meant. A date alone must be the
   /// same: an origin that went back to an older file answers `If-Modified-Since` with 304.
   private static func select(
-    _ update: FieldSection, _ candidates: [StoredResponse], now: Instant
+    _ update: FieldSection, _ candidates: [StoredResponse], isStrict: Bool, now: Instant
   ) -> StoredResponse? {
     let bytes = update.bytes.readableBytesUInt8Span
     if let etag = update.first(.etag) {
@@ -106,9 +108,14 @@ public enum Validation {
         let stored = candidate.head.fields
         return equal(bytes, etag.range, stored.bytes.readableBytesUInt8Span, own.range)
       }
-      return candidates.first { matches($0, EntityTag.stronglyEqual) }
-        ?? candidates.first { matches($0, EntityTag.weaklyEqual) }
+      if let same = candidates.first(where: { matches($0, EntityTag.stronglyEqual) }) {
+        return same
+      }
+      if isStrict, !EntityTag.isWeak(bytes, etag.range) { return nil }
+      return candidates.first { matches($0, EntityTag.weaklyEqual) }
     }
+    // A date, or nothing, does not tell variants apart.
+    if isStrict { return nil }
     if let range = update.first(.lastModified),
       let modified = HTTPDate.parse(bytes.extracting(range.range), now: now)
     {

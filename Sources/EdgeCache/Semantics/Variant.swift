@@ -20,6 +20,14 @@ public struct VariantSelector: Sendable, Hashable {
     return true
   }
 
+  /// True if the content coding plays no part, or the request accepts the same ones.
+  func agreesOnCoding(_ request: FieldSection) -> Bool {
+    for index in names.indices where names[index].span.equalsIgnoringCase("accept-encoding") {
+      return Self.value(of: names[index], in: request) == values[index]
+    }
+    return true
+  }
+
   /// The selector with these names for another request.
   public func reselected(for request: FieldSection) -> VariantSelector {
     VariantSelector(names: names, values: names.map { Self.value(of: $0, in: request) })

@@ -21,6 +21,22 @@ extension Histories {
       ask("GET /↵A: 3", "304↵\(m)↵Vary: A↵ETag: \"a\"", is: "content=one"),
       ask("GET /↵A: 4", "304↵\(m)↵Vary: A↵ETag: \"b\"", is: "content=two")),
     History(
+      "a variant in another coding is not asked about", "9111 §4.3.1",
+      ask(
+        "GET /↵Accept-Encoding: gzip", "200↵\(m)↵Vary: Accept-Encoding↵ETag: W/\"a\"↵↵gz",
+        is: "stored"),
+      ask(
+        "GET /", "200↵\(m)↵Vary: Accept-Encoding↵ETag: \"a\"↵↵plain",
+        is: "fwd=vary-miss !>if-none-match content=plain"),
+      ask("GET /↵Accept-Encoding: gzip", is: "hit content=gz"),
+      ask("GET /", is: "hit content=plain")),
+    History(
+      "a strong tag does not name a variant with the weak one", "9111 §4.3.4",
+      ask("GET /↵A: 1", "200↵\(m)↵Vary: A↵ETag: W/\"a\"↵↵one", is: "stored"),
+      ask(
+        "GET /↵A: 2", "304↵ETag: \"a\"", "200↵\(m)↵Vary: A↵ETag: \"a\"↵↵two",
+        is: "asked=2 content=two")),
+    History(
       "none of them it is", "9111 §4.3.4",
       ask("GET /↵A: 1", "200↵\(m)↵Vary: A↵ETag: \"a\"↵↵one", is: "stored"),
       ask(
