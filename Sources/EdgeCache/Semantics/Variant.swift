@@ -22,11 +22,11 @@ public struct VariantSelector: Sendable, Hashable {
 
   /// True if the content coding plays no part, or the request accepts the same ones.
   func agreesOnCoding(_ request: FieldSection) -> Bool {
-    for index in names.indices where names[index].span.equalsIgnoringCase("accept-encoding") {
-      return Self.value(of: names[index], in: request) == values[index]
-    }
-    return true
+    guard let index = names.firstIndex(of: Self.acceptEncoding) else { return true }
+    return Self.value(of: names[index], in: request) == values[index]
   }
+
+  private static let acceptEncoding = Array("accept-encoding".utf8)
 
   /// The selector with these names for another request.
   public func reselected(for request: FieldSection) -> VariantSelector {
