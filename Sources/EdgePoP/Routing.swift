@@ -13,7 +13,8 @@ struct Upstream: Sendable {
 
 /// Which upstreams a request goes to.
 struct Routing: Sendable {
-  private struct Site: Sendable {
+  /// A class, so that a request that looks one up copies a reference and not all that is in it.
+  private final class Site: Sendable {
     let origin: UpstreamGroupID
     let api: UpstreamGroupID
     /// Longest prefix first.
@@ -23,9 +24,26 @@ struct Routing: Sendable {
     let index: Int
     let policy: SitePolicy
     let ignoresRequestDirectives: Bool
+    private let hasQueryRules: Bool
+
+    init(
+      origin: UpstreamGroupID, api: UpstreamGroupID,
+      routes: [(prefix: [UInt8], target: FleetConfiguration.RouteTarget)], index: Int,
+      _ site: FleetConfiguration.Site, fleet: String
+    ) {
+      self.origin = origin
+      self.api = api
+      self.routes = routes
+      self.index = index
+      passThroughTo = site.passThroughTo
+      name = site.name
+      policy = SitePolicy(site.caching, fleet: fleet)
+      ignoresRequestDirectives = site.caching.requestDirectives == .ignore
+      hasQueryRules = !policy.query.isIdentity
+    }
 
     func route(_ key: inout CacheKey, secret: HashSecret) -> RequestRoute {
-      if !policy.query.isIdentity { key = key.applying(policy.query, secret: secret) }
+      if hasQueryRules { key = key.applying(policy.query, secret: secret) }
       return route(key)
     }
 
@@ -72,10 +90,8 @@ struct Routing: Sendable {
       sites.append(
         Site(
           origin: addGroup([site.origin]), api: api,
-          routes: routes.map { (Array($0.prefix.utf8), $0.target) },
-          passThroughTo: site.passThroughTo, name: site.name, index: sites.count,
-          policy: SitePolicy(site.caching, fleet: configuration.fleet),
-          ignoresRequestDirectives: site.caching.requestDirectives == .ignore))
+          routes: routes.map { (Array($0.prefix.utf8), $0.target) }, index: sites.count, site,
+          fleet: configuration.fleet))
       for host in site.hosts {
         switch host {
         case .exact(let name): exact[Array(name.utf8)] = sites.count - 1
