@@ -86,6 +86,8 @@ struct CachingTests {
       let refused = try await pop.get("/", "CDN-Loop: other, edgecache; x=1")
       #expect(refused.status == 508)
       #expect(refused.cacheStatus.contains("detail=loop"))
+      let hidden = try await pop.get("/", "CDN-Loop: \"x, EdgeCache")
+      #expect(hidden.status == 508, "a quote that is never closed hides nothing")
       #expect(try await pop.get("/", "CDN-Loop: other").status == 200)
       #expect(origin.requests.count == 1)
     }

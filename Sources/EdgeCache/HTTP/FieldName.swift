@@ -88,7 +88,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   /// True for fields whose value is a list of tokens, without quoted strings.
   var isTokenList: Bool {
     switch self {
-    case .connection, .vary, .upgrade, .trailer: true
+    case .connection, .vary, .upgrade, .trailer, .cdnLoop: true
     default: false
     }
   }

@@ -40,11 +40,12 @@ struct ForwardPlan {
     var terms = FlightTerms.shared
     if isBackground {
       terms.isBackground = true
+      terms.mayBeFollowed = stale?.part == nil
       return terms
     }
     // What must be validated for each request cannot be shared, and who asks for a part gets what
     // nobody else may want; nobody is made to wait for either.
-    if goesAlone || stale?.freshness.isNeverReusable == true || stale?.part != nil || asksForPart {
+    if goesAlone || stale?.freshness.isNeverReusable == true || asksForPart {
       return .alone
     }
     if directives.noCache {
@@ -65,7 +66,7 @@ struct ForwardPlan {
 
   /// The request that a leader sends; `variants` are all that is stored under the key.
   func forward(
-    _ variants: @autoclosure () -> [StoredResponse], now: Instant
+    _ variants: @autoclosure () -> [StoredResponse], largest: Int, now: Instant
   ) -> Transaction.Forward {
     var forward = Transaction.Forward(group: route.cached ?? route.passThrough, isForStore: true)
     guard let stale else {
@@ -92,7 +93,9 @@ struct ForwardPlan {
       {
         forward.validates = [stale]
       }
-    } else if let missing = part.missing, stale.head.hasStrongETag {
+    } else if let missing = part.missing, stale.head.hasStrongETag,
+      part.completeLength <= largest
+    {
       forward.part = .missing(missing, of: stale)
     }
     return forward

@@ -227,7 +227,9 @@ public struct Transaction {
       state = .leading(flight, reader)
       if !hasClient { flight.unsubscribe(reader) }
       flight.onResume(resume)
-      sendForward(plan(stale).forward(store.variants(of: key), now: now), now)
+      sendForward(
+        plan(stale).forward(
+          store.variants(of: key), largest: store.limits.largestResponse, now: now), now)
     }
   }
 
@@ -310,6 +312,7 @@ public struct Transaction {
     case .stored(let response):
       flight.unsubscribe(reader)
       guard response.selector.matches(request.fields) else { return forwardAgain(now) }
+      guard canAnswer(response, now) else { return forwardAlone(now) }
       status.ttl = response.freshness.ttl(now)
       answer(response, status)
     case .goAlone:
@@ -332,7 +335,7 @@ public struct Transaction {
       flight.unsubscribe(reader)
       return forwardAgain(now)
     }
-    if !isLeader, !head.freshness.isFresh(now) {
+    if !isLeader, !head.freshness.isFresh(now) || !store.isCurrent(flight, head) {
       flight.unsubscribe(reader)
       return forwardAlone(now)
     }
@@ -403,6 +406,9 @@ public struct Transaction {
       switch Validation.judge(
         head, candidates: candidates, areOtherVariants: stale == nil, context(now))
       {
+      case .freshened(_, let response) where !canAnswer(response, now),
+        .confirmed(_, let response, _) where !canAnswer(response, now):
+        return askAgain(without: [], now)
       case .freshened(let chosen, let response):
         return freshened(chosen, response, flight, reader, head.status, now)
       case .confirmed(let chosen, let response, let refusal):
@@ -450,7 +456,7 @@ public struct Transaction {
     else { return askAgain(without: [stored], now) }
     let flightHead = FlightHead(
       head: response.head, freshness: response.freshness, selector: response.selector,
-      contentLength: part.completeLength)
+      contentLength: head.contentLength == nil ? nil : part.completeLength)
     fill = Fill(expectedLength: part.completeLength)
     if !hasClient { state = .answered }
     upstream = .filling(flight, flightHead)
@@ -467,8 +473,14 @@ public struct Transaction {
   /// (RFC 9111 §4.2.4), and was neither purged nor invalidated while it was asked for.
   private func mayStandIn(_ stale: StoredResponse, _ flight: Flight, _ now: Instant) -> Bool {
     !directives.noCache && stale.freshness.mayServeStaleOnError(now)
-      && (stale.part.map { Delivery.isPossible(request, from: stale, $0, now: now) } ?? true)
+      && canAnswer(stale, now)
       && store.isUntouched(flight, stale)
+  }
+
+  /// True unless only a part of it is there, and more is asked for (RFC 9111 §3.3).
+  private func canAnswer(_ response: StoredResponse, _ now: Instant) -> Bool {
+    guard hasClient, let part = response.part else { return true }
+    return Delivery.isPossible(request, from: response, part, now: now)
   }
 
   private mutating func freshened(
@@ -493,7 +505,8 @@ public struct Transaction {
   ) {
     let decision = Storability.decide(
       request: request, requestDirectives: directives, response: head, policy: policy,
-      asksForPart: plan(stale).asksForPart, isHashedURL: isHashedURL, requestTime: requestTime,
+      asksForPart: plan(stale).asksForPart && !request.fields.contains(.ifRange),
+      isHashedURL: isHashedURL, requestTime: requestTime,
       responseTime: now)
     let length: Int? =
       switch head.framing {
@@ -511,7 +524,7 @@ public struct Transaction {
       if !accepted.withheld.isEmpty {
         flightHead.leadersHead = StoredHead(head, withheld: stripped, now: now)
       }
-      fill = Fill(expectedLength: length)
+      fill = Fill(expectedLength: accepted.part?.range.count ?? length)
       if !hasClient { state = .answered }
       upstream = .filling(flight, flightHead)
       status.isStored = true
@@ -529,6 +542,7 @@ public struct Transaction {
     // Neither does what only this client has.
     let isLasting =
       refusal != .authorization && refusal != .partial && head.status < 500 && head.status != 304
+      && head.status != 206
     if isLasting, let stale { store.remove(stale) }
     leaveFlight(flight, reader, hitForMiss: isLasting, now)
     flight.scatter(refusal)
@@ -597,10 +611,11 @@ public struct Transaction {
     upstream = .idle
     switch side {
     case .filling(let flight, let head):
-      if let remainder {
+      // Only behind what really was missing; else the flight is found to be incomplete.
+      if let remainder, flight.received + remainder.content.count == remainder.completeLength {
         append(remainder.content, to: flight)
-        self.remainder = nil
       }
+      remainder = nil
       let refusal = store.complete(
         flight, head: head, replacing: stale, fill: &fill, isHashedURL: isHashedURL, now: now)
       actions.append(.countStored(refusal))

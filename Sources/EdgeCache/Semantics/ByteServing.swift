@@ -113,7 +113,7 @@ public enum ByteServing {
     var runs: [(range: Range<Int>, place: Int)] = []
     for index in order {
       let range = ranges[index]
-      guard let last = runs.last, range.lowerBound < last.range.upperBound + gap else {
+      guard let last = runs.last, range.lowerBound - last.range.upperBound < gap else {
         runs.append((range, index))
         continue
       }

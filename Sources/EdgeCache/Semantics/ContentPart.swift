@@ -7,6 +7,9 @@ public struct ContentPart: Sendable, Hashable {
   /// The length of the whole content.
   public var completeLength: Int
 
+  /// Longest content that is believed, in bytes, so that sums of offsets stay numbers.
+  private static let longest = 1 << 53
+
   /// True if nothing is missing.
   public var isComplete: Bool { range.count == completeLength }
   /// True if it begins where the content does.
@@ -41,7 +44,7 @@ public struct ContentPart: Sendable, Hashable {
       let first = bytes.decimal((value.lowerBound + 6)..<dash),
       let last = bytes.decimal((dash + 1)..<slash),
       let length = bytes.decimal((slash + 1)..<value.upperBound),
-      first <= last, last < length
+      first <= last, last < length, length <= Self.longest
     else { return nil }
     self.init(range: first..<(last + 1), completeLength: length)
     if let sent = response.contentLength, sent != range.count { return nil }

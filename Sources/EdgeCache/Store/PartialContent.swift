@@ -10,6 +10,7 @@ enum PartialContent {
     _ stored: StoredResponse, _ head: FlightHead, _ content: Content, limits: StoreLimits
   ) -> (Content, ContentPart?)? {
     guard let old = stored.part, let new = head.part, let joined = old.joined(with: new),
+      content.count == new.range.count, stored.content.count == old.range.count,
       joined.range.count <= limits.largestResponse,
       let tag = stored.head.etag, let other = head.head.etag
     else { return nil }

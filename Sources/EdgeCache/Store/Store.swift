@@ -91,7 +91,8 @@ public final class Store: Sendable {
   ) -> StoredResponse? {
     guard let other = variances.equivalent(of: key, secret: secret), other != key,
       case .selected(let response) = find(other, request: request, touches: touches),
-      response.variance == variances.variance(of: key, secret: secret)
+      let variance = response.variance,
+      VarianceIndex.areEquivalent(key, response.key, variance)
     else { return nil }
     return response
   }
@@ -142,7 +143,9 @@ public final class Store: Sendable {
       }
       let isSolo = state.hitForMiss.contains(key, now: now)
       let flights = (state.flights[key.hash] ?? []).filter {
-        $0.key == key && !purges.isPurged(key, groups: $0.groups, since: $0.sequence)
+        $0.key == key
+          && ($0.sequence == purges.head
+            || !purges.isPurged(key, groups: $0.groups, since: $0.sequence))
       }
       if terms.isBackground, !flights.isEmpty || present == nil { return .underWay }
       if terms.mayFollow, !isSolo {
@@ -180,6 +183,13 @@ public final class Store: Sendable {
   public func isUntouched(_ flight: Flight, _ stale: StoredResponse) -> Bool {
     flight.refusal == nil
       && !purges.isPurged(flight.key, groups: stale.groups, since: flight.sequence)
+  }
+
+  /// True if no purge has come since the flight left that covers the response which it brings.
+  func isCurrent(_ flight: Flight, _ head: FlightHead) -> Bool {
+    flight.sequence == purges.head
+      || !purges.isPurged(
+        flight.key, groups: CacheGroup.names(head.head.fields), since: flight.sequence)
   }
 
   /// Adds content to a flight and keeps it within the budget. O(chunk).
@@ -272,6 +282,17 @@ public final class Store: Sendable {
       if purges.isPurged(response.key, groups: response.groups, since: flight.sequence) {
         return .purged
       }
+      // A part that comes late does not take the place of the whole.
+      if response.part != nil,
+        state.memory.find(
+          response.key, purges: purges, touches: false,
+          where: {
+            $0.part == nil && $0.key.scheme == response.key.scheme
+              && $0.selector == response.selector && $0.freshness.isFresh(now)
+          }) != nil
+      {
+        return .partial
+      }
       // Taken out first: what is replaced makes room for what replaces it.
       _ = state.memory.removeAll(response.key) {
         $0 === stale || ($0.key.scheme == response.key.scheme && $0.selector == response.selector)
@@ -282,7 +303,8 @@ public final class Store: Sendable {
       guard state.memory.reserve(cost) else { return .full }
       state.memory.insert(response, cost: cost, stamp: flight.sequence)
       state.hitForMiss.clear(flight.key)
-      variances.note(response, secret: secret)
+      // A purge that came meanwhile may have been of a URL that this one would stand for.
+      if flight.sequence == purges.head { variances.note(response, secret: secret) }
       return nil
     }
   }
@@ -383,8 +405,10 @@ public final class Store: Sendable {
   ///
   /// Not a purge: a sequence number for each POST would make every hit consult the purge index.
   public func invalidate(_ key: CacheKey) {
-    if let other = variances.equivalent(of: key, secret: secret), other != key {
-      remove(other)
+    if variances.isInUse {
+      // What is on its way under a URL that is as good is told by a number.
+      _ = purges.append(.url(key))
+      if let other = variances.equivalent(of: key, secret: secret), other != key { remove(other) }
     }
     for group in remove(key) { _ = purge(.group(CacheGroup(group, at: key))) }
   }

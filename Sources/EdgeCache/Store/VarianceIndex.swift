@@ -63,16 +63,29 @@ final class VarianceIndex: Sendable {
     _ key: CacheKey, _ variance: SearchVariance, secret: HashSecret
   ) -> KeyHash {
     let split = split(key)
-    let query = split < key.bytes.count ? Array(key.bytes[(split + 1)...]) : []
     return hash(
-      key, key.bytes[..<split] + [ASCII.question] + variance.canonicalQuery(query.span),
+      key, key.bytes[..<split] + [ASCII.question] + variance.canonicalQuery(query(key).span),
       secret: secret)
   }
 
-  /// Scheme and port are part of it: they are part of the key.
+  /// Scheme and port are left out, as of the identity: a purge of a URL takes them all.
   private static func hash(_ key: CacheKey, _ bytes: [UInt8], secret: HashSecret) -> KeyHash {
-    let scheme = UInt64(key.scheme.port) << 1 | (key.scheme.isSecure ? 1 : 0)
-    return SipHash.hash(
-      bytes.span, prefix: scheme << 32 | UInt64(key.hostCount), secret: secret)
+    SipHash.hash(bytes.span, prefix: UInt64(key.hostCount), secret: secret)
   }
+
+  /// True if two URLs are the same but for what `variance` says does not matter.
+  static func areEquivalent(_ one: CacheKey, _ other: CacheKey, _ variance: SearchVariance) -> Bool
+  {
+    one.scheme == other.scheme && one.hostCount == other.hostCount
+      && one.bytes[..<split(one)] == other.bytes[..<split(other)]
+      && variance.canonicalQuery(query(one).span) == variance.canonicalQuery(query(other).span)
+  }
+
+  private static func query(_ key: CacheKey) -> [UInt8] {
+    let split = split(key)
+    return split < key.bytes.count ? Array(key.bytes[(split + 1)...]) : []
+  }
+
+  /// True once any response had the field.
+  var isInUse: Bool { isUsed.load(ordering: .acquiring) }
 }

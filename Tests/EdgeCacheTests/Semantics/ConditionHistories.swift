@@ -182,7 +182,7 @@ extension Histories {
       "a range of nothing stored", "9111 §3.3",
       ask(
         "GET /↵Range: bytes=0-1↵If-Range: \"a\"", "206↵Content-Range: bytes 0-1/9↵↵co",
-        is: ">range:bytes=0-1 >if-range:\"a\" status=206 detail=no-freshness content=co"),
+        is: ">range:bytes=0-1 >if-range:\"a\" status=206 detail=partial content=co"),
       ask("GET /", is: "fwd=uri-miss")),
     History(
       "a range of what is stale", "9111 §4.3.1",

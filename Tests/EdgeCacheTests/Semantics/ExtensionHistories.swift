@@ -164,6 +164,12 @@ extension Histories {
       ask("GET /a?x=1", "200↵\(m)↵No-Vary-Search: params", is: "stored"),
       ask("GET /a?x=2", is: "hit"), ask("GET /b?x=2", is: "!hit")),
     History(
+      "what an earlier variance said", "No-Vary-Search",
+      ask("GET /a?a=1&q=x", "200↵\(m)↵No-Vary-Search: params=(\"q\")", is: "stored"),
+      ask(
+        60, "GET /a?a=1&q=x", "200↵\(m)↵No-Vary-Search: params=(\"utm\")", is: "fwd=stale stored"),
+      ask(60, "GET /a?a=1", is: "fwd=uri-miss")),
+    History(
       "stale is not used for another URL", "No-Vary-Search",
       ask("GET /a?x=1", "200↵\(m)↵No-Vary-Search: params", is: "stored"),
       ask(60, "GET /a?x=2", "200↵\(m)↵↵two", is: "fwd=uri-miss content=two")),

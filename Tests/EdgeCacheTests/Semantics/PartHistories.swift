@@ -157,6 +157,41 @@ extension Histories {
         "GET /↵Range: bytes=0-4", "206↵ETag: \"a\"↵Content-Range: bytes 0-4/10↵↵01234",
         is: "!stored status=206 content-range:bytes_0-4/10")),
     History(
+      "a part that turns out shorter than it says", "9111 §3.3",
+      ask(
+        "GET /↵Range: bytes=0-4",
+        "206↵\(m)↵Content-Range: bytes 0-4/5↵Transfer-Encoding: chunked↵↵012", is: "broken"),
+      ask("GET /", "200↵\(m)↵↵01234", is: "fwd=uri-miss content=01234")),
+    History(
+      "a beginning that turns out shorter than it says", "9111 §3.4",
+      first("-5", "5-9/10", "56789"),
+      ask(
+        "GET /", "206↵\(m)↵Content-Range: bytes 0-4/10↵Transfer-Encoding: chunked↵↵012",
+        is: "broken content=012")),
+    History(
+      "a rest without Content-Length", "9111 §3.4", first("0-4", "0-4/10", "01234"),
+      ask(
+        "GET /", "206↵\(m)↵Content-Range: bytes 5-9/10↵Transfer-Encoding: chunked↵↵56789",
+        is: "status=200 content=0123456789"),
+      ask("GET /", is: "hit content=0123456789 content-length:10")),
+    History(
+      "a length beyond all bounds", "9110 §14.4",
+      ask(
+        "GET /↵Range: bytes=0-0",
+        "206↵\(m)↵Content-Range: bytes 0-0/9223372036854775807↵↵0", is: "!stored status=206")),
+    History(
+      "ranges at the end of numbers", "9110 §14.1.2", first("0-4", "0-4/9007199254740992", "01234"),
+      ask(
+        "GET /↵Range: bytes=9007199254740991-,9007199254740991-",
+        "206↵\(m)↵Content-Range: bytes 9007199254740991-9007199254740991/9007199254740992↵↵x",
+        is: "fwd=partial")),
+    History(
+      "a part to If-Range may lack fields and is not kept", "9110 §15.3.7",
+      ask(
+        "GET /↵Range: bytes=0-4↵If-Range: \"a\"", "206↵\(m)↵Content-Range: bytes 0-4/10↵↵01234",
+        is: "status=206 !stored content=01234"),
+      ask("GET /↵Range: bytes=0-4", is: "fwd=uri-miss")),
+    History(
       "416 with a lifetime is about that range alone", "9110 §15.5.17",
       ask(
         "GET /↵Range: bytes=90-", "416↵Cache-Control: max-age=60",
