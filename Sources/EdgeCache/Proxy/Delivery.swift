@@ -5,7 +5,7 @@ import NIOCore
 /// How a stored response answers a request.
 public struct Delivery: Sendable {
   /// Which answer it is.
-  public enum Kind: Sendable, Hashable {
+  public enum Kind: Sendable {
     /// Status and content as stored.
     case whole
     /// 206 with that part of the content.

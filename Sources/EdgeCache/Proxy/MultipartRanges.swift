@@ -3,8 +3,9 @@ import NIOCore
 // Several ranges in one response (RFC 9110 §14.6): a part for each, with a head that says which it
 // is.
 
-/// The frame of a `multipart/byteranges` response.
-public struct MultipartRanges: Sendable, Hashable {
+/// The frame of a `multipart/byteranges` response; a class, so that the plans of all other deliveries
+/// stay a few plain numbers.
+public final class MultipartRanges: Sendable {
   /// The runs of bytes, one a part.
   public let ranges: [Range<Int>]
   /// What separates the parts; made of the keyed hash, so that nobody can put it into content.
