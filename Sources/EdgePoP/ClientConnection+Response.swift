@@ -5,7 +5,10 @@ import NIOCore
 
 /// The response that is going out on a client connection.
 struct ResponseInProgress {
+  /// The request, where it is to be logged.
   var request: RequestHead?
+  /// True for the answer to HEAD.
+  var isToHead = false
   var closes = false
   var minorVersion: UInt8 = 1
   var started = Instant(milliseconds: 0)
@@ -19,8 +22,12 @@ struct ResponseInProgress {
 
   init() {}
 
-  init(request: RequestHead?, closes: Bool, minorVersion: UInt8, started: Instant) {
+  init(
+    request: RequestHead? = nil, isToHead: Bool = false, closes: Bool, minorVersion: UInt8,
+    started: Instant
+  ) {
     self.request = request
+    self.isToHead = isToHead
     self.closes = closes
     self.minorVersion = minorVersion
     self.started = started
@@ -33,12 +40,14 @@ extension ClientConnection {
 
   private func responseContext(_ key: CacheKey? = nil) -> ResponseContext {
     ResponseContext(
-      cacheName: loop.shared.cacheName, closes: response.closes,
-      minorVersion: response.minorVersion, key: key)
+      name: loop.shared.cacheName, closes: response.closes, minorVersion: response.minorVersion,
+      key: key)
   }
 
   private func write(_ buffer: ByteBuffer) {
     guard let context else { return }
+    hasQueued = true
+    isFlushDue = true
     context.write(wrapOutboundOut(buffer), promise: nil)
   }
 
@@ -58,6 +67,14 @@ extension ClientConnection {
     let delivery = Delivery(request: request, response: stored, now: now)
     let count = delivery.contentCount(stored)
     let copies = count <= Self.copiedContent
+    if let socket = directSocket() {
+      loop.scratch.clear()
+      ResponseWriter.stored(
+        stored, delivery, status, responseContext(key), now: now, to: &loop.scratch)
+      began(delivery.status(stored), status, .none)
+      response.contentBytes = count
+      return sendDirectly(stored, delivery, copies: copies, by: socket)
+    }
     var buffer = loop.allocator.buffer(
       capacity: stored.head.count + 192 + (copies ? count : 0))
     ResponseWriter.stored(stored, delivery, status, responseContext(key), now: now, to: &buffer)
@@ -68,6 +85,44 @@ extension ClientConnection {
     }
     write(buffer)
     if count > 0, !copies { delivery.forEachPiece(of: stored) { write($0) } }
+    finishResponse()
+  }
+
+  /// Sends the head in `loop.scratch` and the content of a delivery straight to the socket; what the
+  /// socket does not take goes on through the channel.
+  private func sendDirectly(
+    _ stored: StoredResponse, _ delivery: Delivery, copies: Bool, by socket: SocketWriter
+  ) {
+    let outcome: SocketWriter.Outcome
+    var total = loop.scratch.readableBytes
+    if copies {
+      delivery.forEachPiece(of: stored) { loop.scratch.writeImmutableBuffer($0) }
+      total = loop.scratch.readableBytes
+      outcome = socket.write(loop.scratch)
+    } else {
+      total += response.contentBytes
+      outcome = socket.write(loop.scratch, delivery, of: stored)
+    }
+    switch outcome {
+    case .took(total): break
+    case .took(var taken):
+      func rest(_ buffer: ByteBuffer, _ send: (ByteBuffer) -> Void) {
+        if taken >= buffer.readableBytes {
+          taken -= buffer.readableBytes
+          return
+        }
+        var buffer = buffer
+        buffer.moveReaderIndex(forwardBy: taken)
+        taken = 0
+        send(buffer)
+      }
+      rest(loop.scratch) { write(ByteBuffer(bytes: $0.readableBytesView)) }
+      if !copies { delivery.forEachPiece(of: stored) { rest($0, write) } }
+      flush()
+    case .failed:
+      account()
+      return close()
+    }
     finishResponse()
   }
 
@@ -142,7 +197,7 @@ extension ClientConnection {
     var buffer = loop.allocator.buffer(capacity: 512)
     ResponseWriter.error(
       code, reason: reason, response.status, responseContext(), allow: allow,
-      sendsContent: response.request?.method != .head, retryAfter: retryAfter, now: loop.now,
+      sendsContent: !response.isToHead, retryAfter: retryAfter, now: loop.now,
       to: &buffer)
     began(code, response.status, .none)
     write(buffer)

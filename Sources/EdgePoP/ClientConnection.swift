@@ -40,6 +40,12 @@ final class ClientConnection: ChannelDuplexHandler {
 
   /// The response that is going out.
   var response = ResponseInProgress()
+  /// True if bytes may still wait in the channel; what is written straight to the socket would
+  /// overtake them.
+  var hasQueued = false
+  /// True if something was written to the channel since it was flushed.
+  var isFlushDue = false
+  private var socket: SocketWriter?
   private var requests = 0
   private var timing: ConnectionTiming
 
@@ -52,7 +58,22 @@ final class ClientConnection: ChannelDuplexHandler {
   private static let clientLeft = 499
 
   /// True if what is written goes out at once.
-  var isWritable: Bool { context?.channel.isWritable ?? false }
+  var isWritable: Bool {
+    guard let context else { return false }
+    return !hasQueued || context.channel.isWritable
+  }
+
+  /// The socket, if this response may be written straight to it. One of several requests that came
+  /// together goes through the channel, which sends their responses in one call.
+  func directSocket() -> SocketWriter? {
+    guard let socket, let context, inbound.readableBytes == 0, !isFlushDue else { return nil }
+    if hasQueued {
+      let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
+      if waiting != 0 { return nil }
+      hasQueued = false
+    }
+    return socket
+  }
 
   /// True while content of the request that is being answered is still to come.
   var isReceivingContent: Bool { decoder != nil }
@@ -64,11 +85,13 @@ final class ClientConnection: ChannelDuplexHandler {
     if let address = context.remoteAddress?.ipAddress {
       identity = ClientIdentity(address: address, isSecure: false)
     }
+    socket = SocketWriter(context.channel)
     loop.add(self)
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
+    socket = nil
   }
 
   func read(context: ChannelHandlerContext) {
@@ -118,7 +141,7 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
-    context.flush()
+    flush()
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -128,7 +151,7 @@ final class ClientConnection: ChannelDuplexHandler {
     case .busy: exchange?.clientIsWritable()
     case .head:
       process()
-      context.flush()
+      flush()
     case .lingering, .closed: break
     }
   }
@@ -206,7 +229,7 @@ final class ClientConnection: ChannelDuplexHandler {
   private func readHead() -> Bool {
     do throws(MalformedMessage) {
       guard inbound.readableBytes > 0,
-        case .head(let head, let consumed) = try parser.parse(inbound)
+        case .head(var head, let consumed) = try parser.parse(inbound)
       else {
         if inputIsClosed {
           linger()
@@ -215,8 +238,14 @@ final class ClientConnection: ChannelDuplexHandler {
         }
         return false
       }
-      inbound.moveReaderIndex(forwardBy: consumed)
+      if consumed == inbound.readableBytes {
+        // Lets go of the memory that was read into, so that it is read into again.
+        inbound = ByteBuffer()
+      } else {
+        inbound.moveReaderIndex(forwardBy: consumed)
+      }
       accept(head)
+      parser.recycle(&head)
       return true
     } catch {
       loop.counters.malformed += 1
@@ -228,13 +257,14 @@ final class ClientConnection: ChannelDuplexHandler {
   private func accept(_ head: RequestHead) {
     requests += 1
     phase = .busy
-    decoder = head.hasContent ? ContentDecoder(head.framing) : nil
+    if head.hasContent { decoder = ContentDecoder(head.framing) }
     timing.requestBegan(hasContent: head.hasContent)
     let keepsAlive =
       head.keepsAlive && !loop.isDraining && !(inputIsClosed && inbound.readableBytes == 0)
       && requests < loop.limits.requestsPerConnection && !timing.isOld
     response = ResponseInProgress(
-      request: head, closes: !keepsAlive, minorVersion: head.minorVersion, started: loop.now)
+      request: loop.shared.accessLog == nil ? nil : head, isToHead: head.method == .head,
+      closes: !keepsAlive, minorVersion: head.minorVersion, started: loop.now)
 
     if head.method == .trace {
       return answer(405, "TRACE is not supported", allow: true)
@@ -244,12 +274,13 @@ final class ClientConnection: ChannelDuplexHandler {
     {
       return answer(200, "this cache is the last recipient", allow: true)
     }
-    if LoopDetection.hasPassed(head.fields, cacheName: loop.shared.cacheName) {
+    if LoopDetection.hasPassed(head.fields, cacheName: loop.shared.cacheName.bytes) {
       response.status.detail = .loop
       return answer(508, "the request has passed through this cache before")
     }
     let client = identity.asToldBy(head)
-    var key = CacheKey(head, isSecure: client.isSecure, secret: loop.store.secret)
+    var key = CacheKey(
+      head, isSecure: client.isSecure, secret: loop.store.secret, storage: &loop.keyStorage)
     guard let route = loop.shared.routing.route(&key, secret: loop.store.secret) else {
       response.status.detail = .unknownHost
       return answer(421, "no site has this host")
@@ -259,7 +290,9 @@ final class ClientConnection: ChannelDuplexHandler {
       request: head, key: key, directives: directives, route: route, store: loop.store,
       now: response.started)
     switch look {
-    case .answer(let stored, let status): return sendStored(stored, status, request: head)
+    case .answer(let stored, let status):
+      key.giveBack(to: &loop.keyStorage)
+      return sendStored(stored, status, request: head)
     case .answerAndValidate(let stored, let status):
       sendStored(stored, status, request: head)
       // It holds on to itself by what it waits for; nobody else waits for it.
@@ -310,8 +343,7 @@ final class ClientConnection: ChannelDuplexHandler {
 
   private func refuse(_ problem: MalformedMessage) {
     phase = .busy
-    response = ResponseInProgress(
-      request: nil, closes: true, minorVersion: 1, started: loop.now)
+    response = ResponseInProgress(closes: true, minorVersion: 1, started: loop.now)
     loop.shared.logger.debug("malformed request", metadata: ["reason": "\(problem.reason)"])
     answer(problem.status, "\(problem.reason)")
   }
@@ -363,10 +395,10 @@ final class ClientConnection: ChannelDuplexHandler {
 
   /// Breaks off a response so that the client can tell; `status` says why.
   func abort(_ status: CacheStatus) {
-    guard let context else { return }
+    guard context != nil else { return }
     response.status = status
     account()
-    context.flush()
+    flush()
     close()
   }
 
@@ -399,19 +431,21 @@ final class ClientConnection: ChannelDuplexHandler {
       // Between requests the response is the last one's.
       if case .busy = phase, response.hasBegun { return close() }
       phase = .busy
-      response = ResponseInProgress(
-        request: nil, closes: true, minorVersion: 1, started: loop.now)
+      response = ResponseInProgress(closes: true, minorVersion: 1, started: loop.now)
       answer(408, "the request did not come in time")
-      context.flush()
+      flush()
     }
   }
 
   /// Sends what was written.
   func flush() {
+    guard isFlushDue else { return }
+    isFlushDue = false
     context?.flush()
   }
 
-  private func account() {
+  /// Counts and logs the response, once.
+  func account() {
     if response.isAccounted { return }
     response.isAccounted = true
     loop.counters.count(response.status, statusCode: response.statusCode)
@@ -421,7 +455,7 @@ final class ClientConnection: ChannelDuplexHandler {
       client: identity.address, request: request, statusCode: response.statusCode,
       bytes: response.contentBytes, status: response.status, started: response.started,
       finished: loop.now)
-    log.append(entry.line(cacheName: loop.shared.cacheName))
+    log.append(entry.line(cacheName: loop.shared.cacheName.bytes))
   }
 
   /// From here on bytes go both ways.
@@ -440,7 +474,7 @@ final class ClientConnection: ChannelDuplexHandler {
   /// The upstream closed the tunnel.
   func endTunnel() {
     exchange = nil
-    context?.flush()
+    flush()
     linger()
   }
 }

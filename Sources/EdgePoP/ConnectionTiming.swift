@@ -37,24 +37,24 @@ struct ConnectionTiming {
   }
 
   /// True if the connection has lived for long enough.
-  var isOld: Bool { NIODeadline.now() - accepted > limits.connectionAge }
+  var isOld: Bool { NIODeadline.coarse() - accepted > limits.connectionAge }
 
   mutating func headBegan() {
-    if headSince == nil { headSince = .now() }
+    if headSince == nil { headSince = .coarse() }
   }
 
   mutating func requestBegan(hasContent: Bool) {
     headSince = nil
     hasServed = true
     guard hasContent else { return }
-    let now = NIODeadline.now()
+    let now = NIODeadline.coarse()
     contentSince = now
     lastContent = now
     contentBytes = 0
   }
 
   mutating func contentCame(_ count: Int) {
-    lastContent = .now()
+    lastContent = .coarse()
     contentBytes += count
   }
 
@@ -64,16 +64,16 @@ struct ConnectionTiming {
 
   mutating func requestEnded() {
     contentSince = nil
-    idleSince = .now()
+    idleSince = .coarse()
   }
 
   mutating func lingers() {
-    lingerSince = .now()
+    lingerSince = .coarse()
   }
 
   /// Something moved in a tunnel.
   mutating func moved() {
-    lastMove = .now()
+    lastMove = .coarse()
   }
 
   /// Judges the connection. `isReceiving` says that content is asked for and taken, `unsent` how

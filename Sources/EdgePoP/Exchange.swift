@@ -142,7 +142,7 @@ final class Exchange {
     upstream = connection
     var head = loop.allocator.buffer(capacity: request.fields.bytes.readableBytes + 256)
     let framing = ForwardedRequest.write(
-      request, forward, client: client, cacheName: loop.shared.cacheName,
+      request, forward, client: client, cacheName: loop.shared.cacheName.bytes,
       upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority, to: &head)
     connection.send(
       request, head, framing: framing, for: self,

@@ -6,16 +6,30 @@ import NIOSSL
 // What belongs to one event loop: pools, health, counters and its open connections. Touched on that
 // loop only, so none of it needs a lock.
 
-/// What all event loops share.
-struct PoPShared: Sendable {
+/// What all event loops share. A class, so that nothing in it is copied to be looked at.
+final class PoPShared: Sendable {
   let store: Store
   let routing: Routing
   let limits: ShellLimits
-  let cacheName: [UInt8]
+  let cacheName: CacheName
   let accessLog: AccessLog?
   let logger: Logger
   let tlsContext: NIOSSLContext?
   let loopCount: Int
+
+  init(
+    store: Store, routing: Routing, limits: ShellLimits, cacheName: CacheName,
+    accessLog: AccessLog?, logger: Logger, tlsContext: NIOSSLContext?, loopCount: Int
+  ) {
+    self.store = store
+    self.routing = routing
+    self.limits = limits
+    self.cacheName = cacheName
+    self.accessLog = accessLog
+    self.logger = logger
+    self.tlsContext = tlsContext
+    self.loopCount = loopCount
+  }
 }
 
 /// The state of one event loop.
@@ -23,9 +37,13 @@ final class LoopContext {
   let eventLoop: any EventLoop
   let shared: PoPShared
   let allocator = ByteBufferAllocator()
+  /// Where a hit's response is put together; empty between responses.
+  var scratch = ByteBufferAllocator().buffer(capacity: 16 << 10)
   var counters = Counters()
   var health: UpstreamHealth
   var pools: [ConnectionPool<UpstreamConnection, Exchange>]
+  /// Memory for the key of the next request.
+  var keyStorage: [UInt8] = []
   private(set) var isDraining = false
   private var clients: [ObjectIdentifier: ClientConnection] = [:]
   private var upstreams: [ObjectIdentifier: UpstreamConnection] = [:]
@@ -45,8 +63,8 @@ final class LoopContext {
   var store: Store { shared.store }
   var limits: ShellLimits { shared.limits }
 
-  /// The present moment.
-  var now: Instant { WallClock.now() }
+  /// The present moment, near enough for ages and lifetimes.
+  var now: Instant { WallClock.coarse() }
 
   // MARK: Connections
 

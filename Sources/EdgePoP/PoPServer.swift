@@ -118,7 +118,7 @@ public final class PoPServer: Service {
     let eventLoops = Array(group.makeIterator())
     let shared = PoPShared(
       store: store, routing: routing, limits: options.limits,
-      cacheName: Self.cacheName(options), accessLog: accessLog, logger: options.logger,
+      cacheName: CacheName(Self.cacheName(options)), accessLog: accessLog, logger: options.logger,
       tlsContext: usesTLS
         ? try NIOSSLContext(configuration: .makeClientConfiguration()) : nil,
       loopCount: eventLoops.count)
@@ -144,7 +144,7 @@ public final class PoPServer: Service {
       let service = AdminService(
         popID: options.pop.id, store: store,
         explainer: Explainer(
-          popID: options.pop.id, store: store, routing: routing, cacheName: shared.cacheName),
+          popID: options.pop.id, store: store, routing: routing, cacheName: shared.cacheName.bytes),
         token: options.adminToken, started: started,
         logger: options.logger,
         statistics: Self.statistics(

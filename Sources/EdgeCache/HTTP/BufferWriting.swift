@@ -1,18 +1,6 @@
 import NIOCore
 
 extension ByteBuffer {
-  /// Writes a number in decimal digits. O(digits).
-  mutating func writeDecimal(_ value: Int) {
-    if value < 0 {
-      writeInteger(ASCII.dash)
-      // Int.min has no positive counterpart; no caller comes near it.
-      writeDecimal(value == .min ? .max : -value)
-      return
-    }
-    if value >= 10 { writeDecimal(value / 10) }
-    writeInteger(ASCII.zero &+ UInt8(truncatingIfNeeded: value % 10))
-  }
-
   /// Writes a number in hexadecimal digits. O(digits).
   mutating func writeHexadecimal(_ value: Int) {
     if value >= 16 { writeHexadecimal(value >> 4) }

@@ -29,11 +29,8 @@ public enum ASCII {
 
 /// What a byte may be used for; one table lookup answers all of it.
 enum ByteClass {
-  static let token: UInt8 = 1
-  static let fieldValue: UInt8 = 2
-  static let target: UInt8 = 4
-  static let host: UInt8 = 8
-  static let digit: UInt8 = 16
+  static let fieldValue: UInt8 = 1
+  static let host: UInt8 = 2
 
   /// Class bits of each of the 256 bytes.
   static let table: [UInt8] = (0..<256).map { value in
@@ -41,13 +38,10 @@ enum ByteClass {
     var bits: UInt8 = 0
     let isDigit = byte >= 0x30 && byte <= 0x39
     let isAlpha = (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7A
-    if isDigit || isAlpha || "!#$%&'*+-.^_`|~".utf8.contains(byte) { bits |= token }
     if byte == ASCII.tab || (byte >= 0x20 && byte != 0x7F) { bits |= fieldValue }
-    if byte > 0x20 && byte < 0x7F && byte != ASCII.hash { bits |= target }
     // unreserved, pct-encoded and sub-delims of RFC 3986 §3.2.2, less the comma: a list of hosts is
     // never meant, and joining field lines must not be able to make one.
     if isDigit || isAlpha || "-._~%!$&'()*+;=".utf8.contains(byte) { bits |= host }
-    if isDigit { bits |= digit }
     return bits
   }
 }
@@ -72,8 +66,11 @@ extension UInt8 {
   }
 
   /// True for a character of an HTTP token (RFC 9110 §5.6.2).
+  @inlinable
   var isToken: Bool {
-    ByteClass.table[Int(self)] & ByteClass.token != 0
+    // A bit for each of the characters 0x00 to 0x3F, and 0x40 to 0x7F.
+    let set: UInt64 = self < 0x40 ? 0x03FF_6CFA_0000_0000 : 0x57FF_FFFF_C7FF_FFFE
+    return self < 0x80 && (set >> UInt64(self & 0x3F)) & 1 != 0
   }
 
   /// The value of a hexadecimal digit.

@@ -14,6 +14,10 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   case surrogateControl, surrogateKey, te, trailer
   case transferEncoding, upgrade, vary, via, xForwardedFor, xForwardedProto, http2Settings
 
+  /// The name's bit in a set of names.
+  @inline(__always)
+  var bit: UInt64 { 1 << UInt64(rawValue) }
+
   /// The name in lower case.
   public var lowercased: StaticString {
     switch self {
@@ -94,48 +98,46 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   }
 }
 
-/// Finds the known name of a field from a hash that the parser computes while it scans.
+/// Finds the known name of a field.
 enum FieldNameTable {
-  /// First value of the running hash; chosen so that no two known names share a slot.
-  static let seed: UInt64 = 0xCBF2_9CE4_8422_2326
-  static let slots = 4096
-
-  /// Adds one byte of a name, letters in either case, to the running hash.
-  @inline(__always)
-  static func mix(_ hash: UInt64, _ byte: UInt8) -> UInt64 {
-    (hash ^ UInt64(byte | 0x20)) &* 0x9E37_79B9_7F4A_7C15
-  }
+  /// Chosen so that no two known names share a slot.
+  private static let seed: UInt64 = 0xCBF2_9CE4_8422_2329
+  private static let slots = 4096
 
   @inline(__always)
-  static func slot(_ hash: UInt64) -> Int {
-    Int(truncatingIfNeeded: (hash ^ (hash >> 29)) >> 20) & (slots - 1)
+  private static func slot(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
+    let (first, last) = HeadScanner.fingerprint(bytes, range)
+    var hash = (first ^ seed) &* 0x9E37_79B9_7F4A_7C15
+    hash = (hash ^ (hash >> 32) ^ last ^ UInt64(truncatingIfNeeded: range.count))
+    hash = hash &* 0xD6E8_FEB8_6659_FD93
+    return Int(truncatingIfNeeded: hash >> 52)
   }
 
   private static let table: [UInt8] = {
+    invariant(FieldName.allCases.count <= UInt64.bitWidth, "more names than a set of them can hold")
     var table = [UInt8](repeating: 0, count: slots)
     for name in FieldName.allCases where name != .other {
-      let hash = name.lowercased.withUTF8Buffer { $0.reduce(seed, mix) }
-      invariant(table[slot(hash)] == 0, "two known field names share a slot: change the seed")
-      table[slot(hash)] = name.rawValue
+      let text = name.lowercased.withUTF8Buffer { Array($0) }
+      let slot = slot(text.span, 0..<text.count)
+      invariant(table[slot] == 0, "two known field names share a slot: change the seed")
+      table[slot] = name.rawValue
     }
     return table
   }()
 
-  /// The known name of the bytes in `range`, whose hash is `hash`. O(length).
+  /// The known name of the token in `range`. O(length).
   @inline(__always)
-  static func name(_ bytes: Span<UInt8>, _ range: Range<Int>, hash: UInt64) -> FieldName {
-    let candidate = table[slot(hash)]
+  static func name(_ bytes: Span<UInt8>, _ range: Range<Int>) -> FieldName {
+    let candidate = table[slot(bytes, range)]
     if candidate == 0 { return .other }
     guard let name = FieldName(rawValue: candidate),
-      bytes.extracting(range).equalsIgnoringCase(name.lowercased)
+      HeadScanner.isToken(bytes, range, named: name.lowercased)
     else { return .other }
     return name
   }
 
-  /// The known name of some bytes, for names that do not come from a parsed head. O(length).
+  /// The known name of some bytes. O(length).
   static func name(_ bytes: Span<UInt8>) -> FieldName {
-    var hash = seed
-    for index in 0..<bytes.count { hash = mix(hash, bytes[index]) }
-    return name(bytes, 0..<bytes.count, hash: hash)
+    name(bytes, 0..<bytes.count)
   }
 }

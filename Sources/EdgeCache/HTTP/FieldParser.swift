@@ -52,11 +52,7 @@ enum FieldParser {
       if first.isOptionalWhitespace { throw .lineFolding }
 
       let nameStart = index
-      var hash = FieldNameTable.seed
-      while index < end, bytes[index].isToken {
-        hash = FieldNameTable.mix(hash, bytes[index])
-        index &+= 1
-      }
+      index = HeadScanner.endOfToken(bytes, from: index)
       let nameEnd = index
       if allowsSpaceBeforeColon {
         while index < end, bytes[index].isOptionalWhitespace { index &+= 1 }
@@ -71,9 +67,7 @@ enum FieldParser {
 
       while index < end, bytes[index].isOptionalWhitespace { index &+= 1 }
       let valueStart = index
-      while index < end, ByteClass.table[Int(bytes[index])] & ByteClass.fieldValue != 0 {
-        index &+= 1
-      }
+      index = HeadScanner.endOfFieldValue(bytes, from: index)
       if index &- nameStart > limits.fieldLine { throw .fieldTooLong }
       guard index &+ 1 < end else {
         if index < end, bytes[index] != ASCII.carriageReturn {
@@ -91,7 +85,7 @@ enum FieldParser {
       if fields.count == limits.fields { throw .tooManyFields }
       fields.append(
         Field(
-          name: FieldNameTable.name(bytes, nameStart..<nameEnd, hash: hash),
+          name: FieldNameTable.name(bytes, nameStart..<nameEnd),
           nameRange: ByteRange(offset: nameStart, count: nameEnd &- nameStart),
           value: ByteRange(offset: valueStart, count: valueEnd &- valueStart)))
       index &+= 2

@@ -70,10 +70,18 @@ extension ParseOutcome: Sendable where Head: Sendable {}
 public struct RequestParser: Sendable {
   private let limits: HeadLimits
   private var progress = HeadProgress()
+  /// The table of an earlier head that nobody needs any more.
+  private var spare: [Field] = []
 
   /// A parser for one connection.
   public init(limits: HeadLimits = .request) {
     self.limits = limits
+  }
+
+  /// Takes back a head that is done with, so that the next one needs no memory of its own.
+  public mutating func recycle(_ head: inout RequestHead) {
+    head.fields.bytes = ByteBuffer()
+    spare = head.fields.takeTable()
   }
 
   /// Parses the head at the start of `buffer` without consuming it.
@@ -93,7 +101,7 @@ public struct RequestParser: Sendable {
     return outcome
   }
 
-  private func parseHead(
+  private mutating func parseHead(
     _ buffer: ByteBuffer
   ) throws(MalformedMessage) -> ParseOutcome<RequestHead> {
     let all = buffer.readableBytesUInt8Span
@@ -108,8 +116,10 @@ public struct RequestParser: Sendable {
 
     guard let line = try RequestLine.parse(bytes, limits: limits) else { return .needMore }
 
-    var fields: [Field] = []
-    fields.reserveCapacity(16)
+    var fields = spare
+    spare = []
+    fields.removeAll(keepingCapacity: true)
+    if fields.capacity == 0 { fields.reserveCapacity(24) }
     let scan = try FieldParser.parse(
       bytes, from: line.end, into: &fields, limits: limits, allowsSpaceBeforeColon: false)
     guard case .complete(let end) = scan else { return .needMore }
@@ -178,7 +188,7 @@ struct RequestLine {
   ) throws(MalformedMessage) -> RequestLine? {
     let end = bytes.count
     var index = 0
-    while index < end, bytes[index].isToken { index &+= 1 }
+    index = HeadScanner.endOfToken(bytes, from: index)
     if index > limits.startLine { throw .targetTooLong }
     guard index < end else { return nil }
     if index == 0, bytes[0] == ASCII.carriageReturn, end == 1 { return nil }
@@ -187,7 +197,7 @@ struct RequestLine {
 
     index &+= 1
     let targetStart = index
-    while index < end, ByteClass.table[Int(bytes[index])] & ByteClass.target != 0 { index &+= 1 }
+    index = HeadScanner.endOfTarget(bytes, from: index)
     if index > limits.startLine { throw .targetTooLong }
     guard index < end else { return nil }
     guard index > targetStart else { throw .requestLine }

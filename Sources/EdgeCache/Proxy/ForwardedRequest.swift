@@ -22,8 +22,8 @@ extension ClientIdentity {
   /// says with `X-Forwarded-Proto` that its client's connection is secured. Nobody else is: the field
   /// decides the scheme of the cache key, and what an origin redirects. O(fields).
   public func asToldBy(_ request: RequestHead) -> ClientIdentity {
-    guard address.hasPrefix("127.") || address == "::1",
-      let proto = request.fields.only(.xForwardedProto),
+    guard let proto = request.fields.only(.xForwardedProto),
+      address.hasPrefix("127.") || address == "::1",
       request.fields.bytes.readableBytesUInt8Span.extracting(proto.range)
         .equalsIgnoringCase("https")
     else { return self }

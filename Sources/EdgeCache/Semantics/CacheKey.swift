@@ -74,9 +74,22 @@ public struct CacheKey: Sendable, Hashable {
 
   /// The key of a request on a connection that is secured or not. O(bytes).
   public init(_ head: RequestHead, isSecure: Bool, secret: HashSecret) {
+    var storage: [UInt8] = []
+    self.init(head, isSecure: isSecure, secret: secret, storage: &storage)
+  }
+
+  /// As above; what `storage` has of memory goes into the key, and comes back with ``giveBack(to:)``.
+  public init(
+    _ head: RequestHead, isSecure: Bool, secret: HashSecret, storage: inout [UInt8]
+  ) {
     self.init(
       head.fields.bytes.readableBytesUInt8Span, authority: head.authority.range,
-      path: head.path.range, isSecure: isSecure, secret: secret)
+      path: head.path.range, isSecure: isSecure, secret: secret, storage: &storage)
+  }
+
+  /// Ends the use of a key: the next one can be made in its memory.
+  public consuming func giveBack(to storage: inout [UInt8]) {
+    storage = bytes
   }
 
   /// The key of an absolute `http` or `https` URL, a fragment left out; nil for anything else.
@@ -93,6 +106,16 @@ public struct CacheKey: Sendable, Hashable {
     _ source: Span<UInt8>, authority: Range<Int>, path: Range<Int>, isSecure: Bool,
     secret: HashSecret
   ) {
+    var storage: [UInt8] = []
+    self.init(
+      source, authority: authority, path: path, isSecure: isSecure, secret: secret,
+      storage: &storage)
+  }
+
+  private init(
+    _ source: Span<UInt8>, authority: Range<Int>, path: Range<Int>, isSecure: Bool,
+    secret: HashSecret, storage: inout [UInt8]
+  ) {
     let host = Self.host(source, authority)
     let port = host.upperBound + 1
     let number =
@@ -100,13 +123,15 @@ public struct CacheKey: Sendable, Hashable {
     scheme = KeyScheme(
       isSecure: isSecure, port: UInt16(clamping: number ?? (isSecure ? 443 : 80)))
 
-    var key: [UInt8] = []
+    var key = storage
+    storage = []
+    key.removeAll(keepingCapacity: true)
     key.reserveCapacity(host.count + path.count + 1)
     for index in host { key.append(source[index].asciiLowercased) }
     hostCount = key.count
     // RFC 9110 §4.2.3: an empty path is "/".
     if path.isEmpty || source[path.lowerBound] == ASCII.question { key.append(ASCII.slash) }
-    for index in path { key.append(source[index]) }
+    source.extracting(path).withUnsafeBufferPointer { key.append(contentsOf: $0) }
     bytes = key
     hash = SipHash.hash(key.span, prefix: UInt64(hostCount), secret: secret)
   }

@@ -81,6 +81,17 @@ public struct CacheStatus: Sendable, Hashable {
   /// Writes the member for the cache named `name`, a token. O(1).
   public func write(to buffer: inout ByteBuffer, name: [UInt8]) {
     buffer.writeBytes(name)
+    writeParameters(to: &buffer)
+  }
+
+  /// True if all there is to say is `hit` and `ttl`.
+  var isPlainHit: Bool {
+    isHit && ttl != nil && forward == nil && forwardStatus == nil && !isStored && !isCollapsed
+      && detail == nil
+  }
+
+  /// Writes what follows the name. O(1).
+  func writeParameters(to buffer: inout ByteBuffer) {
     if isHit { buffer.writeStaticString("; hit") }
     if let forward {
       buffer.writeStaticString("; fwd=")

@@ -44,9 +44,7 @@ enum SipHash {
     state.absorb(prefix)
     var index = 0
     while index &+ 8 <= bytes.count {
-      var word: UInt64 = 0
-      for offset in 0..<8 { word |= UInt64(bytes[index &+ offset]) << UInt64(offset &* 8) }
-      state.absorb(word)
+      state.absorb(HeadScanner.word(bytes, at: index))
       index &+= 8
     }
     var last = UInt64(truncatingIfNeeded: bytes.count &+ 8) << 56

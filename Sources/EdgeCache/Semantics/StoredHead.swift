@@ -175,7 +175,7 @@ struct SectionWriter {
     let valueOffset = section.bytes.readableBytes
     section.bytes.writeRange(field.value, of: source)
     section.bytes.writeStaticString("\r\n")
-    section.fields.append(
+    section.append(
       Field(
         name: field.name,
         nameRange: ByteRange(offset: nameOffset, count: Int(field.nameRange.count)),

@@ -159,7 +159,7 @@ final class CoreExchange {
 
   private var context: ResponseContext {
     ResponseContext(
-      cacheName: Array("edge".utf8), closes: false,
+      name: CacheName(Array("edge".utf8)), closes: false,
       minorVersion: transaction.request.minorVersion)
   }
 
