@@ -11,8 +11,8 @@ struct Upstream: Sendable {
   let authority: String
 }
 
-/// Which upstreams a request goes to.
-struct Routing: Sendable {
+/// Which upstreams a request goes to. A class, so that nothing in it is copied for a request.
+final class Routing: Sendable {
   /// A class, so that a request that looks one up copies a reference and not all that is in it.
   private final class Site: Sendable {
     let origin: UpstreamGroupID
@@ -67,14 +67,15 @@ struct Routing: Sendable {
   }
 
   /// All upstreams, each once.
-  private(set) var upstreams: [Upstream] = []
+  let upstreams: [Upstream]
   /// Groups of upstreams, by their number.
-  private(set) var groups: [UpstreamGroup] = []
-  private var sites: [Site] = []
-  private var exact: [[UInt8]: Int] = [:]
+  let groups: [UpstreamGroup]
+  private let sites: [Site]
+  /// Hosts in the order of their bytes.
+  private let exact: [(host: [UInt8], site: Int)]
   /// Longest suffix first.
-  private var suffixes: [(suffix: [UInt8], site: Int)] = []
-  private var any: Int?
+  private let suffixes: [(suffix: [UInt8], site: Int)]
+  private let any: Int?
 
   /// Compiles what `pop` needs of a consistent configuration.
   init(_ configuration: FleetConfiguration, pop: FleetConfiguration.PoP) {
@@ -84,35 +85,51 @@ struct Routing: Sendable {
       + (region?.failover ?? []).compactMap {
         configuration.regions[$0]?.api
       }
-    let api = addGroup(apis)
+    var upstreams = Groups()
+    let api = upstreams.add(apis)
+    var sites: [Site] = []
+    var exact: [(host: [UInt8], site: Int)] = []
+    var suffixes: [(suffix: [UInt8], site: Int)] = []
+    var any: Int?
     for site in configuration.sites {
       let routes = site.routes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }
       sites.append(
         Site(
-          origin: addGroup([site.origin]), api: api,
+          origin: upstreams.add([site.origin]), api: api,
           routes: routes.map { (Array($0.prefix.utf8), $0.target) }, index: sites.count, site,
           fleet: configuration.fleet))
       for host in site.hosts {
         switch host {
-        case .exact(let name): exact[Array(name.utf8)] = sites.count - 1
+        case .exact(let name): exact.append((Array(name.utf8), sites.count - 1))
         case .suffix(let suffix): suffixes.append((Array(".\(suffix)".utf8), sites.count - 1))
         case .any: any = sites.count - 1
         }
       }
     }
-    suffixes.sort { $0.suffix.count > $1.suffix.count }
+    self.upstreams = upstreams.upstreams
+    groups = upstreams.groups
+    self.sites = sites
+    self.exact = exact.sorted { $0.host.lexicographicallyPrecedes($1.host) }
+    self.suffixes = suffixes.sorted { $0.suffix.count > $1.suffix.count }
+    self.any = any
   }
 
-  private mutating func addGroup(_ tiers: [[UpstreamURL]]) -> UpstreamGroupID {
-    let indices = tiers.map { tier in
-      tier.map { url in
-        if let known = upstreams.firstIndex(where: { $0.url == url }) { return known }
-        upstreams.append(Upstream(url: url, authority: url.authority))
-        return upstreams.count - 1
+  /// Gives upstreams and their groups numbers.
+  private struct Groups {
+    var upstreams: [Upstream] = []
+    var groups: [UpstreamGroup] = []
+
+    mutating func add(_ tiers: [[UpstreamURL]]) -> UpstreamGroupID {
+      let indices = tiers.map { tier in
+        tier.map { url in
+          if let known = upstreams.firstIndex(where: { $0.url == url }) { return known }
+          upstreams.append(Upstream(url: url, authority: url.authority))
+          return upstreams.count - 1
+        }
       }
+      groups.append(UpstreamGroup(tiers: indices))
+      return groups.count - 1
     }
-    groups.append(UpstreamGroup(tiers: indices))
-    return groups.count - 1
   }
 
   /// The route of a key, which becomes what the rules of its site make of it; nil if no site has its
@@ -136,12 +153,22 @@ struct Routing: Sendable {
 
   private func site(_ key: CacheKey) -> Site? {
     if let any, exact.isEmpty, suffixes.isEmpty { return sites[any] }
-    let host = Array(key.bytes[..<key.hostCount])
-    if let site = exact[host] { return sites[site] }
-    for (suffix, site) in suffixes where host.count > suffix.count {
-      if host.suffix(suffix.count).elementsEqual(suffix) { return sites[site] }
+    if let site = exactSite(key.bytes[..<key.hostCount]) { return sites[site] }
+    for (suffix, site) in suffixes where key.hostCount > suffix.count {
+      if key.bytes[(key.hostCount - suffix.count)..<key.hostCount].elementsEqual(suffix) {
+        return sites[site]
+      }
     }
     return any.map { sites[$0] }
+  }
+
+  private func exactSite(_ host: ArraySlice<UInt8>) -> Int? {
+    var (low, high) = (0, exact.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if exact[middle].host.lexicographicallyPrecedes(host) { low = middle + 1 } else { high = middle }
+    }
+    return low < exact.count && exact[low].host.elementsEqual(host) ? exact[low].site : nil
   }
 }
 

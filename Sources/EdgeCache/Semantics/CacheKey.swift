@@ -127,7 +127,8 @@ public struct CacheKey: Sendable, Hashable {
     storage = []
     key.removeAll(keepingCapacity: true)
     key.reserveCapacity(host.count + path.count + 1)
-    for index in host { key.append(source[index].asciiLowercased) }
+    source.extracting(host).withUnsafeBufferPointer { key.append(contentsOf: $0) }
+    for index in key.indices { key[index] = key[index].asciiLowercased }
     hostCount = key.count
     // RFC 9110 §4.2.3: an empty path is "/".
     if path.isEmpty || source[path.lowerBound] == ASCII.question { key.append(ASCII.slash) }
