@@ -46,9 +46,7 @@ extension ClientConnection {
 
   private func write(_ buffer: ByteBuffer) {
     guard let context else { return }
-    hasQueued = true
-    isFlushDue = true
-    context.write(wrapOutboundOut(buffer), promise: nil)
+    outbox.send(buffer, context)
   }
 
   private func began(_ code: Int, _ status: CacheStatus, _ framing: MessageFraming) {
@@ -67,62 +65,15 @@ extension ClientConnection {
     let delivery = Delivery(request: request, response: stored, now: now)
     let count = delivery.contentCount(stored)
     let copies = count <= Self.copiedContent
-    if let socket = directSocket() {
-      loop.scratch.clear()
-      ResponseWriter.stored(
-        stored, delivery, status, responseContext(key), now: now, to: &loop.scratch)
-      began(delivery.status(stored), status, .none)
-      response.contentBytes = count
-      return sendDirectly(stored, delivery, copies: copies, by: socket)
+    loop.scratch.clear()
+    loop.scratch.writeHead(stored.head.count + 256 + (copies ? count : 0)) {
+      ResponseWriter.stored(stored, delivery, status, responseContext(key), now: now, to: &$0)
     }
-    var buffer = loop.allocator.buffer(
-      capacity: stored.head.count + 192 + (copies ? count : 0))
-    ResponseWriter.stored(stored, delivery, status, responseContext(key), now: now, to: &buffer)
+    if copies { delivery.forEachPiece(of: stored) { loop.scratch.writeImmutableBuffer($0) } }
     began(delivery.status(stored), status, .none)
     response.contentBytes = count
-    if count > 0, copies {
-      delivery.forEachPiece(of: stored) { buffer.writeImmutableBuffer($0) }
-    }
-    write(buffer)
-    if count > 0, !copies { delivery.forEachPiece(of: stored) { write($0) } }
-    finishResponse()
-  }
-
-  /// Sends the head in `loop.scratch` and the content of a delivery straight to the socket; what the
-  /// socket does not take goes on through the channel.
-  private func sendDirectly(
-    _ stored: StoredResponse, _ delivery: Delivery, copies: Bool, by socket: SocketWriter
-  ) {
-    let outcome: SocketWriter.Outcome
-    var total = loop.scratch.readableBytes
-    if copies {
-      delivery.forEachPiece(of: stored) { loop.scratch.writeImmutableBuffer($0) }
-      total = loop.scratch.readableBytes
-      outcome = socket.write(loop.scratch)
-    } else {
-      total += response.contentBytes
-      outcome = socket.write(loop.scratch, delivery, of: stored)
-    }
-    switch outcome {
-    case .took(total): break
-    case .took(var taken):
-      func rest(_ buffer: ByteBuffer, _ send: (ByteBuffer) -> Void) {
-        if taken >= buffer.readableBytes {
-          taken -= buffer.readableBytes
-          return
-        }
-        var buffer = buffer
-        buffer.moveReaderIndex(forwardBy: taken)
-        taken = 0
-        send(buffer)
-      }
-      rest(loop.scratch) { write(ByteBuffer(bytes: $0.readableBytesView)) }
-      if !copies { delivery.forEachPiece(of: stored) { rest($0, write) } }
-      flush()
-    case .failed:
-      account()
-      return close()
-    }
+    write(loop.scratch)
+    if !copies { delivery.forEachPiece(of: stored) { write($0) } }
     finishResponse()
   }
 
@@ -130,9 +81,11 @@ extension ClientConnection {
   func sendFlightHead(
     _ head: FlightHead, _ status: CacheStatus, whole: Bool, key: CacheKey
   ) {
-    var buffer = loop.allocator.buffer(capacity: head.head.count + 256)
-    let framing = ResponseWriter.flight(
-      head, status, responseContext(key), whole: whole, now: loop.now, to: &buffer)
+    var buffer = ByteBuffer()
+    let framing = buffer.writeHead(head.head.count + 256) {
+      ResponseWriter.flight(
+        head, status, responseContext(key), whole: whole, now: loop.now, to: &$0)
+    }
     let code = head.part == nil ? head.head.status : 206
     began(whole ? code : 304, status, framing)
     write(buffer)
@@ -142,9 +95,10 @@ extension ClientConnection {
   /// Sends the head of a response that is passed through.
   func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus, key: CacheKey) {
     closeIfContentIsDue()
-    var buffer = loop.allocator.buffer(capacity: head.fields.bytes.readableBytes + 256)
-    let framing = ResponseWriter.passedThrough(
-      head, status, responseContext(key), now: loop.now, to: &buffer)
+    var buffer = ByteBuffer()
+    let framing = buffer.writeHead(head.fields.bytes.readableBytes + 256) {
+      ResponseWriter.passedThrough(head, status, responseContext(key), now: loop.now, to: &$0)
+    }
     began(head.status, status, framing)
     write(buffer)
   }
@@ -152,8 +106,8 @@ extension ClientConnection {
   /// Sends an interim response at once.
   func sendInterim(_ head: ResponseHead) {
     guard !response.hasBegun else { return }
-    var buffer = loop.allocator.buffer(capacity: head.fields.bytes.readableBytes)
-    ResponseWriter.interim(head, to: &buffer)
+    var buffer = ByteBuffer()
+    buffer.writeHead { ResponseWriter.interim(head, to: &$0) }
     write(buffer)
     flush()
   }
@@ -164,8 +118,8 @@ extension ClientConnection {
     switch response.framing {
     case .none: break
     case .chunked:
-      var head = loop.allocator.buffer(capacity: 16)
-      ContentEncoder.chunkHead(content.readableBytes, to: &head)
+      var head = ByteBuffer()
+      head.writeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
       write(head)
       write(content)
       write(ByteBuffer(staticString: "\r\n"))
@@ -176,8 +130,8 @@ extension ClientConnection {
   /// Ends the response.
   func sendEnd(_ trailers: FieldSection?) {
     if response.framing == .chunked {
-      var end = loop.allocator.buffer(capacity: 16)
-      ContentEncoder.lastChunk(trailers, to: &end)
+      var end = ByteBuffer()
+      end.writeHead(16) { ContentEncoder.lastChunk(trailers, to: &$0) }
       write(end)
     }
     finishResponse()
@@ -194,11 +148,12 @@ extension ClientConnection {
   /// Sends an answer of our own.
   func answer(_ code: Int, _ reason: String, allow: Bool = false, retryAfter: Int? = nil) {
     closeIfContentIsDue()
-    var buffer = loop.allocator.buffer(capacity: 512)
-    ResponseWriter.error(
-      code, reason: reason, response.status, responseContext(), allow: allow,
-      sendsContent: !response.isToHead, retryAfter: retryAfter, now: loop.now,
-      to: &buffer)
+    var buffer = ByteBuffer()
+    buffer.writeHead(512) {
+      ResponseWriter.error(
+        code, reason: reason, response.status, responseContext(), allow: allow,
+        sendsContent: !response.isToHead, retryAfter: retryAfter, now: loop.now, to: &$0)
+    }
     began(code, response.status, .none)
     write(buffer)
     flush()
@@ -215,8 +170,8 @@ extension ClientConnection {
 
   /// Sends 101 and carries bytes from then on.
   func beginTunnel(_ head: ResponseHead, _ status: CacheStatus) {
-    var buffer = loop.allocator.buffer(capacity: head.fields.bytes.readableBytes + 192)
-    ResponseWriter.upgrade(head, status, responseContext(), to: &buffer)
+    var buffer = ByteBuffer()
+    buffer.writeHead { ResponseWriter.upgrade(head, status, responseContext(), to: &$0) }
     began(101, status, .none)
     write(buffer)
     flush()

@@ -40,12 +40,7 @@ final class ClientConnection: ChannelDuplexHandler {
 
   /// The response that is going out.
   var response = ResponseInProgress()
-  /// True if bytes may still wait in the channel; what is written straight to the socket would
-  /// overtake them.
-  var hasQueued = false
-  /// True if something was written to the channel since it was flushed.
-  var isFlushDue = false
-  private var socket: SocketWriter?
+  var outbox = Outbox()
   private var requests = 0
   private var timing: ConnectionTiming
 
@@ -60,19 +55,7 @@ final class ClientConnection: ChannelDuplexHandler {
   /// True if what is written goes out at once.
   var isWritable: Bool {
     guard let context else { return false }
-    return !hasQueued || context.channel.isWritable
-  }
-
-  /// The socket, if this response may be written straight to it. One of several requests that came
-  /// together goes through the channel, which sends their responses in one call.
-  func directSocket() -> SocketWriter? {
-    guard let socket, let context, inbound.readableBytes == 0, !isFlushDue else { return nil }
-    if hasQueued {
-      let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
-      if waiting != 0 { return nil }
-      hasQueued = false
-    }
-    return socket
+    return outbox.isWritable(context.channel)
   }
 
   /// True while content of the request that is being answered is still to come.
@@ -85,13 +68,13 @@ final class ClientConnection: ChannelDuplexHandler {
     if let address = context.remoteAddress?.ipAddress {
       identity = ClientIdentity(address: address, isSecure: false)
     }
-    socket = SocketWriter(context.channel)
+    outbox = Outbox(context.channel, isPlain: true)
     loop.add(self)
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
-    socket = nil
+    outbox = Outbox()
   }
 
   func read(context: ChannelHandlerContext) {
@@ -223,6 +206,7 @@ final class ClientConnection: ChannelDuplexHandler {
       }
     }
     isProcessing = false
+    if decoder != nil { exchange?.requestContentPauses() }
     resumeReading()
   }
 
@@ -369,6 +353,7 @@ final class ClientConnection: ChannelDuplexHandler {
     guard let context else { return }
     phase = .lingering
     timing.lingers()
+    outbox.flush(context)
     let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
     sent.assumeIsolated().whenComplete { [self] _ in
       outputIsClosed = true
@@ -407,6 +392,7 @@ final class ClientConnection: ChannelDuplexHandler {
     response.closes = true
     guard case .head = phase, inbound.readableBytes == 0, let context else { return }
     // The end of the last response may still wait for the client to read.
+    outbox.flush(context)
     let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
     sent.assumeIsolated().whenComplete { [self] _ in close() }
   }
@@ -439,9 +425,8 @@ final class ClientConnection: ChannelDuplexHandler {
 
   /// Sends what was written.
   func flush() {
-    guard isFlushDue else { return }
-    isFlushDue = false
-    context?.flush()
+    guard let context else { return }
+    outbox.flush(context)
   }
 
   /// Counts and logs the response, once.

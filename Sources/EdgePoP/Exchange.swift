@@ -121,7 +121,7 @@ final class Exchange {
     }
     triedUpstreams.append(index)
     waitsForPool = index
-    waitsUntil = .now() + loop.limits.queue
+    waitsUntil = .coarse() + loop.limits.queue
     let lease =
       wantsFreshConnection ? loop.pools[index].leaseNew(self) : loop.pools[index].lease(self)
     switch lease {
@@ -140,10 +140,12 @@ final class Exchange {
     waitsForPool = nil
     guard let forward else { return loop.release(connection) }
     upstream = connection
-    var head = loop.allocator.buffer(capacity: request.fields.bytes.readableBytes + 256)
-    let framing = ForwardedRequest.write(
-      request, forward, client: client, cacheName: loop.shared.cacheName.bytes,
-      upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority, to: &head)
+    var head = ByteBuffer()
+    let framing = head.writeHead(request.fields.bytes.readableBytes + 256) {
+      ForwardedRequest.write(
+        request, forward, client: client, cacheName: loop.shared.cacheName.bytes,
+        upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority, to: &$0)
+    }
     connection.send(
       request, head, framing: framing, for: self,
       firstByte: forward.isForStore
@@ -253,6 +255,11 @@ final class Exchange {
     upstream.sendContent(content)
   }
 
+  /// There is no more content for now.
+  func requestContentPauses() {
+    upstream?.sendPending()
+  }
+
   func requestEnd(_ trailers: FieldSection?) {
     requestIsComplete = true
     requestTrailers = trailers
@@ -267,7 +274,7 @@ final class Exchange {
       requestContentSent = true
       upstream.sendContent(content)
     }
-    if requestIsComplete { upstream.sendEnd(requestTrailers) }
+    if requestIsComplete { upstream.sendEnd(requestTrailers) } else { upstream.sendPending() }
     connection?.resumeReading()
   }
 

@@ -166,7 +166,11 @@ final class Routing: Sendable {
     var (low, high) = (0, exact.count)
     while low < high {
       let middle = (low + high) / 2
-      if exact[middle].host.lexicographicallyPrecedes(host) { low = middle + 1 } else { high = middle }
+      if exact[middle].host.lexicographicallyPrecedes(host) {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
     return low < exact.count && exact[low].host.elementsEqual(host) ? exact[low].site : nil
   }

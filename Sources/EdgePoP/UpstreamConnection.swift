@@ -49,8 +49,23 @@ final class UpstreamConnection: ChannelDuplexHandler {
     self.upstream = upstream
   }
 
+  private var outbox = Outbox()
+
   /// True if what is written goes out at once.
-  var isWritable: Bool { context?.channel.isWritable ?? false }
+  var isWritable: Bool {
+    guard let context else { return false }
+    return outbox.isWritable(context.channel)
+  }
+
+  private func write(_ buffer: ByteBuffer) {
+    guard let context else { return }
+    outbox.send(buffer, context)
+  }
+
+  private func flush() {
+    guard let context else { return }
+    outbox.flush(context)
+  }
 
   // MARK: The request
 
@@ -67,43 +82,54 @@ final class UpstreamConnection: ChannelDuplexHandler {
     sawResponseByte = false
     phase = .waiting
     isHeld = false
-    deadline = .now() + firstByte
+    deadline = .coarse() + firstByte
     loop.counters.upstreamRequests += 1
-    context?.writeAndFlush(wrapOutboundOut(head), promise: nil)
+    write(head)
+    // Content that is there already goes with it.
+    if isRequestSent { flush() }
     resumeReading()
   }
 
   /// Sends content of the request.
   func sendContent(_ content: ByteBuffer) {
-    guard let context, content.readableBytes > 0 else { return }
-    deadline = .now() + firstByte
+    guard content.readableBytes > 0 else { return }
+    deadline = .coarse() + firstByte
     if requestFraming == .chunked {
-      var head = loop.allocator.buffer(capacity: 16)
-      ContentEncoder.chunkHead(content.readableBytes, to: &head)
-      context.write(wrapOutboundOut(head), promise: nil)
-      context.write(wrapOutboundOut(content), promise: nil)
-      context.writeAndFlush(wrapOutboundOut(ByteBuffer(staticString: "\r\n")), promise: nil)
+      var head = ByteBuffer()
+      head.writeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
+      write(head)
+      write(content)
+      write(ByteBuffer(staticString: "\r\n"))
     } else {
-      context.writeAndFlush(wrapOutboundOut(content), promise: nil)
+      write(content)
     }
+  }
+
+  /// Sends what there is of the request so far.
+  func sendPending() {
+    flush()
   }
 
   /// The content of the request is complete.
   func sendEnd(_ trailers: FieldSection?) {
     isRequestSent = true
-    guard requestFraming == .chunked, let context else { return }
-    var end = loop.allocator.buffer(capacity: 16)
-    ContentEncoder.lastChunk(trailers, to: &end)
-    context.writeAndFlush(wrapOutboundOut(end), promise: nil)
+    if requestFraming == .chunked {
+      var end = ByteBuffer()
+      end.writeHead(16) { ContentEncoder.lastChunk(trailers, to: &$0) }
+      write(end)
+    }
+    flush()
   }
 
   /// Sends bytes of another protocol.
   func sendTunnel(_ bytes: ByteBuffer) {
-    context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    write(bytes)
+    flush()
   }
 
   /// Ends what is sent, behind all that was.
   func finishTunnel() {
+    flush()
     context?.close(mode: .output, promise: nil)
   }
 
@@ -118,8 +144,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
   func resumeReading() {
     isHeld = false
     switch phase {
-    case .receiving: deadline = .now() + loop.limits.betweenBytes
-    case .waiting: deadline = .now() + firstByte
+    case .receiving: deadline = .coarse() + loop.limits.betweenBytes
+    case .waiting: deadline = .coarse() + firstByte
     case .idle, .tunnel, .closed: deadline = nil
     }
     if readIsPending {
@@ -167,8 +193,16 @@ final class UpstreamConnection: ChannelDuplexHandler {
     self.context = context
   }
 
+  /// The connection is made.
+  func channelActive(context: ChannelHandlerContext) {
+    outbox = Outbox(
+      context.channel, isPlain: loop.shared.routing.upstreams[upstream].url.scheme == .http)
+    context.fireChannelActive()
+  }
+
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
+    outbox = Outbox()
   }
 
   func read(context: ChannelHandlerContext) {
@@ -277,7 +311,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
           inbound, toHead: request.method == .head)
       else { return false }
       inbound.moveReaderIndex(forwardBy: consumed)
-      deadline = .now() + firstByte
+      deadline = .coarse() + firstByte
       if head.status == 101 {
         guard request.asksForUpgrade else { throw .statusLine }
         phase = .tunnel
@@ -288,7 +322,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
       } else {
         phase = .receiving(head)
         decoder = ContentDecoder(head.framing)
-        deadline = .now() + loop.limits.betweenBytes
+        deadline = .coarse() + loop.limits.betweenBytes
         exchange?.upstreamHead(head)
       }
       return true
@@ -313,7 +347,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
       switch try decoder.next(&inbound) {
       case .needMore: return false
       case .content(let content):
-        if !isHeld { deadline = .now() + loop.limits.betweenBytes }
+        if !isHeld { deadline = .coarse() + loop.limits.betweenBytes }
         exchange?.upstreamContent(content)
         return true
       case .end(let trailers):

@@ -136,8 +136,9 @@ enum FieldNameTable {
     return name
   }
 
-  /// The known name of some bytes. O(length).
+  /// The known name of some bytes, a token or not. O(length).
   static func name(_ bytes: Span<UInt8>) -> FieldName {
-    name(bytes, 0..<bytes.count)
+    guard HeadScanner.endOfToken(bytes, from: 0) == bytes.count else { return .other }
+    return name(bytes, 0..<bytes.count)
   }
 }

@@ -100,6 +100,11 @@ public enum HTTPDate {
     return bytes
   }
 
+  /// Writes a date in the preferred form into a head.
+  static func write(_ seconds: Int64, to buffer: inout HeadBuffer) {
+    write(seconds) { buffer.writeInteger($0) }
+  }
+
   private static let days: StaticString = "SunMonTueWedThuFriSat"
   private static let months: StaticString = "JanFebMarAprMayJunJulAugSepOctNovDec"
 

@@ -38,7 +38,7 @@ public enum ForwardedRequest {
   /// `upstreamAuthority` stands in for `Host` in requests of HTTP/1.0 that have none.
   public static func write(
     _ request: RequestHead, _ forward: Transaction.Forward, client: ClientIdentity,
-    cacheName: [UInt8], upstreamAuthority: String, to buffer: inout ByteBuffer
+    cacheName: [UInt8], upstreamAuthority: String, to buffer: inout HeadBuffer
   ) -> MessageFraming {
     let fields = request.fields
     buffer.writeRange(request.methodRange, of: fields)
@@ -56,10 +56,7 @@ public enum ForwardedRequest {
     where (fields.isEndToEnd(index) || field.name == .cdnLoop)
       && !isReplaced(field.name, request, forward)
     {
-      buffer.writeRange(field.nameRange, of: fields)
-      buffer.writeStaticString(": ")
-      buffer.writeRange(field.value, of: fields)
-      buffer.writeStaticString("\r\n")
+      buffer.writeLine(field, of: fields)
     }
     writeValidators(forward.validates, to: &buffer)
     writeMissingRange(forward.part, to: &buffer)
@@ -71,7 +68,7 @@ public enum ForwardedRequest {
     return framing
   }
 
-  private static func writeTarget(_ request: RequestHead, to buffer: inout ByteBuffer) {
+  private static func writeTarget(_ request: RequestHead, to buffer: inout HeadBuffer) {
     if request.form == .asterisk {
       buffer.writeInteger(ASCII.asterisk)
       return
@@ -100,7 +97,7 @@ public enum ForwardedRequest {
   }
 
   /// The validators of what is stored, all of them (RFC 9111 §4.3.1).
-  private static func writeValidators(_ stored: [StoredResponse], to buffer: inout ByteBuffer) {
+  private static func writeValidators(_ stored: [StoredResponse], to buffer: inout HeadBuffer) {
     var count = 0
     for response in stored {
       guard let etag = response.head.etag else { continue }
@@ -122,7 +119,7 @@ public enum ForwardedRequest {
   /// Asks for what is missing of a stored response, or for all if it has changed
   /// (RFC 9110 §13.1.5).
   private static func writeMissingRange(
-    _ part: Transaction.Forward.Part, to buffer: inout ByteBuffer
+    _ part: Transaction.Forward.Part, to buffer: inout HeadBuffer
   ) {
     guard case .missing(let range, let stored) = part, let etag = stored.head.etag else { return }
     buffer.writeStaticString("Range: bytes=")
@@ -135,7 +132,7 @@ public enum ForwardedRequest {
   }
 
   /// RFC 9110 §7.6.2: counted down on each hop for OPTIONS and TRACE, left alone otherwise.
-  private static func writeMaxForwards(_ request: RequestHead, to buffer: inout ByteBuffer) {
+  private static func writeMaxForwards(_ request: RequestHead, to buffer: inout HeadBuffer) {
     guard let range = request.fields.first(.maxForwards) else { return }
     let bytes = request.fields.bytes.readableBytesUInt8Span
     buffer.writeStaticString("Max-Forwards: ")
@@ -151,7 +148,7 @@ public enum ForwardedRequest {
 
   private static func writeClient(
     _ client: ClientIdentity, _ request: RequestHead, cacheName: [UInt8],
-    to buffer: inout ByteBuffer
+    to buffer: inout HeadBuffer
   ) {
     let proto: StaticString = client.isSecure ? "https" : "http"
     // More lines of a list field are the same as a longer list (RFC 9110 §5.3).
@@ -183,7 +180,7 @@ public enum ForwardedRequest {
   }
 
   private static func writeFraming(
-    _ request: RequestHead, to buffer: inout ByteBuffer
+    _ request: RequestHead, to buffer: inout HeadBuffer
   ) -> MessageFraming {
     switch request.framing {
     case .length(let length):
@@ -197,7 +194,7 @@ public enum ForwardedRequest {
   }
 
   private static func writeConnection(
-    _ request: RequestHead, _ forward: Transaction.Forward, to buffer: inout ByteBuffer
+    _ request: RequestHead, _ forward: Transaction.Forward, to buffer: inout HeadBuffer
   ) {
     if request.asksForUpgrade, !forward.isForStore {
       buffer.writeStaticString("Connection: upgrade\r\nUpgrade: websocket\r\n")
@@ -210,20 +207,17 @@ public enum ForwardedRequest {
 /// Frames content on its way out (RFC 9112 §7.1).
 public enum ContentEncoder {
   /// Writes the line before a chunk of that many bytes.
-  public static func chunkHead(_ count: Int, to buffer: inout ByteBuffer) {
+  public static func chunkHead(_ count: Int, to buffer: inout HeadBuffer) {
     buffer.writeHexadecimal(count)
     buffer.writeStaticString("\r\n")
   }
 
   /// Writes the last chunk and the trailer fields that may be forwarded (RFC 9110 §6.5.1).
-  public static func lastChunk(_ trailers: FieldSection?, to buffer: inout ByteBuffer) {
+  public static func lastChunk(_ trailers: FieldSection?, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("0\r\n")
     if let trailers {
       for field in trailers.fields where mayTrail(field.name) {
-        buffer.writeRange(field.nameRange, of: trailers)
-        buffer.writeStaticString(": ")
-        buffer.writeRange(field.value, of: trailers)
-        buffer.writeStaticString("\r\n")
+        buffer.writeLine(field, of: trailers)
       }
     }
     buffer.writeStaticString("\r\n")

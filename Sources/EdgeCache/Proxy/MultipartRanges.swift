@@ -24,8 +24,10 @@ public final class MultipartRanges: Sendable {
     var seed = response.key.hash.low &* 0x9E37_79B9_7F4A_7C15 ^ response.key.hash.high
     seed ^= seed >> 32
     var buffer = ByteBuffer()
-    buffer.writeStaticString("edgecache-")
-    buffer.writeHexadecimal(Int(truncatingIfNeeded: seed >> 1))
+    buffer.writeHead(64) { head in
+      head.writeStaticString("edgecache-")
+      head.writeHexadecimal(Int(truncatingIfNeeded: seed >> 1))
+    }
     boundary = Array(buffer.readableBytesView)
     var length = 0
     for index in ranges.indices {
@@ -44,16 +46,18 @@ public final class MultipartRanges: Sendable {
     _ range: Range<Int>, _ boundary: [UInt8], _ contentType: [UInt8]?, _ completeLength: Int
   ) -> ByteBuffer {
     var buffer = ByteBuffer()
-    buffer.writeStaticString("\r\n--")
-    buffer.writeBytes(boundary)
-    buffer.writeStaticString("\r\n")
-    if let contentType {
-      buffer.writeStaticString("Content-Type: ")
-      buffer.writeBytes(contentType)
-      buffer.writeStaticString("\r\n")
+    buffer.writeHead { head in
+      head.writeStaticString("\r\n--")
+      head.writeBytes(boundary)
+      head.writeStaticString("\r\n")
+      if let contentType {
+        head.writeStaticString("Content-Type: ")
+        head.writeBytes(contentType)
+        head.writeStaticString("\r\n")
+      }
+      ResponseWriter.writeContentRange(range, of: completeLength, to: &head)
+      head.writeStaticString("\r\n")
     }
-    ResponseWriter.writeContentRange(range, of: completeLength, to: &buffer)
-    buffer.writeStaticString("\r\n")
     return buffer
   }
 

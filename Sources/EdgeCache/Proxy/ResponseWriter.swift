@@ -29,9 +29,6 @@ public struct ResponseContext: Sendable {
   /// The cache key, where `Cache-Status` is to tell it (RFC 9211 §2.7).
   public var key: CacheKey?
 
-  /// True if the response needs nothing said about connection and key.
-  var isPlain: Bool { !closes && minorVersion >= 1 && key == nil }
-
   /// A context from its parts.
   public init(name: CacheName, closes: Bool, minorVersion: UInt8, key: CacheKey? = nil) {
     self.key = key
@@ -48,14 +45,11 @@ public enum ResponseWriter {
   /// Writes the head of a delivery from the store. O(bytes of the head).
   public static func stored(
     _ response: StoredResponse, _ delivery: Delivery, _ status: CacheStatus,
-    _ context: ResponseContext, now: Instant, to buffer: inout ByteBuffer
+    _ context: ResponseContext, now: Instant, to buffer: inout HeadBuffer
   ) {
     let head = response.head
     switch delivery.kind {
     case .whole:
-      if context.isPlain, status.isPlainHit {
-        return writePlainHit(response, status, context, now: now, to: &buffer)
-      }
       buffer.writeImmutableBuffer(head.fields.bytes)
       if head.status != 204 { writeLength(response.content.count, to: &buffer) }
     case .part(let range):
@@ -64,7 +58,7 @@ public enum ResponseWriter {
     case .parts(let parts):
       buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
       for field in head.fields.fields where field.name != .contentType {
-        writeLine(field, of: head.fields, to: &buffer)
+        buffer.writeLine(field, of: head.fields)
       }
       buffer.writeStaticString("Content-Type: multipart/byteranges; boundary=")
       buffer.writeBytes(parts.boundary)
@@ -83,39 +77,10 @@ public enum ResponseWriter {
     finish(status, context, to: &buffer)
   }
 
-  /// Writes the head of a whole stored response on a connection that goes on: what nearly all hits
-  /// are, in one go.
-  private static func writePlainHit(
-    _ response: StoredResponse, _ status: CacheStatus, _ context: ResponseContext, now: Instant,
-    to buffer: inout ByteBuffer
-  ) {
-    let head = response.head
-    let bound = head.count + context.name.preamble.count + 128
-    buffer.writeHead(upTo: bound) { cursor in
-      cursor.write(head.fields.bytes)
-      if head.status != 204 {
-        cursor.write("Content-Length: ")
-        cursor.write(decimal: response.content.count)
-        cursor.write("\r\nAge: ")
-      } else {
-        cursor.write("Age: ")
-      }
-      cursor.write(decimal: Int(max(0, response.freshness.age(now))))
-      cursor.write("\r\n")
-      cursor.write(context.name.preamble)
-      cursor.write("; hit; ttl=")
-      if let ttl = status.ttl {
-        if ttl < 0 { cursor.write("-") }
-        cursor.write(decimal: Int(ttl.magnitude))
-      }
-      cursor.write("\r\n\r\n")
-    }
-  }
-
   /// Writes the head of a response that is still arriving, and says how its content is delimited.
   public static func flight(
     _ head: FlightHead, _ status: CacheStatus, _ context: ResponseContext, whole: Bool,
-    now: Instant, to buffer: inout ByteBuffer
+    now: Instant, to buffer: inout HeadBuffer
   ) -> MessageFraming {
     var context = context
     var framing = MessageFraming.none
@@ -138,7 +103,7 @@ public enum ResponseWriter {
 
   /// Status line and fields of 206 with one part (RFC 9110 §15.3.7.1).
   private static func writePartHead(
-    _ head: StoredHead, _ range: Range<Int>, of length: Int, to buffer: inout ByteBuffer
+    _ head: StoredHead, _ range: Range<Int>, of length: Int, to buffer: inout HeadBuffer
   ) {
     buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
     writeFieldLines(of: head, to: &buffer)
@@ -147,7 +112,7 @@ public enum ResponseWriter {
 
   /// Writes `Content-Range` (RFC 9110 §14.4).
   static func writeContentRange(
-    _ range: Range<Int>, of length: Int, to buffer: inout ByteBuffer
+    _ range: Range<Int>, of length: Int, to buffer: inout HeadBuffer
   ) {
     buffer.writeStaticString("Content-Range: bytes ")
     buffer.writeDecimal(range.lowerBound)
@@ -158,13 +123,13 @@ public enum ResponseWriter {
     buffer.writeStaticString("\r\n")
   }
 
-  private static func writeFieldLines(of head: StoredHead, to buffer: inout ByteBuffer) {
+  private static func writeFieldLines(of head: StoredHead, to buffer: inout HeadBuffer) {
     let start = Int(head.fields.fields.first?.nameRange.offset ?? 0)
     buffer.writeRange(ByteRange(offset: start, count: head.count - start), of: head.fields)
   }
 
   /// RFC 9110 §15.4.5: what would guide a cache, without what describes content that is not sent.
-  private static func writeNotModified(_ head: StoredHead, to buffer: inout ByteBuffer) {
+  private static func writeNotModified(_ head: StoredHead, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("HTTP/1.1 304 Not Modified\r\n")
     let bytes = head.fields.bytes.readableBytesUInt8Span
     for field in head.fields.fields {
@@ -175,7 +140,7 @@ public enum ResponseWriter {
       {
         continue
       }
-      writeLine(field, of: head.fields, to: &buffer)
+      buffer.writeLine(field, of: head.fields)
     }
   }
 
@@ -184,7 +149,7 @@ public enum ResponseWriter {
   /// Writes the head of a response that is passed through, and says how its content is delimited.
   public static func passedThrough(
     _ head: ResponseHead, _ status: CacheStatus, _ context: ResponseContext, now: Instant,
-    to buffer: inout ByteBuffer
+    to buffer: inout HeadBuffer
   ) -> MessageFraming {
     var context = context
     writeStatusLine(head, to: &buffer)
@@ -192,7 +157,7 @@ public enum ResponseWriter {
     for (index, field) in head.fields.fields.enumerated() {
       if field.name == .date { hasDate = true }
       if head.fields.isEndToEnd(index) || field.name == .age {
-        writeLine(field, of: head.fields, to: &buffer)
+        buffer.writeLine(field, of: head.fields)
       }
     }
     if !hasDate { writeDate(now, to: &buffer) }
@@ -208,10 +173,10 @@ public enum ResponseWriter {
   }
 
   /// Writes an interim response (RFC 9110 §15.2).
-  public static func interim(_ head: ResponseHead, to buffer: inout ByteBuffer) {
+  public static func interim(_ head: ResponseHead, to buffer: inout HeadBuffer) {
     writeStatusLine(head, to: &buffer)
     for (index, field) in head.fields.fields.enumerated() where head.fields.isEndToEnd(index) {
-      writeLine(field, of: head.fields, to: &buffer)
+      buffer.writeLine(field, of: head.fields)
     }
     buffer.writeStaticString("\r\n")
   }
@@ -219,12 +184,12 @@ public enum ResponseWriter {
   /// Writes the head of 101, with the upstream's choice of protocol (RFC 9110 §7.8).
   public static func upgrade(
     _ head: ResponseHead, _ status: CacheStatus, _ context: ResponseContext,
-    to buffer: inout ByteBuffer
+    to buffer: inout HeadBuffer
   ) {
     writeStatusLine(head, to: &buffer)
     for (index, field) in head.fields.fields.enumerated()
     where head.fields.isEndToEnd(index) || field.name == .upgrade {
-      writeLine(field, of: head.fields, to: &buffer)
+      buffer.writeLine(field, of: head.fields)
     }
     buffer.writeStaticString("Connection: upgrade\r\n")
     var context = context
@@ -240,7 +205,7 @@ public enum ResponseWriter {
   public static func error(
     _ statusCode: Int, reason: String, _ status: CacheStatus, _ context: ResponseContext,
     allow: Bool = false, sendsContent: Bool, retryAfter: Int? = nil, now: Instant,
-    to buffer: inout ByteBuffer
+    to buffer: inout HeadBuffer
   ) {
     buffer.writeStaticString("HTTP/1.1 ")
     buffer.writeDecimal(statusCode)
@@ -263,7 +228,7 @@ public enum ResponseWriter {
 
   // MARK: Parts
 
-  private static func writeStatusLine(_ head: ResponseHead, to buffer: inout ByteBuffer) {
+  private static func writeStatusLine(_ head: ResponseHead, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("HTTP/1.1 ")
     buffer.writeDecimal(head.status)
     buffer.writeInteger(ASCII.space)
@@ -271,18 +236,9 @@ public enum ResponseWriter {
     buffer.writeStaticString("\r\n")
   }
 
-  private static func writeLine(
-    _ field: Field, of section: FieldSection, to buffer: inout ByteBuffer
-  ) {
-    buffer.writeRange(field.nameRange, of: section)
-    buffer.writeStaticString(": ")
-    buffer.writeRange(field.value, of: section)
-    buffer.writeStaticString("\r\n")
-  }
-
   /// Chooses how content is delimited for this client (RFC 9112 §6): HTTP/1.0 knows no chunks.
   private static func writeFraming(
-    _ length: Int?, _ context: inout ResponseContext, to buffer: inout ByteBuffer
+    _ length: Int?, _ context: inout ResponseContext, to buffer: inout HeadBuffer
   ) -> MessageFraming {
     if let length {
       writeLength(length, to: &buffer)
@@ -296,26 +252,26 @@ public enum ResponseWriter {
     return .untilClose
   }
 
-  private static func writeLength(_ length: Int, to buffer: inout ByteBuffer) {
+  private static func writeLength(_ length: Int, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("Content-Length: ")
     buffer.writeDecimal(length)
     buffer.writeStaticString("\r\n")
   }
 
-  private static func writeAge(_ age: Int64, to buffer: inout ByteBuffer) {
+  private static func writeAge(_ age: Int64, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("Age: ")
     buffer.writeDecimal(Int(max(0, age)))
     buffer.writeStaticString("\r\n")
   }
 
-  private static func writeDate(_ now: Instant, to buffer: inout ByteBuffer) {
+  private static func writeDate(_ now: Instant, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("Date: ")
     buffer.writeBytes(HTTPDate.bytes(now.seconds))
     buffer.writeStaticString("\r\n")
   }
 
   private static func finish(
-    _ status: CacheStatus, _ context: ResponseContext, to buffer: inout ByteBuffer
+    _ status: CacheStatus, _ context: ResponseContext, to buffer: inout HeadBuffer
   ) {
     buffer.writeBytes(context.name.preamble)
     status.writeParameters(to: &buffer)

@@ -164,13 +164,21 @@ public struct CacheKey: Sendable, Hashable {
 
   /// Writes the key as a string of a Structured Field (RFC 9651 §4.1.6). Hosts and targets have no
   /// byte that such a string could not have.
-  func writeString(to buffer: inout ByteBuffer) {
-    buffer.writeInteger(ASCII.quote)
-    for byte in url.utf8 {
+  func writeString(to buffer: inout HeadBuffer) {
+    buffer.writeStaticString(scheme.isSecure ? "\"https://" : "\"http://")
+    for (index, byte) in bytes.enumerated() {
+      if index == hostCount { writePort(to: &buffer) }
       if byte == ASCII.quote || byte == ASCII.backslash { buffer.writeInteger(ASCII.backslash) }
       buffer.writeInteger(byte)
     }
+    if hostCount == bytes.count { writePort(to: &buffer) }
     buffer.writeInteger(ASCII.quote)
+  }
+
+  private func writePort(to buffer: inout HeadBuffer) {
+    if scheme.port == (scheme.isSecure ? 443 : 80) { return }
+    buffer.writeInteger(ASCII.colon)
+    buffer.writeDecimal(Int(scheme.port))
   }
 
   /// The host within an authority: all before the last colon that is not part of an IPv6 address.

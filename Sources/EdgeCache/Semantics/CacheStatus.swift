@@ -78,20 +78,8 @@ public struct CacheStatus: Sendable, Hashable {
     return status
   }
 
-  /// Writes the member for the cache named `name`, a token. O(1).
-  public func write(to buffer: inout ByteBuffer, name: [UInt8]) {
-    buffer.writeBytes(name)
-    writeParameters(to: &buffer)
-  }
-
-  /// True if all there is to say is `hit` and `ttl`.
-  var isPlainHit: Bool {
-    isHit && ttl != nil && forward == nil && forwardStatus == nil && !isStored && !isCollapsed
-      && detail == nil
-  }
-
   /// Writes what follows the name. O(1).
-  func writeParameters(to buffer: inout ByteBuffer) {
+  func writeParameters(to buffer: inout HeadBuffer) {
     if isHit { buffer.writeStaticString("; hit") }
     if let forward {
       buffer.writeStaticString("; fwd=")
@@ -116,7 +104,10 @@ public struct CacheStatus: Sendable, Hashable {
   /// The member as text, for logs.
   public func text(name: [UInt8]) -> String {
     var buffer = ByteBuffer()
-    write(to: &buffer, name: name)
+    buffer.writeHead { head in
+      head.writeBytes(name)
+      writeParameters(to: &head)
+    }
     return String(buffer: buffer)
   }
 }

@@ -169,9 +169,12 @@ final class CoreExchange {
     case .forward(let forward):
       forwards.append(forward)
       var buffer = ByteBuffer()
-      _ = ForwardedRequest.write(
-        transaction.request, forward, client: ClientIdentity(address: "192.0.2.1", isSecure: false),
-        cacheName: Array("edge".utf8), upstreamAuthority: "up.example", to: &buffer)
+      _ = buffer.writeHead {
+        ForwardedRequest.write(
+          transaction.request, forward,
+          client: ClientIdentity(address: "192.0.2.1", isSecure: false),
+          cacheName: Array("edge".utf8), upstreamAuthority: "up.example", to: &$0)
+      }
       forwarded.append(Self.parseRequest(buffer))
       awaitsUpstream = true
     case .cancelUpstream:
@@ -184,26 +187,34 @@ final class CoreExchange {
     case .sendStored(let response, let status):
       let delivery = Delivery(request: transaction.request, response: response, now: now)
       beginHead()
-      ResponseWriter.stored(response, delivery, status, context, now: now, to: &received.head)
+      received.head.writeHead {
+        ResponseWriter.stored(response, delivery, status, context, now: now, to: &$0)
+      }
       delivery.forEachPiece(of: response) { received.content += Array($0.readableBytesView) }
       received.isComplete = true
     case .sendFlightHead(let head, let status, let whole):
       beginHead()
-      received.framing = ResponseWriter.flight(
-        head, status, context, whole: whole, now: now, to: &received.head)
+      received.framing = received.head.writeHead {
+        ResponseWriter.flight(
+          head, status, context, whole: whole, now: now, to: &$0)
+      }
       if !whole { received.isComplete = true }
     case .sendUpstreamHead(let head, let status):
       beginHead()
-      received.framing = ResponseWriter.passedThrough(
-        head, status, context, now: now, to: &received.head)
+      received.framing = received.head.writeHead {
+        ResponseWriter.passedThrough(
+          head, status, context, now: now, to: &$0)
+      }
     case .sendContent(let content): received.content += Array(content.readableBytesView)
     case .sendEnd: received.isComplete = true
     case .tunnel: received.isComplete = true
     case .sendError(let code, let status):
       beginHead()
       received.errorStatus = code
-      ResponseWriter.error(
-        code, reason: "test", status, context, sendsContent: false, now: now, to: &received.head)
+      received.head.writeHead {
+        ResponseWriter.error(
+          code, reason: "test", status, context, sendsContent: false, now: now, to: &$0)
+      }
       received.isComplete = true
     case .abortClient: received.isAborted = true
     }

@@ -1,0 +1,128 @@
+import Glibc
+import NIOCore
+
+// What a connection has to send, and the way to its socket. On the way through a channel each write
+// is boxed, queued, marked and matched with a promise, which for a small response takes longer than
+// making it. So what is written in one go is collected here and handed to the kernel in one call;
+// only what the kernel does not take goes through the channel, which then waits for room.
+//
+// Unsafe memory, and a descriptor that belongs to somebody else. Invariants:
+// * Only the connection's own event loop comes here, and the descriptor is used only while its
+//   channel is active: a channel that is closed has given its descriptor back, and the number may be
+//   somebody else's by then.
+// * Nothing goes straight to the socket while bytes wait in the channel, or it would overtake them.
+// * The pointers live as long as the call: `buffers` holds the memory that they point into, and what
+//   is in it is not written to.
+
+/// Bytes on their way out of a connection, in order.
+struct Outbox {
+  /// Bytes from which on there is no waiting for more.
+  private static let limit = 64 << 10
+  /// Pieces in one call.
+  private static let vectors = 64
+
+  private var buffers: [ByteBuffer] = []
+  private var bytes = 0
+  /// True if bytes may wait in the channel.
+  private var mayWait = false
+  /// True if something was written to the channel since it was flushed.
+  private var isFlushDue = false
+  /// The socket; nil where bytes have to go through the channel, for they are changed on the way.
+  private let descriptor: CInt?
+
+  /// Where bytes go before there is a connection.
+  init() {
+    descriptor = nil
+  }
+
+  /// The outbox of a connection. With `isPlain` what is written is what goes over the wire.
+  init(_ channel: any Channel, isPlain: Bool) {
+    descriptor =
+      isPlain
+      ? try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+        of: NIOBSDSocket.Handle.self
+      ) { $0 } : nil
+  }
+
+  /// True if what is sent goes out at once.
+  func isWritable(_ channel: any Channel) -> Bool {
+    !mayWait || channel.isWritable
+  }
+
+  /// Adds bytes behind all that were sent before. They go out with ``flush(_:)`` at the latest.
+  mutating func send(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
+    let count = buffer.readableBytes
+    if count == 0 { return }
+    buffers.append(buffer)
+    bytes += count
+    if bytes >= Self.limit || buffers.count == Self.vectors { push(context) }
+  }
+
+  /// Sends everything.
+  mutating func flush(_ context: ChannelHandlerContext) {
+    if bytes > 0 { push(context) }
+    if isFlushDue {
+      isFlushDue = false
+      context.flush()
+    }
+  }
+
+  /// Hands all to the socket, and to the channel what the socket does not take.
+  private mutating func push(_ context: ChannelHandlerContext) {
+    var taken = writeDirectly(context.channel)
+    if taken < bytes {
+      (mayWait, isFlushDue) = (true, true)
+      for buffer in buffers {
+        if taken >= buffer.readableBytes {
+          taken -= buffer.readableBytes
+          continue
+        }
+        var rest = buffer
+        rest.moveReaderIndex(forwardBy: taken)
+        taken = 0
+        context.write(NIOAny(rest), promise: nil)
+      }
+    }
+    buffers.removeAll(keepingCapacity: true)
+    bytes = 0
+  }
+
+  /// Writes to the socket if that is possible; returns how many bytes it took. An error counts as
+  /// none: the channel will meet it too, and knows what to do.
+  private mutating func writeDirectly(_ channel: any Channel) -> Int {
+    guard let descriptor, !isFlushDue else { return 0 }
+    if mayWait {
+      let waiting = try? channel.syncOptions?.getOption(.bufferedWritableBytes)
+      guard waiting == 0 else { return 0 }
+      mayWait = false
+    }
+    guard channel.isActive else { return 0 }
+    if buffers.count == 1 {
+      return buffers[0].withUnsafeReadableBytes { memory in
+        Self.retrying {
+          Glibc.send(descriptor, memory.baseAddress, memory.count, CInt(MSG_NOSIGNAL))
+        }
+      }
+    }
+    return withUnsafeTemporaryAllocation(of: iovec.self, capacity: Self.vectors) { vectors in
+      for index in buffers.indices {
+        vectors[index] = buffers[index].withUnsafeReadableBytes { memory in
+          iovec(
+            iov_base: UnsafeMutableRawPointer(mutating: memory.baseAddress), iov_len: memory.count)
+        }
+      }
+      var message = msghdr()
+      message.msg_iov = vectors.baseAddress
+      message.msg_iovlen = buffers.count
+      return Self.retrying { sendmsg(descriptor, &message, CInt(MSG_NOSIGNAL)) }
+    }
+  }
+
+  private static func retrying(_ call: () -> Int) -> Int {
+    while true {
+      let count = call()
+      if count >= 0 { return count }
+      if errno != EINTR { return 0 }
+    }
+  }
+}
