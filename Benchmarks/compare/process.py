@@ -113,6 +113,17 @@ def cpu_between(before, after):
     return coarse if coarse > fine + max(0.05, 0.05 * fine) else fine
 
 
+def core_seconds(cpu):
+    """Time that a core was busy, whoever it was busy for."""
+    tick = os.sysconf("SC_CLK_TCK")
+    with open("/proc/stat") as file:
+        for line in file:
+            if line.startswith(f"cpu{cpu} "):
+                user, nice, system, _, _, irq, softirq, steal = map(int, line.split()[1:9])
+                return (user + nice + system + irq + softirq + steal) / tick
+    return 0
+
+
 def memory_bytes(pids):
     """Resident memory; pages that several processes share count once (Pss)."""
     total = 0
