@@ -11,7 +11,6 @@ import wire
 
 IDLE_CONNECTIONS = 10000
 ZIPF = 0.9
-PATHS = 400000
 
 
 class Progress:
@@ -41,6 +40,7 @@ class Measurement:
         self.reasons = {case.name: {} for case in cases}
         self.memory = {server.name: {} for server in servers}
         self.idle_cpu = {}
+        self.runs = 0
         self.others = []  # share of the servers' core that somebody else took, each measurement
 
     def run(self, rounds):
@@ -93,14 +93,17 @@ class Measurement:
     # MARK: One measurement
 
     def load(self, case, server, fields, seconds, rate=None, paths_file=None):
+        path, is_unique = case.path, case.kind == "miss"
+        if is_unique:
+            # The load generator counts within a run; the number of the run makes URLs new for good.
+            self.runs += 1
+            path += f"/{self.runs}-{{n}}"
         return self.generator.run(
-            server.port_of(case), case.path, seconds, case.connections, rate, fields, case.method,
-            case.body, paths_file, ZIPF if case.kind == "working-set" else None)
+            server.port_of(case), path, seconds, case.connections, rate, fields, case.method,
+            case.body, paths_file, ZIPF if case.kind == "working-set" else None, is_unique)
 
     def measure(self, case, server, fields, round_number, saturating):
         paths_file, rate, seconds = None, None, self.setup.seconds
-        if case.kind == "miss":
-            paths_file = self.distinct_paths(case, server, round_number)
         if case.kind == "working-set":
             paths_file = self.set_paths(case)
         if case.name == "half-rate":
@@ -111,8 +114,6 @@ class Measurement:
             # Warm: code, connections to the origin, and the store where it is to be full.
             warm = seconds if case.kind == "working-set" else 0.2
             self.load(case, server, fields, warm, rate, paths_file)
-            if case.kind == "miss":
-                paths_file = self.distinct_paths(case, server, f"{round_number}-warm")
         pids = server.pids()
         forwards = check.origin_count(self.setup.origin_port)
         core = process.core_seconds(self.setup.server_cpu)
@@ -151,16 +152,6 @@ class Measurement:
                 self.progress.show(f"highest rate of {server.name}")
                 load = self.load(case, server, [], min(1, self.setup.seconds))
                 saturating[server.name] = max(1, load.rate)
-
-    # MARK: Paths
-
-    def distinct_paths(self, case, server, round_number):
-        """A file with paths that nobody has requested before."""
-        path = os.path.join(self.setup.directory, "distinct-paths")
-        stem = f"{case.path}/{round_number}/"
-        with open(path, "w") as file:
-            file.write("\n".join(f"{stem}{number}" for number in range(PATHS)) + "\n")
-        return path
 
     def set_paths(self, case):
         """A file with the paths of a working set four times as large as the memory."""
