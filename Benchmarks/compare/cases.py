@@ -1,4 +1,4 @@
-"""What is measured: the cases, as data. Anything that can differ between two cases is a field here."""
+"""What is measured: the cases, as data. What can differ between two cases is a field here."""
 
 from dataclasses import dataclass, field
 

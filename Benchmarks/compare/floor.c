@@ -30,8 +30,8 @@ static void can(int listener, int status, size_t size) {
     size = 0;
   } else if (status == 206) {
     length = snprintf(head, sizeof head,
-                      "HTTP/1.1 206 Partial Content\r\n%sContent-Range: bytes 500000-%zu/1048576\r\n"
-                      "Content-Length: %zu\r\n\r\n",
+                      "HTTP/1.1 206 Partial Content\r\n%s"
+                      "Content-Range: bytes 500000-%zu/1048576\r\nContent-Length: %zu\r\n\r\n",
                       fields, 500000 + size - 1, size);
   } else {
     length = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n%sContent-Length: %zu\r\n\r\n", fields,

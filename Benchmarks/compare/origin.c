@@ -72,7 +72,8 @@ static inline void answer(int listener, const char *head, size_t length, struct 
       written = snprintf(head_buffer, sizeof head_buffer,
                          "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: %s\r\n"
                          "Content-Type: application/octet-stream\r\nCache-Control: %s\r\n"
-                         "Accept-Ranges: bytes\r\nETag: \"%zx\"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+                         "Accept-Ranges: bytes\r\nETag: \"%zx\"\r\n"
+                         "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
                          "Content-Length: %zu\r\n\r\n",
                          date, is_stored ? "max-age=3600" : "no-store", size, size);
     }

@@ -1,5 +1,5 @@
-"""The picture: CPU per request of every server as a multiple of EdgeCache's, a group of bars for each
-case. Written by hand as SVG, with colours that can be read on light and on dark paper."""
+"""The picture: CPU per request of every server as a multiple of EdgeCache's, a group of bars for
+each case. Written by hand as SVG, with colours that can be read on light and on dark paper."""
 
 from html import escape
 from statistics import median
@@ -81,8 +81,8 @@ def picture(results):
             body.append(text(LEFT + width + 4, y + BAR - 2.5, mark, "small"))
             y += BAR
         y += GAP
-    body.append(text(16, height - 14, f"{about['date']} · {about['cpu']} · Linux {about['kernel']} · "
-                     f"median of {about['rounds']} rounds · one core for the server",
+    body.append(text(16, height - 14, f"{about['date']} · {about['cpu']} · Linux {about['kernel']} "
+                     f"· median of {about['rounds']} rounds · one core for the server",
                      "small faint"))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
             f'width="{WIDTH}" height="{height}" role="img" '

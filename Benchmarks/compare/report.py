@@ -92,8 +92,8 @@ def markdown(results):
               "divided by it, median of the rounds' ratios; below 1 EdgeCache is cheaper.", ""]
     lines += table(head, [cells(row, cost) for row in loaded])
     lines += ["", "## Requests per second", "",
-              "In parentheses: how busy the server kept its core. Where it is clearly below 100 % the "
-              "load generator, the origin or other programs were the limit, not the server.", ""]
+              "In parentheses: how busy the server kept its core. Where it is clearly below 100 % "
+              "the load generator, the origin or other programs were the limit, not the server.", ""]
     lines += table(head, [cells(row, lambda cell: f"{cell['rate']:.0f} ({cell['busy']:.0%})")
                           for row in closed])
     lines += ["", "## Latency", "", "p50 / p99 / p99.9 in microseconds. Closed loop except where "
@@ -135,8 +135,9 @@ def working_set(head, rows, cells):
     found = [row for row in rows if row["kind"] == "working-set"]
     if not found:
         return []
-    return ["", "## Working set", "", "Share of requests that did not reach the origin.", ""] + table(
-        head, [cells(row, lambda cell: f"{max(0, 1 - cell['forwarded']):.1%}") for row in found])
+    lines = [cells(row, lambda cell: f"{max(0, 1 - cell['forwarded']):.1%}") for row in found]
+    return ["", "## Working set", "", "Share of requests that did not reach the origin.",
+            ""] + table(head, lines)
 
 
 def memory_table(head, servers, rows, cells):

@@ -60,7 +60,8 @@ class Server:
             text = file.read()
         is_root = os.geteuid() == 0
         for word, value in {
-            "PORT": self.port, "ORIGIN_PORT": self.setup.origin_port, "DIR": self.directory,
+            "PORT": self.port, "ADMIN_PORT": process.free_port(),
+            "ORIGIN_PORT": self.setup.origin_port, "DIR": self.directory,
             "CACHE": self.cache_directory or "", "MEMORY_MB": self.setup.memory_mb,
             "MEMORY_BYTES": self.setup.memory_mb * MEGABYTE, "STORE_MB": 256,
             "USER": self.user_line if is_root else "",
@@ -121,10 +122,7 @@ class EdgePoP(Server):
         return os.path.join(self.setup.programs, "edge-pop")
 
     def command(self):
-        return [self.find(), "--upstream", f"http://127.0.0.1:{self.setup.origin_port}",
-                "--listen", f"127.0.0.1:{self.port}",
-                "--admin", f"127.0.0.1:{process.free_port()}",
-                "--memory", f"{self.setup.memory_mb}MiB", "--threads", "1",
+        return [self.find(), "--config", self.fill_in("edgecache.json"), "--pop", "bench",
                 "--access-log", "off", "--log-level", "warning"]
 
     def version_command(self):
