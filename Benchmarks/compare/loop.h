@@ -35,6 +35,7 @@ struct connection {
   int socket;
   int listener;            // which listener accepted it; -1 - n for listener n itself
   int blocked;             // waiting for EPOLLOUT
+  int owing;               // an answer is ready and waits for the end of the request's content
   size_t skip;             // bytes of request content still to come
   size_t length;           // bytes in `input`, which is there only while a head is incomplete
   char *input;
@@ -91,6 +92,15 @@ static int flush(struct connection *c) {
   return 1;
 }
 
+// Copies the head of what is pending: `answer` may write its next one to the same place.
+static void keep_head(struct connection *c) {
+  if (c->pending.head_length == 0) return;
+  char *copy = malloc(c->pending.head_length);
+  memcpy(copy, c->pending.head, c->pending.head_length);
+  free(c->pending_head);
+  c->pending_head = c->pending.head = copy;
+}
+
 // Answers all complete heads in the bytes. Returns how many bytes are used up, -1 to hang up.
 static ssize_t serve(struct connection *c, const char *bytes, size_t length) {
   size_t used = 0;
@@ -98,24 +108,28 @@ static ssize_t serve(struct connection *c, const char *bytes, size_t length) {
     size_t away = length - used < c->skip ? length - used : c->skip;
     used += away;
     c->skip -= away;
-    if (c->skip > 0 || used == length) return (ssize_t)used;
-    const char *end = memmem(bytes + used, length - used, "\r\n\r\n", 4);
-    if (end == NULL) return (ssize_t)used;
-    size_t head = (size_t)(end + 4 - (bytes + used));
-    c->pending.request_content = 0;
-    answer(c->listener, bytes + used, head, &c->pending);
-    used += head;
-    c->skip = c->pending.request_content;
+    if (c->skip > 0) return (ssize_t)used;
+    if (!c->owing) {
+      if (used == length) return (ssize_t)used;
+      const char *end = memmem(bytes + used, length - used, "\r\n\r\n", 4);
+      if (end == NULL) return (ssize_t)used;
+      size_t head = (size_t)(end + 4 - (bytes + used));
+      c->pending.request_content = 0;
+      answer(c->listener, bytes + used, head, &c->pending);
+      used += head;
+      c->skip = c->pending.request_content;
+      c->owing = 1;
+      if (c->skip > 0) {
+        // Not before the content is there: a proxy need not expect an early response.
+        keep_head(c);
+        continue;
+      }
+    }
+    c->owing = 0;
     int state = flush(c);
     if (state < 0) return -1;
     if (state == 0) {
-      // `answer` may write its next head to the same place.
-      if (c->pending.head_length > 0) {
-        free(c->pending_head);
-        c->pending_head = malloc(c->pending.head_length);
-        memcpy(c->pending_head, c->pending.head, c->pending.head_length);
-        c->pending.head = c->pending_head;
-      }
+      keep_head(c);
       c->blocked = 1;
       watch(c, EPOLL_CTL_MOD, EPOLLOUT);
       return (ssize_t)used;

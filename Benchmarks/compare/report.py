@@ -23,6 +23,8 @@ def collect(measurement, judged, about):
                 continue
             cell = {key: median(value[key] for value in rounds) for key in KEYS
                     if rounds[0].get(key) is not None}
+            cell["rounds"] = [{key: round(value[key], 4) for key in KEYS
+                               if value.get(key) is not None} for value in rounds]
             key = "bytes" if case.kind == "idle" else "cpu"
             if values[ours]:
                 each = ratios(values, ours, server.name, key)
