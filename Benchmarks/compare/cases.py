@@ -18,7 +18,8 @@ BROWSER_FIELDS = [
     "Referer: http://www.edge.example/products/category/index.html",
     "Accept-Encoding: gzip, deflate, br, zstd",
     "Accept-Language: en-US,en;q=0.9,de;q=0.8",
-    "Cookie: _ga=GA1.1.1234567890.1700000000; theme=dark; consent=1",
+    "Cookie: _ga=GA1.1.1234567890.1700000000; theme=dark; consent=1; "
+    "session=4f1c0e6a9b7d42388d5e1f7a60c3b92e5d7a8c9f01e24b36a7c8d9e0f1a2b3c4",
 ]
 
 

@@ -29,11 +29,11 @@ def raise_file_limit(wanted=20000):
 
 def start(command, cpu, log_path, environment=None):
     """Starts a command that may run on one CPU only; children and threads inherit that."""
-    log = open(log_path, "ab")
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        env={**os.environ, **(environment or {})},
-        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+    with open(log_path, "ab") as log:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            env={**os.environ, **(environment or {})},
+            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
 
 
 def wait_for_port(process, port, log_path, seconds=20):
