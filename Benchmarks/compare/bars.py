@@ -1,6 +1,6 @@
 """The bars: what the measured ratios must be. Every ratio is ours divided by the other's in the
-same round, then the median over the rounds. Against the best peer it is the worst of these medians, so
-that nobody has to be named beforehand."""
+same round, then the median over the rounds. Against the best peer it is the worst of these medians,
+so that nobody has to be named beforehand."""
 
 from statistics import median
 

@@ -13,13 +13,16 @@ MOST = 4.0  # bars beyond are cut, and say their number
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #24292f; }
 .title { font-weight: 600; font-size: 15px; }
-.small { font-size: 10px; }
+.small { font-size: 10px; paint-order: stroke; stroke: #ffffff; stroke-width: 3; }
+.paper { fill: #ffffff; }
 .faint { fill: #6e7781; }
 .grid { stroke: #d0d7de; stroke-width: 1; }
 .one { stroke: #24292f; stroke-width: 1; stroke-dasharray: 3 3; }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3; }
   .faint { fill: #9198a1; }
+  .small { stroke: #0d1117; }
+  .paper { fill: #0d1117; }
   .grid { stroke: #3d444d; }
   .one { stroke: #e6edf3; }
 }
@@ -82,9 +85,9 @@ def picture(results):
             y += BAR
         y += GAP
     body.append(text(16, height - 14, f"{about['date']} · {about['cpu']} · Linux {about['kernel']} "
-                     f"· median of {about['rounds']} rounds · one core for the server",
+                     f"· median of the rounds ({about['rounds']}) · one core for the server",
                      "small faint"))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
             f'width="{WIDTH}" height="{height}" role="img" '
             f'aria-label="CPU per request of each server, as a multiple of EdgeCache">\n'
-            f"<style>{STYLE}</style>\n" + "\n".join(body) + "\n</svg>\n")
+            f'<style>{STYLE}</style>\n<rect class="paper" width="{WIDTH}" height="{height}"/>\n' + "\n".join(body) + "\n</svg>\n")

@@ -94,7 +94,7 @@ def markdown(results):
               "divided by it, median of the rounds' ratios; below 1 EdgeCache is cheaper.", ""]
     lines += table(head, [cells(row, cost) for row in loaded])
     lines += ["", "## Requests per second", "",
-              "In parentheses: how busy the server kept its core. Where it is clearly below 100 % "
+              "In parentheses: how busy the server kept its core. Clearly below 100 %, "
               "the load generator, the origin or other programs were the limit, not the server.", ""]
     lines += table(head, [cells(row, lambda cell: f"{cell['rate']:.0f} ({cell['busy']:.0%})")
                           for row in closed])
