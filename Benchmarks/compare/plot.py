@@ -90,4 +90,5 @@ def picture(results):
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
             f'width="{WIDTH}" height="{height}" role="img" '
             f'aria-label="CPU per request of each server, as a multiple of EdgeCache">\n'
-            f'<style>{STYLE}</style>\n<rect class="paper" width="{WIDTH}" height="{height}"/>\n' + "\n".join(body) + "\n</svg>\n")
+            f"<style>{STYLE}</style>\n"
+            f'<rect class="paper" width="{WIDTH}" height="{height}"/>\n' + "\n".join(body) + "\n</svg>\n")

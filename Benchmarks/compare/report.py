@@ -95,7 +95,8 @@ def markdown(results):
     lines += table(head, [cells(row, cost) for row in loaded])
     lines += ["", "## Requests per second", "",
               "In parentheses: how busy the server kept its core. Clearly below 100 %, "
-              "the load generator, the origin or other programs were the limit, not the server.", ""]
+              "the load generator, the origin or other programs were the limit, not the server.",
+              ""]
     lines += table(head, [cells(row, lambda cell: f"{cell['rate']:.0f} ({cell['busy']:.0%})")
                           for row in closed])
     lines += ["", "## Latency", "", "p50 / p99 / p99.9 in microseconds. Closed loop except where "
