@@ -91,4 +91,5 @@ def picture(results):
             f'width="{WIDTH}" height="{height}" role="img" '
             f'aria-label="CPU per request of each server, as a multiple of EdgeCache">\n'
             f"<style>{STYLE}</style>\n"
-            f'<rect class="paper" width="{WIDTH}" height="{height}"/>\n' + "\n".join(body) + "\n</svg>\n")
+            f'<rect class="paper" width="{WIDTH}" height="{height}"/>\n'
+            + "\n".join(body) + "\n</svg>\n")
