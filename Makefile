@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test conformance lint format clean
+.PHONY: help setup build run test bench conformance lint format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -30,6 +30,12 @@ test: ## Install what tests need, build, test, lint
 	@scripts/timed "end-to-end tests" swift test --skip-build --no-parallel \
 	  --filter '^EndToEndTests\.'
 	@scripts/timed lint scripts/lint
+
+bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benchmarks/README.md)
+	@scripts/setup --bench
+	@scripts/timed build swift build -c release
+	@python3 Benchmarks/compare/bench.py --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),2) \
+	  --cases "$(CASES)" --peers "$(PEERS)"
 
 conformance: ## Write docs/conformance.md from the tables of behaviour
 	@swift build --build-tests
