@@ -53,10 +53,7 @@ final class ClientConnection: ChannelDuplexHandler {
   private static let clientLeft = 499
 
   /// True if what is written goes out at once.
-  var isWritable: Bool {
-    guard let context else { return false }
-    return outbox.isWritable(context.channel)
-  }
+  var isWritable: Bool { outbox.isWritable }
 
   /// True while content of the request that is being answered is still to come.
   var isReceivingContent: Bool { decoder != nil }
@@ -238,7 +235,7 @@ final class ClientConnection: ChannelDuplexHandler {
     }
   }
 
-  private func accept(_ head: RequestHead) {
+  private func accept(_ head: borrowing RequestHead) {
     requests += 1
     phase = .busy
     if head.hasContent { decoder = ContentDecoder(head.framing) }
@@ -247,8 +244,9 @@ final class ClientConnection: ChannelDuplexHandler {
       head.keepsAlive && !loop.isDraining && !(inputIsClosed && inbound.readableBytes == 0)
       && requests < loop.limits.requestsPerConnection && !timing.isOld
     response = ResponseInProgress(
-      request: loop.shared.accessLog == nil ? nil : head, isToHead: head.method == .head,
-      closes: !keepsAlive, minorVersion: head.minorVersion, started: loop.now)
+      isToHead: head.method == .head, closes: !keepsAlive, minorVersion: head.minorVersion,
+      started: loop.now)
+    if loop.shared.accessLog != nil { response.request = copy head }
 
     if head.method == .trace {
       return answer(405, "TRACE is not supported", allow: true)
@@ -262,9 +260,8 @@ final class ClientConnection: ChannelDuplexHandler {
       response.status.detail = .loop
       return answer(508, "the request has passed through this cache before")
     }
-    let client = identity.asToldBy(head)
     var key = CacheKey(
-      head, isSecure: client.isSecure, secret: loop.store.secret, storage: &loop.keyStorage)
+      head, isSecure: identity.isSecured(head), secret: loop.store.secret, storage: &loop.keyStorage)
     guard let route = loop.shared.routing.route(&key, secret: loop.store.secret) else {
       response.status.detail = .unknownHost
       return answer(421, "no site has this host")
@@ -281,19 +278,23 @@ final class ClientConnection: ChannelDuplexHandler {
       sendStored(stored, status, request: head)
       // It holds on to itself by what it waits for; nobody else waits for it.
       if head.method == .get {
-        Exchange(
-          request: head, key: key, directives: CacheControl(), route: route, loop: loop,
-          client: client, connection: nil
-        ).begin(.validate(stored))
+        exchange(for: copy head, key, CacheControl(), route, connection: nil)
+          .begin(.validate(stored))
       }
-      return
-    default: break
+    default:
+      let exchange = exchange(for: copy head, key, directives, route, connection: self)
+      self.exchange = exchange
+      exchange.begin(look)
     }
-    let exchange = Exchange(
-      request: head, key: key, directives: directives, route: route, loop: loop, client: client,
-      connection: self)
-    self.exchange = exchange
-    exchange.begin(look)
+  }
+
+  private func exchange(
+    for head: RequestHead, _ key: CacheKey, _ directives: CacheControl, _ route: RequestRoute,
+    connection: ClientConnection?
+  ) -> Exchange {
+    Exchange(
+      request: head, key: key, directives: directives, route: route, loop: loop,
+      client: identity.asToldBy(head), connection: connection)
   }
 
   /// Reads content of the request; true if there may be more to do.

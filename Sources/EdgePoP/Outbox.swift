@@ -27,16 +27,19 @@ struct Outbox {
   private var mayWait = false
   /// True if something was written to the channel since it was flushed.
   private var isFlushDue = false
+  /// The connection; nil before there is one, and when it is gone.
+  private let channel: (any Channel)?
   /// The socket; nil where bytes have to go through the channel, for they are changed on the way.
   private let descriptor: CInt?
 
   /// Where bytes go before there is a connection.
   init() {
-    descriptor = nil
+    (channel, descriptor) = (nil, nil)
   }
 
   /// The outbox of a connection. With `isPlain` what is written is what goes over the wire.
   init(_ channel: any Channel, isPlain: Bool) {
+    self.channel = channel
     descriptor =
       isPlain
       ? try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
@@ -45,8 +48,9 @@ struct Outbox {
   }
 
   /// True if what is sent goes out at once.
-  func isWritable(_ channel: any Channel) -> Bool {
-    !mayWait || channel.isWritable
+  var isWritable: Bool {
+    guard mayWait else { return channel != nil }
+    return channel?.isWritable ?? false
   }
 
   /// Adds bytes behind all that were sent before. They go out with ``flush(_:)`` at the latest.
@@ -69,7 +73,7 @@ struct Outbox {
 
   /// Hands all to the socket, and to the channel what the socket does not take.
   private mutating func push(_ context: ChannelHandlerContext) {
-    var taken = writeDirectly(context.channel)
+    var taken = writeDirectly()
     if taken < bytes {
       (mayWait, isFlushDue) = (true, true)
       for buffer in buffers {
@@ -89,8 +93,8 @@ struct Outbox {
 
   /// Writes to the socket if that is possible; returns how many bytes it took. An error counts as
   /// none: the channel will meet it too, and knows what to do.
-  private mutating func writeDirectly(_ channel: any Channel) -> Int {
-    guard let descriptor, !isFlushDue else { return 0 }
+  private mutating func writeDirectly() -> Int {
+    guard let descriptor, let channel, !isFlushDue else { return 0 }
     if mayWait {
       let waiting = try? channel.syncOptions?.getOption(.bufferedWritableBytes)
       guard waiting == 0 else { return 0 }

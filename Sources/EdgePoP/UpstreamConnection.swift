@@ -52,10 +52,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   private var outbox = Outbox()
 
   /// True if what is written goes out at once.
-  var isWritable: Bool {
-    guard let context else { return false }
-    return outbox.isWritable(context.channel)
-  }
+  var isWritable: Bool { outbox.isWritable }
 
   private func write(_ buffer: ByteBuffer) {
     guard let context else { return }

@@ -127,50 +127,61 @@ public struct RequestParser: Sendable {
     let method = Method(bytes.extracting(line.method))
     let target = try RequestTarget.resolve(
       bytes, target: line.target, fields: fields, method: method, minorVersion: line.minorVersion)
-    var head = RequestHead(
-      fields: FieldSection(
-        bytes: buffer.getSlice(at: buffer.readerIndex &+ skipped, length: end) ?? ByteBuffer(),
-        fields: fields),
+    let section = FieldSection(
+      bytes: buffer.getSlice(at: buffer.readerIndex &+ skipped, length: end) ?? ByteBuffer(),
+      fields: fields)
+    let framing = try BodyFraming.request(section, minorVersion: line.minorVersion)
+    let options = try ConnectionOptions(section, line.minorVersion, framing)
+    let head = RequestHead(
+      fields: section,
       method: method,
       methodRange: ByteRange(offset: line.method.lowerBound, count: line.method.count),
       form: target.form, authority: target.authority, path: target.path,
-      minorVersion: line.minorVersion, framing: .none, keepsAlive: false, expectsContinue: false,
-      asksForUpgrade: false)
-    head.framing = try BodyFraming.request(head.fields, minorVersion: head.minorVersion)
-    try Self.readConnectionOptions(&head)
+      minorVersion: line.minorVersion, framing: framing, keepsAlive: options.keepsAlive,
+      expectsContinue: options.expectsContinue, asksForUpgrade: options.asksForUpgrade)
     return .head(head, consumed: skipped &+ end)
   }
+}
 
-  /// Reads `Connection`, `Expect` and `Upgrade` (RFC 9112 §9, RFC 9110 §7.8 and §10.1.1).
-  private static func readConnectionOptions(
-    _ head: inout RequestHead
+/// What a request says about the connection: `Connection`, `Expect` and `Upgrade` (RFC 9112 §9,
+/// RFC 9110 §7.8 and §10.1.1).
+private struct ConnectionOptions {
+  var keepsAlive: Bool
+  var expectsContinue = false
+  var asksForUpgrade = false
+
+  init(
+    _ fields: FieldSection, _ minorVersion: UInt8, _ framing: MessageFraming
   ) throws(MalformedMessage) {
-    var closes = false
-    var keepsAlive = false
-    var upgrades = false
-    if head.fields.contains(.connection) {
-      head.fields.forEachElement(of: .connection) { span, range in
-        let option = span.extracting(range)
-        if option.equalsIgnoringCase("close") { closes = true }
-        if option.equalsIgnoringCase("keep-alive") { keepsAlive = true }
-        if option.equalsIgnoringCase("upgrade") { upgrades = true }
-        return true
-      }
-    }
-    head.keepsAlive = head.minorVersion >= 1 ? !closes : keepsAlive && !closes
-    head.asksForUpgrade =
-      upgrades && head.minorVersion >= 1 && head.fields.hasElement(.upgrade, "websocket")
-    if head.minorVersion >= 1, head.fields.contains(.expect) {
+    keepsAlive = minorVersion >= 1
+    if fields.contains(.connection) { readConnection(fields, minorVersion) }
+    if minorVersion >= 1, fields.contains(.expect) {
       var known = false
       var unknown = false
-      head.fields.forEachElement(of: .expect) { span, range in
+      fields.forEachElement(of: .expect) { span, range in
         known = true
         unknown = !span.extracting(range).equalsIgnoringCase("100-continue")
         return !unknown
       }
       if unknown { throw .expectation }
-      head.expectsContinue = known && head.framing != .none && head.framing != .length(0)
+      expectsContinue = known && framing != .none && framing != .length(0)
     }
+  }
+
+  private mutating func readConnection(_ fields: FieldSection, _ minorVersion: UInt8) {
+    var closes = false
+    var keepsAlive = false
+    var upgrades = false
+    fields.forEachElement(of: .connection) { span, range in
+      let option = span.extracting(range)
+      if option.equalsIgnoringCase("close") { closes = true }
+      if option.equalsIgnoringCase("keep-alive") { keepsAlive = true }
+      if option.equalsIgnoringCase("upgrade") { upgrades = true }
+      return true
+    }
+    self.keepsAlive = minorVersion >= 1 ? !closes : keepsAlive && !closes
+    asksForUpgrade =
+      upgrades && minorVersion >= 1 && fields.hasElement(.upgrade, "websocket")
   }
 }
 

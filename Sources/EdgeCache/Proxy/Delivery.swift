@@ -24,7 +24,7 @@ public struct Delivery: Sendable {
 
   /// Plans the answer to `request` from a stored response (RFC 9110 §13.2.2: preconditions first,
   /// then ranges). O(bytes of the fields).
-  public init(request: RequestHead, response: StoredResponse, now: Instant) {
+  public init(request: borrowing RequestHead, response: StoredResponse, now: Instant) {
     let head = response.head
     sendsContent = request.method != .head
     if Preconditions.isNotModified(request: request.fields, response: head, now: now) {

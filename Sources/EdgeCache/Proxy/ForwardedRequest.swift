@@ -22,12 +22,21 @@ extension ClientIdentity {
   /// says with `X-Forwarded-Proto` that its client's connection is secured. Nobody else is: the field
   /// decides the scheme of the cache key, and what an origin redirects. O(fields).
   public func asToldBy(_ request: RequestHead) -> ClientIdentity {
-    guard let proto = request.fields.only(.xForwardedProto),
-      address.hasPrefix("127.") || address == "::1",
-      request.fields.bytes.readableBytesUInt8Span.extracting(proto.range)
-        .equalsIgnoringCase("https")
-    else { return self }
-    return ClientIdentity(address: address, isSecure: true)
+    ClientIdentity(address: address, isSecure: isSecured(request))
+  }
+
+  /// True if a request came over a secured connection, here or at a terminator. O(fields).
+  @inline(__always)
+  public func isSecured(_ request: borrowing RequestHead) -> Bool {
+    isSecure || request.fields.contains(.xForwardedProto) && isToldSecure(request.fields)
+  }
+
+  @inline(never)
+  func isToldSecure(_ fields: FieldSection) -> Bool {
+    guard let proto = fields.only(.xForwardedProto),
+      address.hasPrefix("127.") || address == "::1"
+    else { return false }
+    return fields.bytes.readableBytesUInt8Span.extracting(proto.range).equalsIgnoringCase("https")
   }
 }
 

@@ -80,7 +80,7 @@ public struct CacheKey: Sendable, Hashable {
 
   /// As above; what `storage` has of memory goes into the key, and comes back with ``giveBack(to:)``.
   public init(
-    _ head: RequestHead, isSecure: Bool, secret: HashSecret, storage: inout [UInt8]
+    _ head: borrowing RequestHead, isSecure: Bool, secret: HashSecret, storage: inout [UInt8]
   ) {
     self.init(
       head.fields.bytes.readableBytesUInt8Span, authority: head.authority.range,

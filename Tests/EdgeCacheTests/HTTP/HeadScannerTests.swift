@@ -36,7 +36,8 @@ import Testing
       let bytes = (0..<count).map { _ in
         // Mostly what scanners pass over, so that they get somewhere.
         Int.random(in: 0..<12, using: &random) == 0
-          ? UInt8.random(in: 0...255, using: &random) : UInt8.random(in: 0x61...0x7A, using: &random)
+          ? UInt8.random(in: 0...255, using: &random)
+          : UInt8.random(in: 0x61...0x7A, using: &random)
       }
       check(bytes, from: count == 0 ? 0 : Int.random(in: 0..<count, using: &random))
     }
