@@ -261,7 +261,8 @@ final class ClientConnection: ChannelDuplexHandler {
       return answer(508, "the request has passed through this cache before")
     }
     var key = CacheKey(
-      head, isSecure: identity.isSecured(head), secret: loop.store.secret, storage: &loop.keyStorage)
+      head, isSecure: identity.isSecured(head), secret: loop.store.secret, storage: &loop.keyStorage
+    )
     guard let route = loop.shared.routing.route(&key, secret: loop.store.secret) else {
       response.status.detail = .unknownHost
       return answer(421, "no site has this host")

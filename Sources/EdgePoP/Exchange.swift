@@ -12,7 +12,8 @@ final class Exchange {
   private var transaction: Transaction
   private let loop: LoopContext
   private let client: ClientIdentity
-  private weak var connection: ClientConnection?
+  /// Let go of when the response is complete or the client is gone.
+  private var connection: ClientConnection?
 
   private var upstream: UpstreamConnection?
   private var forward: Transaction.Forward?

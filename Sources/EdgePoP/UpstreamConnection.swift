@@ -17,7 +17,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
     /// The request is going out or is out, its response has not begun.
     case waiting
     /// The response's content is arriving.
-    case receiving(ResponseHead)
+    case receiving
     /// Bytes of another protocol go both ways.
     case tunnel
     case closed
@@ -32,7 +32,10 @@ final class UpstreamConnection: ChannelDuplexHandler {
   private var inbound = ByteBuffer()
   private var parser = ResponseParser()
   private var decoder = ContentDecoder(.none)
-  private var request: RequestHead?
+  /// Whether the request is HEAD, and whether it asks for another protocol.
+  private var request = (isHead: false, asksForUpgrade: false)
+  /// Whether the response lets the connection be used again.
+  private var keepsAlive = false
   private var requestFraming = MessageFraming.none
   private var isRequestSent = false
   private var servedBefore = false
@@ -72,7 +75,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
     firstByte: TimeAmount
   ) {
     self.exchange = exchange
-    self.request = request
+    self.request = (request.method == .head, request.asksForUpgrade)
     self.firstByte = firstByte
     requestFraming = framing
     isRequestSent = framing == .none
@@ -280,8 +283,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
       switch phase {
       case .waiting:
         guard readHead() else { return }
-      case .receiving(let head):
-        guard readContent(head) else { return }
+      case .receiving:
+        guard readContent() else { return }
       case .idle:
         // Bytes that nobody asked for: what they would answer is anybody's guess.
         if inbound.readableBytes > 0 { close() }
@@ -300,12 +303,12 @@ final class UpstreamConnection: ChannelDuplexHandler {
 
   /// Reads a head; true if there may be more to do.
   private func readHead() -> Bool {
-    guard let request, inbound.readableBytes > 0 else { return false }
+    guard inbound.readableBytes > 0 else { return false }
     sawResponseByte = true
     do throws(MalformedMessage) {
       guard
         case .head(let head, let consumed) = try parser.parse(
-          inbound, toHead: request.method == .head)
+          inbound, toHead: request.isHead)
       else { return false }
       inbound.moveReaderIndex(forwardBy: consumed)
       deadline = .coarse() + firstByte
@@ -317,7 +320,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
       } else if head.isInterim {
         exchange?.upstreamInterim(head)
       } else {
-        phase = .receiving(head)
+        phase = .receiving
+        keepsAlive = head.keepsAlive
         decoder = ContentDecoder(head.framing)
         deadline = .coarse() + loop.limits.betweenBytes
         exchange?.upstreamHead(head)
@@ -339,7 +343,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   }
 
   /// Reads content; true if there may be more to do.
-  private func readContent(_ head: ResponseHead) -> Bool {
+  private func readContent() -> Bool {
     do throws(MalformedMessage) {
       switch try decoder.next(&inbound) {
       case .needMore: return false
@@ -348,7 +352,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
         exchange?.upstreamContent(content)
         return true
       case .end(let trailers):
-        finish(head, trailers)
+        finish(trailers)
         return true
       }
     } catch {
@@ -357,19 +361,18 @@ final class UpstreamConnection: ChannelDuplexHandler {
     }
   }
 
-  private func finish(_ head: ResponseHead, _ trailers: FieldSection?) {
+  private func finish(_ trailers: FieldSection?) {
     let ended = exchange
     // Servers that refuse an upgrade may still have stopped reading requests, in expectation of the
     // other protocol; it shows only when the next request is not answered.
-    let askedForUpgrade = request?.asksForUpgrade ?? false
+    let askedForUpgrade = request.asksForUpgrade
     exchange = nil
-    request = nil
     deadline = nil
     isHeld = false
     servedBefore = true
     // What the client still sends of its request has no place on a connection that is used again.
     let isReusable =
-      head.keepsAlive && isRequestSent && !askedForUpgrade && inbound.readableBytes == 0
+      keepsAlive && isRequestSent && !askedForUpgrade && inbound.readableBytes == 0
     phase = isReusable ? .idle : .closed
     ended?.upstreamEnded(trailers)
     if isReusable {

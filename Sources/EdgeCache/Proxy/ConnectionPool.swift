@@ -3,6 +3,9 @@
 //
 // Invariant: `total` is the number of connections that are idle, in use, being made or being closed,
 // and never exceeds the limit; nobody waits while a connection is idle.
+//
+// Inlinable, because the shell's types are filled in on every request: without that each call would
+// look up at run time what is known when the program is built.
 
 /// What somebody who needs a connection gets.
 public enum PoolLease<Connection> {
@@ -28,19 +31,28 @@ public enum PoolHandOver<Connection, Waiter> {
 
 /// Idle connections and those who wait for one.
 public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
-  private struct Idle {
-    let connection: Connection
-    let since: Instant
+  @usableFromInline
+  struct Idle {
+    @usableFromInline let connection: Connection
+    @usableFromInline let since: Instant
+
+    @inlinable
+    init(connection: Connection, since: Instant) {
+      self.connection = connection
+      self.since = since
+    }
   }
 
-  private let limit: Int
-  private let queueLimit: Int
-  private var idle: [Idle] = []
-  private var queue: [Waiter] = []
+  @usableFromInline let limit: Int
+  @usableFromInline let queueLimit: Int
+  @usableFromInline var idle: [Idle] = []
+  @usableFromInline var queue: [Waiter] = []
   /// Connections that are idle, in use, being made or being closed.
-  public private(set) var total = 0
+  public var total: Int { count }
+  @usableFromInline var count = 0
 
   /// A pool of at most `limit` connections, for which at most `queueLimit` wait.
+  @inlinable
   public init(limit: Int, queueLimit: Int) {
     self.limit = limit
     self.queueLimit = queueLimit
@@ -52,10 +64,11 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   public var waitingCount: Int { queue.count }
 
   /// Asks for a connection; the one used last is the warmest. O(1).
+  @inlinable
   public mutating func lease(_ waiter: Waiter) -> PoolLease<Connection> {
     if let last = idle.popLast() { return .use(last.connection) }
-    if total < limit {
-      total += 1
+    if count < limit {
+      count += 1
       return .connect
     }
     if queue.count < queueLimit {
@@ -66,15 +79,17 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   }
 
   /// Asks for a new connection, whatever is idle: for a request that failed on an idle one. O(1).
+  @inlinable
   public mutating func leaseNew(_ waiter: Waiter) -> PoolLease<Connection> {
-    if total < limit {
-      total += 1
+    if count < limit {
+      count += 1
       return .connect
     }
     return lease(waiter)
   }
 
   /// Takes back a connection that can be used again. O(queue).
+  @inlinable
   public mutating func release(
     _ connection: Connection, now: Instant
   ) -> PoolHandOver<Connection, Waiter> {
@@ -84,31 +99,35 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   }
 
   /// A connection that was in use, being made or being closed is gone. O(queue).
+  @inlinable
   public mutating func lost() -> PoolHandOver<Connection, Waiter> {
-    total -= 1
-    invariant(total >= 0, "more connections lost than made")
-    guard !queue.isEmpty, total < limit else { return .none }
-    total += 1
+    count -= 1
+    invariant(count >= 0, "more connections lost than made")
+    guard !queue.isEmpty, count < limit else { return .none }
+    count += 1
     return .connect(queue.removeFirst())
   }
 
   /// An idle connection was closed by the upstream; false if it was not idle. O(idle).
+  @inlinable
   public mutating func idleClosed(_ connection: Connection) -> Bool {
     guard let index = idle.firstIndex(where: { $0.connection === connection }) else {
       return false
     }
     idle.remove(at: index)
-    total -= 1
+    count -= 1
     return true
   }
 
   /// Takes somebody out of the queue. O(queue).
+  @inlinable
   public mutating func stopWaiting(_ waiter: Waiter) {
     queue.removeAll { $0 === waiter }
   }
 
   /// Takes out the connections that have been idle since before `moment`, to be closed; each counts
   /// until ``lost()`` says that it is gone. O(idle).
+  @inlinable
   public mutating func expire(idleSince moment: Instant) -> [Connection] {
     let expired = idle.filter { $0.since <= moment }.map(\.connection)
     idle.removeAll { $0.since <= moment }

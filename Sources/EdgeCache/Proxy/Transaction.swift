@@ -38,10 +38,10 @@ public struct Transaction {
     case clientGone
   }
 
-  /// What is to be done for a request.
+  /// What is to be done for a request. Heads are held by reference: actions are moved often.
   public enum Action {
     /// Send the request upstream.
-    case forward(Forward)
+    indirect case forward(Forward)
     /// Let go of the upstream.
     case cancelUpstream
     /// Stop reading from the upstream until the flight calls its `resume`.
@@ -49,19 +49,19 @@ public struct Transaction {
     /// Count a response that came into the store, or why one that was on its way did not.
     case countStored(StorageRefusal?)
     /// Send an interim response.
-    case sendInterim(ResponseHead)
+    indirect case sendInterim(ResponseHead)
     /// Send this stored response, in part or whole; nothing follows.
-    case sendStored(StoredResponse, CacheStatus)
+    indirect case sendStored(StoredResponse, CacheStatus)
     /// Send the head of a flight; content follows. With `whole` false it is 304 and nothing does.
-    case sendFlightHead(FlightHead, CacheStatus, whole: Bool)
+    indirect case sendFlightHead(FlightHead, CacheStatus, whole: Bool)
     /// Send the upstream's own head; content follows.
-    case sendUpstreamHead(ResponseHead, CacheStatus)
+    indirect case sendUpstreamHead(ResponseHead, CacheStatus)
     case sendContent(ByteBuffer)
-    case sendEnd(FieldSection?)
+    indirect case sendEnd(FieldSection?)
     /// Send this head, and from then on carry bytes both ways.
-    case tunnel(ResponseHead, CacheStatus)
+    indirect case tunnel(ResponseHead, CacheStatus)
     /// Send an answer of our own; nothing follows.
-    case sendError(status: Int, CacheStatus)
+    indirect case sendError(status: Int, CacheStatus)
     /// The response cannot be completed: close the connection so that the client sees it.
     case abortClient
   }
@@ -81,7 +81,7 @@ public struct Transaction {
     /// The request is out; no head yet.
     case waiting
     /// Its response fills a flight.
-    case filling(Flight, FlightHead)
+    indirect case filling(Flight, FlightHead)
     /// Its response goes to the client.
     case passing
     /// What is left of its response is of no use.
