@@ -144,12 +144,11 @@ final class LoopContext {
 
   /// Makes a connection to an upstream for an exchange.
   func connect(_ index: Int, for exchange: Exchange) {
-    let upstream = shared.routing.upstreams[index]
-    let handler = UpstreamConnection(loop: self, upstream: index)
-    let future = UpstreamConnector.connect(upstream, handler: handler, loop: self)
+    let future = UpstreamConnector.connect(index, loop: self)
     future.assumeIsolated().whenComplete { [self] result in
       switch result {
-      case .success:
+      case .success(let bound):
+        let handler = bound.value
         health.succeeded(index)
         add(handler)
         if exchange.isWaiting {
@@ -161,7 +160,7 @@ final class LoopContext {
         if health.failed(index, now: now) {
           shared.logger.warning(
             "cannot connect to upstream",
-            metadata: ["upstream": "\(upstream.url)", "reason": "\(error)"])
+            metadata: ["upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(error)"])
         }
         let isTimeout = (error as? ChannelError).map(Self.isTimeout) ?? false
         perform(pools[index].lost(), upstream: index)

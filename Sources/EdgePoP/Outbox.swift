@@ -14,8 +14,9 @@ import NIOCore
 // * The pointers live as long as the call: `buffers` holds the memory that they point into, and what
 //   is in it is not written to.
 
-/// Bytes on their way out of a connection, in order.
-struct Outbox {
+/// Bytes on their way out of a connection, in order. A class, for a channel calls its handler back
+/// while it is written to, and that may send more.
+final class Outbox {
   /// Bytes from which on there is no waiting for more.
   private static let limit = 64 << 10
   /// Pieces in one call.
@@ -54,7 +55,7 @@ struct Outbox {
   }
 
   /// Adds bytes behind all that were sent before. They go out with ``flush(_:)`` at the latest.
-  mutating func send(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
+  func send(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
     let count = buffer.readableBytes
     if count == 0 { return }
     buffers.append(buffer)
@@ -63,7 +64,7 @@ struct Outbox {
   }
 
   /// Sends everything.
-  mutating func flush(_ context: ChannelHandlerContext) {
+  func flush(_ context: ChannelHandlerContext) {
     if bytes > 0 { push(context) }
     if isFlushDue {
       isFlushDue = false
@@ -72,11 +73,17 @@ struct Outbox {
   }
 
   /// Hands all to the socket, and to the channel what the socket does not take.
-  private mutating func push(_ context: ChannelHandlerContext) {
+  private func push(_ context: ChannelHandlerContext) {
     var taken = writeDirectly()
-    if taken < bytes {
+    let total = bytes
+    bytes = 0
+    if taken == total {
+      buffers.removeAll(keepingCapacity: true)
+    } else {
       (mayWait, isFlushDue) = (true, true)
-      for buffer in buffers {
+      let left = buffers
+      buffers = []
+      for buffer in left {
         if taken >= buffer.readableBytes {
           taken -= buffer.readableBytes
           continue
@@ -87,13 +94,11 @@ struct Outbox {
         context.write(NIOAny(rest), promise: nil)
       }
     }
-    buffers.removeAll(keepingCapacity: true)
-    bytes = 0
   }
 
   /// Writes to the socket if that is possible; returns how many bytes it took. An error counts as
   /// none: the channel will meet it too, and knows what to do.
-  private mutating func writeDirectly() -> Int {
+  private func writeDirectly() -> Int {
     guard let descriptor, let channel, !isFlushDue else { return 0 }
     if mayWait {
       let waiting = try? channel.syncOptions?.getOption(.bufferedWritableBytes)

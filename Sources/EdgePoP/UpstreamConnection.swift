@@ -191,13 +191,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-  }
-
-  /// The connection is made.
-  func channelActive(context: ChannelHandlerContext) {
-    outbox = Outbox(
-      context.channel, isPlain: loop.shared.routing.upstreams[upstream].url.scheme == .http)
-    context.fireChannelActive()
+    let isPlain = loop.shared.routing.upstreams[upstream].url.scheme == .http
+    outbox = Outbox(context.channel, isPlain: isPlain)
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {

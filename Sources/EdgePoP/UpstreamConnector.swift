@@ -5,12 +5,13 @@ import NIOSSL
 
 /// Makes connections to upstreams, in TLS where the URL says so.
 enum UpstreamConnector {
-  /// Connects on the loop of `loop`, with `handler` as the one that speaks HTTP. The name is resolved
-  /// for each connection, and both address families are tried (RFC 8305, 250 ms apart).
-  static func connect(
-    _ upstream: Upstream, handler: UpstreamConnection, loop: LoopContext
-  ) -> EventLoopFuture<any Channel> {
-    let box = NIOLoopBound(handler, eventLoop: loop.eventLoop)
+  /// Connects on the loop of `loop`. The name is resolved for each connection, and both address
+  /// families are tried (RFC 8305, 250 ms apart), each attempt with a connection of its own.
+  static func connect(_ index: Int, loop: LoopContext) -> EventLoopFuture<
+    NIOLoopBound<UpstreamConnection>
+  > {
+    let upstream = loop.shared.routing.upstreams[index]
+    let bound = NIOLoopBound(loop, eventLoop: loop.eventLoop)
     let tlsContext = upstream.url.scheme == .https ? loop.shared.tlsContext : nil
     let host = upstream.url.host
     return ClientBootstrap(group: loop.eventLoop)
@@ -22,10 +23,16 @@ enum UpstreamConnector {
             try channel.pipeline.syncOperations.addHandler(
               NIOSSLClientHandler(context: tlsContext, serverHostname: serverName(host)))
           }
-          try channel.pipeline.syncOperations.addHandler(box.value)
+          try channel.pipeline.syncOperations.addHandler(
+            UpstreamConnection(loop: bound.value, upstream: index))
         }
       }
       .connect(host: host, port: upstream.url.port)
+      .flatMapThrowing { channel in
+        NIOLoopBound(
+          try channel.pipeline.syncOperations.handler(type: UpstreamConnection.self),
+          eventLoop: channel.eventLoop)
+      }
   }
 
   /// The name for SNI and the certificate; addresses have none (RFC 6066 §3).
