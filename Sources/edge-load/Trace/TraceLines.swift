@@ -92,7 +92,8 @@ final class TraceLines {
     guard count == 0 else { return }
     isAtEnd = true
     if child != nil, reap() != 0 {
-      throw TraceProblem(path, line: number + 1, "could not be decompressed; the file is damaged")
+      start = buffer.count
+      throw TraceProblem(path, "cannot be decompressed after line \(number); it is damaged")
     }
   }
 
