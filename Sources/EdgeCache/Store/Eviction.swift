@@ -15,8 +15,8 @@ public enum EvictionPolicy: String, Sendable, Hashable, CaseIterable {
   /// GreedyDual over LRU lists: large ones go before small ones, rarely used ones before often used.
   case sizeLRU = "size-lru"
 
-  /// The policy where nobody chose one.
-  public static let standard = EvictionPolicy.lru
+  /// The policy where nobody chose one: fewest requests go upstream.
+  public static let standard = EvictionPolicy.sizeLRU
 }
 
 /// The order in which the stored responses of one shard give way.

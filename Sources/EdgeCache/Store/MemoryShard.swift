@@ -310,4 +310,13 @@ struct MemoryShard: Sendable {
       index[place(of: slots[Int(slot)].hash)] = slot
     }
   }
+
+  // MARK: For tests
+
+  /// Whether each stored response is once in the order of eviction, and nothing else is. O(slots).
+  var ordersEachResponseOnce: Bool {
+    let listed = order.contents(slots).joined()
+    return listed.count == count && Set(listed).count == count
+      && listed.allSatisfy { slots[Int($0)].response != nil }
+  }
 }

@@ -466,6 +466,7 @@ public final class Store: Sendable {
   /// The counters of all shards, added up when asked. O(shards).
   public var statistics: StoreStatistics {
     var sum = StoreStatistics()
+    sum.eviction = limits.eviction
     for shard in shards {
       shard.state.withLock { state in
         sum.responses += state.memory.count
