@@ -22,7 +22,7 @@ enum AccessLogLine {
     guard let open = line.firstIndex(of: UInt8(ascii: "[")),
       let close = line[open...].firstIndex(of: UInt8(ascii: "]"))
     else { throw LineProblem("has no time in brackets") }
-    guard let time = time(line[(open + 1)..<close]) else {
+    guard let time = TraceTime.accessLog(Array(line[(open + 1)..<close])) else {
       throw LineProblem("its time is not like 10/Oct/2000:13:55:36 -0700")
     }
     guard let quote = line[close...].firstIndex(of: UInt8(ascii: "\"")),
@@ -80,38 +80,5 @@ enum AccessLogLine {
       }
     }
     return result
-  }
-
-  // MARK: Time
-
-  private static let months = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-  ]
-
-  /// Seconds since 1970 of `10/Oct/2000:13:55:36 -0700`.
-  private static func time(_ bytes: ArraySlice<UInt8>) -> Double? {
-    let text = Array(bytes)
-    func number(_ range: Range<Int>) -> Int? { TraceColumns.number(text[range]) }
-    guard text.count == 26, text[2] == UInt8(ascii: "/"), text[6] == UInt8(ascii: "/"),
-      text[11] == UInt8(ascii: ":"), text[20] == UInt8(ascii: " "),
-      let day = number(0..<2), let year = number(7..<11), let hour = number(12..<14),
-      let minute = number(15..<17), let second = number(18..<20),
-      let zoneHour = number(22..<24), let zoneMinute = number(24..<26)
-    else { return nil }
-    let name = String(decoding: text[3..<6], as: UTF8.self).lowercased()
-    guard let month = months.firstIndex(of: name), (1...31).contains(day), hour < 24, minute < 60,
-      second <= 60
-    else { return nil }
-    let east = (zoneHour * 60 + zoneMinute) * (text[21] == UInt8(ascii: "-") ? -60 : 60)
-    let seconds = (hour * 60 + minute) * 60 + second - east
-    return Double(days(year, month + 1, day) * 86_400 + seconds)
-  }
-
-  /// Days since 1970 of a date of the Gregorian calendar: years begin in March, so that the day that
-  /// a leap year adds comes last.
-  private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
-    let year = month > 2 ? year : year - 1
-    let inYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
-    return 365 * year + year / 4 - year / 100 + year / 400 + inYear - 719_468
   }
 }

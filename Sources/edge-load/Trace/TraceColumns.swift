@@ -18,7 +18,9 @@ struct TraceColumns: Equatable, Sendable {
   private static let keys = [
     "key", "objid", "obj_id", "object_id", "id", "url", "uri", "path", "target",
   ]
-  private static let sizes = ["size", "bytes", "obj_size", "object_size", "length"]
+  private static let sizes = [
+    "size", "bytes", "obj_size", "object_size", "value_size", "content_length", "length",
+  ]
 
   /// The columns of a table that begins with this line.
   init(first line: [UInt8]) throws(LineProblem) {
@@ -52,18 +54,19 @@ struct TraceColumns: Equatable, Sendable {
     guard fields.count > needed else {
       throw LineProblem("has \(fields.count) columns where \(needed + 1) or more are expected")
     }
-    guard let bytes = Self.number(fields[size]) else {
+    guard let bytes = Self.size(fields[size]) else {
       throw LineProblem("'\(Self.text(fields[size]))' is no size in bytes")
     }
     guard !fields[key].isEmpty else { throw LineProblem("the key is empty") }
     var request = TraceRequest(line: number, time: 0, key: fields[key], size: bytes)
     if let time {
       guard let seconds = Self.seconds(fields[time]) else {
-        throw LineProblem("'\(Self.text(fields[time]))' is no time in seconds")
+        throw LineProblem(
+          "'\(Self.text(fields[time]))' is no time in seconds or as RFC 3339 has it")
       }
       request.time = seconds
     }
-    if let method { request.method = Self.text(fields[method]) }
+    if let method { request.method = Self.text(fields[method]).uppercased() }
     if let status {
       guard let code = Self.number(fields[status]) else {
         throw LineProblem("'\(Self.text(fields[status]))' is no status")
@@ -145,9 +148,15 @@ struct TraceColumns: Equatable, Sendable {
     return hasDigits ? value : nil
   }
 
-  /// A number of seconds, with or without a fraction.
+  /// A size in bytes; some programs write whole numbers as `17.0`.
+  private static func size(_ field: [UInt8]) -> Int? {
+    number(field.suffix(2).elementsEqual(".0".utf8) ? field.dropLast(2) : field[...])
+  }
+
+  /// A time: a number of seconds, with or without a fraction, or a date with a time of the day.
   static func seconds(_ field: [UInt8]) -> Double? {
     if let whole = number(field) { return Double(whole) }
+    if let time = TraceTime.iso(field) { return time }
     guard let value = Double(String(decoding: field, as: UTF8.self)), value.isFinite else {
       return nil
     }

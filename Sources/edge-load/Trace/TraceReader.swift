@@ -61,7 +61,8 @@ struct TraceReader {
   /// After a problem with a line (one that has a number) it may be called again and goes on with the
   /// line after it.
   mutating func next() throws(TraceProblem) -> TraceRequest? {
-    while let line = try lines.next() {
+    while var line = try lines.next() {
+      if lines.number == 1, line.starts(with: [0xEF, 0xBB, 0xBF]) { line.removeFirst(3) }
       // Blank lines and comments.
       guard let first = line.first(where: { $0 != UInt8(ascii: " ") }) else { continue }
       if first == UInt8(ascii: "#") { continue }
