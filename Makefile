@@ -2,11 +2,11 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench conformance lint format clean
+.PHONY: help setup build run test bench simulate-eviction conformance lint format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
-	  while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
+	  while IFS='|' read -r name text; do printf '%-24s %s\n' "$$name" "$$text"; done
 	@echo
 	@echo '  make run UPSTREAM=http://host:port   one PoP before your own origin'
 	@echo '  make run ROOT=dir                    the demo fleet over your own files'
@@ -36,6 +36,17 @@ bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benc
 	@scripts/timed build swift build -c release
 	@python3 Benchmarks/compare/bench.py --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),2) \
 	  --cases "$(CASES)" --peers "$(PEERS)"
+
+# Several sizes are written between commas: MEMORY=64MiB,1%
+MEMORY ?= 0.1%,1%,10%
+comma := ,
+
+simulate-eviction: ## Hit ratios of a request log: TRACE=FILE [MEMORY=64MiB,1%]
+	@test -n "$(TRACE)" || { echo "say which log: make simulate-eviction TRACE=FILE" >&2; exit 1; }
+	@scripts/setup
+	@scripts/timed build swift build -c release --product edge-load
+	@.build/release/edge-load simulate-eviction "$(TRACE)" \
+	  $(patsubst %,--memory %,$(subst $(comma), ,$(MEMORY)))
 
 conformance: ## Write docs/conformance.md from the tables of behaviour
 	@swift build --build-tests

@@ -164,8 +164,10 @@ private struct FleetReading {
 
   private mutating func readPoP(_ node: ConfigurationNode, index: Int) -> FleetConfiguration.PoP? {
     let required = ["id", "city", "latitude", "longitude", "region", "listen", "admin"]
-    guard let fields = reader.fields(node, required: required, optional: ["memory", "threads"])
-    else { return nil }
+    let optional = ["memory", "threads", "eviction"]
+    guard let fields = reader.fields(node, required: required, optional: optional) else {
+      return nil
+    }
     let id = reader.value(fields["id"], parseName)
     if let id { reader.claim(id, at: fields["id"], in: &popIDPaths) }
     let city = reader.value(fields["city"]) { text throws(ValueProblem) in
@@ -202,11 +204,12 @@ private struct FleetReading {
       return size
     }
     let threads = reader.integer(fields["threads"], in: 1...FleetConfiguration.mostThreads)
+    let eviction = reader.choice(fields["eviction"], FleetConfiguration.Eviction.self)
     guard let id, let city, let latitude, let longitude, let region, let admin else { return nil }
     return .init(
       id: id, city: city, latitude: latitude, longitude: longitude, region: region,
       listen: listen, admin: admin, memory: memory ?? FleetConfiguration.PoP.defaultMemory,
-      threads: threads)
+      threads: threads, eviction: eviction)
   }
 
   // MARK: - Claims

@@ -127,6 +127,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var memory: ByteSize
     /// How many threads serve clients; nil leaves it to the PoP.
     public var threads: Int?
+    /// Which stored response gives way when memory is full; nil leaves it to the PoP.
+    public var eviction: Eviction?
 
     /// The capacity of the memory tier where the configuration does not say.
     public static let defaultMemory = ByteSize.mebibytes(256)
@@ -135,13 +137,23 @@ public struct FleetConfiguration: Sendable, Hashable {
     public init(
       id: String, city: String, latitude: Double, longitude: Double, region: String,
       listen: [SocketEndpoint], admin: SocketEndpoint, memory: ByteSize = Self.defaultMemory,
-      threads: Int? = nil
+      threads: Int? = nil, eviction: Eviction? = nil
     ) {
       (self.id, self.city, self.region) = (id, city, region)
       (self.latitude, self.longitude) = (latitude, longitude)
       (self.listen, self.admin) = (listen, admin)
-      (self.memory, self.threads) = (memory, threads)
+      (self.memory, self.threads, self.eviction) = (memory, threads, eviction)
     }
+  }
+
+  /// Which stored response gives way when memory is full.
+  public enum Eviction: String, Sendable, Hashable, CaseIterable {
+    /// The one that was used longest ago.
+    case lru
+    /// The same, but those that were used once before those that were used again.
+    case slru
+    /// Large ones before small ones, rarely used ones before often used ones.
+    case sizeLRU = "size-lru"
   }
 }
 

@@ -110,7 +110,7 @@ public final class PoPServer: Service {
     started = WallClock.now()
     var generator = SystemRandomNumberGenerator()
     store = Store(
-      limits: StoreLimits(memory: options.pop.memory.bytes),
+      limits: Self.storeLimits(options.pop),
       secret: HashSecret(generator.next(), generator.next()))
 
     let routing = Routing(options.configuration, pop: options.pop)
@@ -246,6 +246,17 @@ public final class PoPServer: Service {
           droppedLogLines: accessLog?.dropped ?? 0)
       }
     }
+  }
+
+  private static func storeLimits(_ pop: FleetConfiguration.PoP) -> StoreLimits {
+    var limits = StoreLimits(memory: pop.memory.bytes)
+    switch pop.eviction {
+    case .lru: limits.eviction = .lru
+    case .slru: limits.eviction = .slru
+    case .sizeLRU: limits.eviction = .sizeLRU
+    case nil: break
+    }
+    return limits
   }
 
   // MARK: Life

@@ -9,6 +9,7 @@ struct Statistics: Codable, Sendable {
     var bytes: Int
     var reservedBytes: Int
     var capacity: Int
+    var eviction: String
     var evictions: UInt64
     var flights: Int
   }
@@ -74,7 +75,8 @@ struct Statistics: Codable, Sendable {
     upstreamFailures = Self.named(UpstreamFailure.allCases, counters.failures)
     memory = Memory(
       storedResponses: store.responses, bytes: store.bytes, reservedBytes: store.reservedBytes,
-      capacity: store.capacity, evictions: store.evictions, flights: store.flights)
+      capacity: store.capacity, eviction: store.eviction.rawValue, evictions: store.evictions,
+      flights: store.flights)
     upstream = Upstream(
       requests: counters.upstreamRequests, connections: counters.upstreamConnections,
       retries: counters.retries, bytes: counters.bytesFromUpstream)

@@ -42,6 +42,9 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "Memory for stored responses, such as 256MiB or 4GiB. (default: 256MiB)")
   var memory: String?
 
+  @Option(help: "What gives way when memory is full: lru, slru or size-lru. (default: size-lru)")
+  var eviction: String?
+
   @Option(help: "Event loops. (default: one for each core)")
   var threads: Int?
 
@@ -153,6 +156,13 @@ struct EdgePoPCommand: AsyncParsableCommand {
       if pop.memory.bytes < FleetConfiguration.smallestMemory.bytes {
         throw Failure("--memory \(memory): at least \(FleetConfiguration.smallestMemory)")
       }
+    }
+    if let eviction {
+      guard let policy = FleetConfiguration.Eviction(rawValue: eviction) else {
+        let known = FleetConfiguration.Eviction.allCases.map(\.rawValue).joined(separator: ", ")
+        throw Failure("--eviction \(eviction): there is \(known)")
+      }
+      pop.eviction = policy
     }
     if let threads {
       guard (1...FleetConfiguration.mostThreads).contains(threads) else {

@@ -123,6 +123,7 @@ struct AdminTests {
       let answer = try await pop.purge(#"{"scope": "everything"}"#)
       #expect(answer.text.contains("\"matched\":20"))
       let memory = try await pop.statistics().memory
+      #expect(memory.eviction == "size-lru")
       #expect(memory.storedResponses == 0)
       #expect(memory.bytes == 0)
     }

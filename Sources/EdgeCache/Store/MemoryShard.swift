@@ -1,15 +1,16 @@
-// One shard of the memory tier: a flat table of slots, an index from hash to slot, and an LRU list
-// through the slots. Everything is an integer or a reference to an immutable response, so a hit
-// allocates nothing.
+// One shard of the memory tier: a flat table of slots, an index from hash to slot, and the order of
+// eviction through the slots. Everything is an integer or a reference to an immutable response, so
+// a hit allocates nothing.
 //
 // Invariants: `used` is the sum of the costs in the slots plus what fills have reserved, and never
-// exceeds `capacity`. Each stored response is in exactly one chain and once in the LRU list.
+// exceeds `capacity`. Each stored response is in exactly one chain and one list of the order.
 
 /// One shard; its owner guards it with a lock.
 struct MemoryShard: Sendable {
-  fileprivate static let none: Int32 = -1
+  static let none: Int32 = -1
 
-  fileprivate struct Slot: Sendable {
+  /// What is known of one stored response; 64 bytes.
+  struct Slot: Sendable {
     var response: StoredResponse?
     var hash = KeyHash(low: 0, high: 0)
     /// Sequence number of the newest purge that is known not to cover this response.
@@ -21,6 +22,12 @@ struct MemoryShard: Sendable {
     var older = MemoryShard.none
     /// The next stored response of the same identity.
     var next = MemoryShard.none
+    /// The list of the order of eviction that it is in.
+    var list: UInt8 = 0
+    /// How often it was used, up to ``EvictionOrder/mostUses``; bringing it here was the first.
+    var uses: UInt8 = 1
+    /// What was least worth keeping when it was used last (`size-lru`).
+    var level: UInt64 = 0
   }
 
   private var slots: [Slot] = []
@@ -28,8 +35,7 @@ struct MemoryShard: Sendable {
   private var index: [Int32]
   private var chains = 0
   private var free: Int32 = MemoryShard.none
-  private var newest: Int32 = MemoryShard.none
-  private var oldest: Int32 = MemoryShard.none
+  private var order: EvictionOrder
 
   /// Bytes that may be used.
   let capacity: Int
@@ -42,8 +48,9 @@ struct MemoryShard: Sendable {
   /// Number of responses evicted so far.
   private(set) var evictions: UInt64 = 0
 
-  init(capacity: Int) {
+  init(capacity: Int, eviction: EvictionPolicy = .lru) {
     self.capacity = capacity
+    order = EvictionOrder(eviction)
     index = [Int32](repeating: Self.none, count: 64)
   }
 
@@ -88,7 +95,7 @@ struct MemoryShard: Sendable {
       slot = next
     }
     guard found != Self.none else { return nil }
-    if touches { touch(found) }
+    if touches { order.touch(found, &slots) }
     return slots[Int(found)].response
   }
 
@@ -121,6 +128,30 @@ struct MemoryShard: Sendable {
     return (removed, bytes)
   }
 
+  /// How often the first stored response of that identity for which `body` returns true was used, for
+  /// what replaces it; 1 if there is none. O(variants).
+  func uses(of key: CacheKey, where body: (StoredResponse) -> Bool) -> UInt8 {
+    look(key, where: body).map { slots[Int($0)].uses } ?? 1
+  }
+
+  /// What the first stored response of that identity costs. O(variants).
+  func cost(of key: CacheKey) -> Int? {
+    look(key) { _ in true }.map { slots[Int($0)].cost }
+  }
+
+  private func look(_ key: CacheKey, where body: (StoredResponse) -> Bool) -> Int32? {
+    var slot = first(key.hash)
+    while slot != Self.none {
+      if let response = slots[Int(slot)].response, response.key.hasIdentity(of: key),
+        body(response)
+      {
+        return slot
+      }
+      slot = slots[Int(slot)].next
+    }
+    return nil
+  }
+
   /// Takes out whatever has been purged, and notes of the rest that it has not. O(slots).
   mutating func sweep(_ purges: PurgeLog) {
     let head = purges.head
@@ -136,15 +167,16 @@ struct MemoryShard: Sendable {
 
   // MARK: Space
 
-  /// Makes room for `bytes` by evicting what was used longest ago; false if even an empty shard
-  /// with its present reservations has none.
+  /// Makes room for `bytes` by evicting what the policy says; false if even an empty shard with its
+  /// present reservations has none.
   mutating func reserve(_ bytes: Int) -> Bool {
     // What cannot fit evicts nothing.
     guard reserved + bytes <= capacity else { return false }
     while used + bytes > capacity {
-      guard oldest != Self.none else { return false }
+      let victim = order.victim(&slots, room: capacity - reserved)
+      guard victim != Self.none else { return false }
       evictions += 1
-      remove(oldest)
+      remove(victim)
     }
     used += bytes
     reserved += bytes
@@ -174,25 +206,26 @@ struct MemoryShard: Sendable {
     index = [Int32](repeating: Self.none, count: 64)
     chains = 0
     free = Self.none
-    newest = Self.none
-    oldest = Self.none
+    order.clear()
     used = reserved
     count = 0
     return content
   }
 
-  /// Stores a response whose cost has been reserved, as the newest of its chain.
-  mutating func insert(_ response: StoredResponse, cost: Int, stamp: UInt64) {
+  /// Stores a response whose cost has been reserved, as the newest of its chain. With `uses` it takes
+  /// the standing of what it replaces.
+  mutating func insert(_ response: StoredResponse, cost: Int, stamp: UInt64, uses: UInt8 = 1) {
     let slot = takeFreeSlot()
     let place = place(of: response.key.hash)
     slots[Int(slot)] = Slot(
-      response: response, hash: response.key.hash, stamp: stamp, cost: cost, next: index[place])
+      response: response, hash: response.key.hash, stamp: stamp, cost: cost, next: index[place],
+      uses: uses)
     if index[place] == Self.none { chains += 1 }
     index[place] = slot
     count += 1
     reserved -= cost
     invariant(reserved >= 0, "a response is stored without room for it")
-    pushNewest(slot)
+    order.insert(slot, &slots)
     if chains * 4 > index.count * 3 { growIndex() }
   }
 
@@ -209,36 +242,13 @@ struct MemoryShard: Sendable {
   }
 
   private mutating func remove(_ slot: Int32) {
-    unlink(slot)
+    order.remove(slot, &slots)
     unchain(slot)
     used -= slots[Int(slot)].cost
     count -= 1
     invariant(used >= 0 && count >= 0, "the shard's sums are wrong")
     slots[Int(slot)] = Slot(older: free)
     free = slot
-  }
-
-  // MARK: LRU list
-
-  private mutating func touch(_ slot: Int32) {
-    if newest == slot { return }
-    unlink(slot)
-    pushNewest(slot)
-  }
-
-  private mutating func pushNewest(_ slot: Int32) {
-    slots[Int(slot)].newer = Self.none
-    slots[Int(slot)].older = newest
-    if newest != Self.none { slots[Int(newest)].newer = slot }
-    newest = slot
-    if oldest == Self.none { oldest = slot }
-  }
-
-  private mutating func unlink(_ slot: Int32) {
-    let newer = slots[Int(slot)].newer
-    let older = slots[Int(slot)].older
-    if newer != Self.none { slots[Int(newer)].older = older } else { newest = older }
-    if older != Self.none { slots[Int(older)].newer = newer } else { oldest = newer }
   }
 
   // MARK: Index
@@ -299,5 +309,14 @@ struct MemoryShard: Sendable {
     for slot in old where slot != Self.none {
       index[place(of: slots[Int(slot)].hash)] = slot
     }
+  }
+
+  // MARK: For tests
+
+  /// Whether each stored response is once in the order of eviction, and nothing else is. O(slots).
+  var ordersEachResponseOnce: Bool {
+    let listed = order.contents(slots).joined()
+    return listed.count == count && Set(listed).count == count
+      && listed.allSatisfy { slots[Int($0)].response != nil }
   }
 }

@@ -22,7 +22,8 @@ public final class Store: Sendable {
     init(limits: StoreLimits) {
       state = Mutex(
         State(
-          memory: MemoryShard(capacity: limits.memory / limits.shards),
+          memory: MemoryShard(
+            capacity: limits.memory / limits.shards, eviction: limits.eviction),
           hitForMiss: HitForMiss(limit: limits.hitForMissKeys)))
     }
   }
@@ -133,7 +134,9 @@ public final class Store: Sendable {
   ) -> FlightPlan {
     shard(key).state.withLock { state in
       var present: StoredResponse?
-      if case .selected(let response) = Self.find(&state, key, request, purges) {
+      // What was found before has been counted as used.
+      let isFirst = stale == nil
+      if case .selected(let response) = Self.find(&state, key, request, purges, touches: isFirst) {
         if response !== stale, terms.takesStored, response.part == nil,
           response.freshness.isFresh(now)
         {
@@ -170,7 +173,9 @@ public final class Store: Sendable {
     _ purges: PurgeLog
   ) -> VariantSelector {
     if let stale { return stale.selector.reselected(for: request) }
-    let sibling = state.memory.find(key, purges: purges) { $0.key.scheme == key.scheme }
+    let sibling = state.memory.find(key, purges: purges, touches: false) {
+      $0.key.scheme == key.scheme
+    }
     if let sibling { return sibling.selector.reselected(for: request) }
     for flight in state.flights[key.hash] ?? [] where flight.key == key {
       if let selector = flight.selector { return selector.reselected(for: request) }
@@ -293,15 +298,18 @@ public final class Store: Sendable {
       {
         return .partial
       }
-      // Taken out first: what is replaced makes room for what replaces it.
-      _ = state.memory.removeAll(response.key) {
-        $0 === stale || ($0.key.scheme == response.key.scheme && $0.selector == response.selector)
+      // Taken out first: what is replaced makes room for what replaces it, and leaves it its standing.
+      let isReplaced = { (other: StoredResponse) in
+        other === stale
+          || (other.key.scheme == response.key.scheme && other.selector == response.selector)
       }
+      let uses = state.memory.uses(of: response.key, where: isReplaced)
+      _ = state.memory.removeAll(response.key, where: isReplaced)
       guard Self.makeVariantRoom(&state, for: response, limits: limits, now: now) else {
         return .variantLimit
       }
       guard state.memory.reserve(cost) else { return .full }
-      state.memory.insert(response, cost: cost, stamp: flight.sequence)
+      state.memory.insert(response, cost: cost, stamp: flight.sequence, uses: uses)
       state.hitForMiss.clear(flight.key)
       // A purge that came meanwhile may have been of a URL that this one would stand for.
       if flight.sequence == purges.head { variances.note(response, secret: secret) }
@@ -316,10 +324,11 @@ public final class Store: Sendable {
       // Looking it up makes sure that it has not been purged up to `head`.
       guard state.memory.find(old.key, purges: purges, touches: false, where: { $0 === old }) != nil
       else { return }
+      let uses = state.memory.uses(of: old.key) { $0 === old }
       _ = state.memory.removeAll(old.key) { $0 === old }
       let cost = new.cost
       guard state.memory.reserve(cost) else { return }
-      state.memory.insert(new, cost: cost, stamp: head)
+      state.memory.insert(new, cost: cost, stamp: head, uses: uses)
     }
   }
 
@@ -457,6 +466,7 @@ public final class Store: Sendable {
   /// The counters of all shards, added up when asked. O(shards).
   public var statistics: StoreStatistics {
     var sum = StoreStatistics()
+    sum.eviction = limits.eviction
     for shard in shards {
       shard.state.withLock { state in
         sum.responses += state.memory.count

@@ -4,6 +4,8 @@ public struct StoreLimits: Sendable {
   public var memory: Int
   /// Number of shards; a power of two, at most 16.
   public var shards: Int
+  /// What gives way when memory is full.
+  public var eviction = EvictionPolicy.standard
   /// Bytes of content of the largest stored response.
   public var largestResponse: Int
   /// Variants of one key.
@@ -26,7 +28,7 @@ public struct StoreLimits: Sendable {
   /// Limits for a memory budget in bytes.
   ///
   /// A shard has 32 MiB or more, so that the largest stored response is a small part of it, and a
-  /// small cache is one shard with an exact LRU.
+  /// small cache is one shard with an exact order of eviction.
   public init(memory: Int) {
     self.memory = memory
     var shards = 1

@@ -129,10 +129,12 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func threads() async {
+  @Test(.timeLimit(.minutes(1)), arguments: EvictionPolicy.allCases)
+  func threads(_ eviction: EvictionPolicy) async {
     var limits = StoreLimits(memory: 40_000)
     limits.shards = 2
     limits.largestResponse = 2000
+    limits.eviction = eviction
     let store = Store(limits: limits, secret: HashSecret(3, 4))
     let shared = Shared()
     await withTaskGroup(of: Void.self) { group in

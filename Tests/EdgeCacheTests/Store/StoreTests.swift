@@ -17,11 +17,12 @@ import Testing
     return exchange
   }
 
-  /// Whatever is stored, the budget holds, and the most recently used stays.
-  @Test func budget() {
+  /// Whatever is stored, the budget holds.
+  @Test(arguments: EvictionPolicy.allCases) func budget(_ eviction: EvictionPolicy) {
     var random = SeededRandom(seed: 41)
     var limits = StoreLimits(memory: 64 << 10)
     limits.largestResponse = 16 << 10
+    limits.eviction = eviction
     let world = CoreWorld(limits: limits)
     for step in 0..<1500 {
       _ = fill(world, "/\(random.below(60))", random.below(random.below(9) == 0 ? 20_000 : 3000))

@@ -1,0 +1,165 @@
+// Rows of a table: comma-separated values (RFC 4180 without line ends within a field), or columns
+// between tabs or spaces. Columns are found by the names in a heading; without one they are time, key
+// and size, in this order, and whatever follows is left alone.
+
+/// Which column of a row is what.
+struct TraceColumns: Equatable, Sendable {
+  private var separator: UInt8
+  private var time: Int?
+  private var key: Int
+  private var size: Int
+  private var method: Int?
+  private var status: Int?
+
+  /// Whether the first line is a heading and not a request.
+  let isHeading: Bool
+
+  private static let times = ["time", "timestamp", "ts"]
+  private static let keys = [
+    "key", "objid", "obj_id", "object_id", "id", "url", "uri", "path", "target",
+  ]
+  private static let sizes = [
+    "size", "bytes", "obj_size", "object_size", "value_size", "content_length", "length",
+  ]
+
+  /// The columns of a table that begins with this line.
+  init(first line: [UInt8]) throws(LineProblem) {
+    separator = Self.separator(of: line)
+    let names = try Self.fields(line, separator).map {
+      String(decoding: $0, as: UTF8.self).lowercased()
+    }
+    func place(_ wanted: [String]) -> Int? { names.firstIndex { wanted.contains($0) } }
+    if let key = place(Self.keys), let size = place(Self.sizes) {
+      (self.key, self.size) = (key, size)
+      time = place(Self.times)
+      method = place(["method", "op"])
+      status = place(["status", "code"])
+      isHeading = true
+      return
+    }
+    guard names.count >= 3, Self.seconds(Array(names[0].utf8)) != nil else {
+      throw LineProblem(
+        "is neither an access log line, nor time, key and size, nor a heading that names a key"
+          + " (\(Self.keys.joined(separator: ", "))) and a size"
+          + " (\(Self.sizes.joined(separator: ", ")))")
+    }
+    (time, key, size) = (0, 1, 2)
+    isHeading = false
+  }
+
+  /// The request of a row.
+  func read(_ line: [UInt8], number: Int) throws(LineProblem) -> TraceRequest {
+    let fields = try Self.fields(line, separator)
+    let needed = max(key, size, max(time ?? 0, max(method ?? 0, status ?? 0)))
+    guard fields.count > needed else {
+      throw LineProblem("has \(fields.count) columns where \(needed + 1) or more are expected")
+    }
+    guard let bytes = Self.size(fields[size]) else {
+      throw LineProblem("'\(Self.text(fields[size]))' is no size in bytes")
+    }
+    guard !fields[key].isEmpty else { throw LineProblem("the key is empty") }
+    var request = TraceRequest(line: number, time: 0, key: fields[key], size: bytes)
+    if let time {
+      guard let seconds = Self.seconds(fields[time]) else {
+        throw LineProblem(
+          "'\(Self.text(fields[time]))' is no time in seconds or as RFC 3339 has it")
+      }
+      request.time = seconds
+    }
+    if let method { request.method = Self.text(fields[method]).uppercased() }
+    if let status {
+      guard let code = Self.number(fields[status]) else {
+        throw LineProblem("'\(Self.text(fields[status]))' is no status")
+      }
+      request.status = code
+    }
+    return request
+  }
+
+  // MARK: Fields
+
+  /// What stands between columns: a comma if there is one, else a tab, else spaces.
+  private static func separator(of line: [UInt8]) -> UInt8 {
+    for separator in [UInt8(ascii: ","), UInt8(ascii: "\t")] where line.contains(separator) {
+      return separator
+    }
+    return UInt8(ascii: " ")
+  }
+
+  private static func fields(
+    _ line: [UInt8], _ separator: UInt8
+  ) throws(LineProblem) -> [[UInt8]] {
+    let quote = UInt8(ascii: "\"")
+    let space = UInt8(ascii: " ")
+    var fields: [[UInt8]] = []
+    guard line.contains(quote) else {
+      for field in line.split(separator: separator, omittingEmptySubsequences: separator == space) {
+        var field = field
+        while field.first == space { field.removeFirst() }
+        while field.last == space { field.removeLast() }
+        fields.append(Array(field))
+      }
+      return fields
+    }
+    var field: [UInt8] = []
+    var place = 0
+    while place <= line.count {
+      guard place < line.count, line[place] != separator else {
+        if separator != space || !field.isEmpty { fields.append(field) }
+        field = []
+        place += 1
+        continue
+      }
+      guard line[place] == quote, field.isEmpty else {
+        if line[place] != space || !field.isEmpty { field.append(line[place]) }
+        place += 1
+        continue
+      }
+      place += 1
+      // A quote within quotes is written twice.
+      while true {
+        guard place < line.count else { throw LineProblem("a quoted column does not end") }
+        if line[place] == quote {
+          place += 1
+          guard place < line.count, line[place] == quote else { break }
+        }
+        field.append(line[place])
+        place += 1
+      }
+    }
+    return fields
+  }
+
+  private static func text(_ field: [UInt8]) -> String {
+    String(decoding: field.prefix(40), as: UTF8.self)
+  }
+
+  /// A whole number that is not negative.
+  static func number(_ field: some Sequence<UInt8>) -> Int? {
+    var value = 0
+    var hasDigits = false
+    for byte in field {
+      guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+      let (scaled, overflows) = value.multipliedReportingOverflow(by: 10)
+      let (sum, overflowsToo) = scaled.addingReportingOverflow(Int(byte - UInt8(ascii: "0")))
+      if overflows || overflowsToo { return nil }
+      (value, hasDigits) = (sum, true)
+    }
+    return hasDigits ? value : nil
+  }
+
+  /// A size in bytes; some programs write whole numbers as `17.0`.
+  private static func size(_ field: [UInt8]) -> Int? {
+    number(field.suffix(2).elementsEqual(".0".utf8) ? field.dropLast(2) : field[...])
+  }
+
+  /// A time: a number of seconds, with or without a fraction, or a date with a time of the day.
+  static func seconds(_ field: [UInt8]) -> Double? {
+    if let whole = number(field) { return Double(whole) }
+    if let time = TraceTime.iso(field) { return time }
+    guard let value = Double(String(decoding: field, as: UTF8.self)), value.isFinite else {
+      return nil
+    }
+    return value
+  }
+}
