@@ -97,9 +97,22 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // glibc's <malloc.h>, which Swift's own module leaves out: no code of ours.
+    .systemLibrary(name: "CAllocator"),
+    // What the store costs in memory: make bench-memory.
+    .executableTarget(
+      name: "memory-bench",
+      dependencies: [
+        "CAllocator",
+        "EdgeCache",
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      path: "Benchmarks/memory",
+      swiftSettings: settings
+    ),
     .testTarget(
       name: "EdgeCacheTests",
-      dependencies: ["EdgeCache"],
+      dependencies: ["EdgeCache", "CAllocator"],
       swiftSettings: settings
     ),
     .testTarget(
