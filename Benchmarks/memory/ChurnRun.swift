@@ -143,9 +143,9 @@ private struct Worker {
       open[place].step(now, &buffers)
       if open[place].isOver { open.swapAt(place, open.count - 1); open.removeLast() }
     }
-    while let last = open.indices.last {
-      open[last].step(now, &buffers)
-      if open[last].isOver { open.removeLast() }
+    while !open.isEmpty {
+      for place in open.indices { open[place].step(now, &buffers) }
+      open.removeAll { $0.isOver }
     }
     return tally
   }

@@ -8,6 +8,8 @@ struct Transfer {
   private let length: Int
   private var sent = 0
   private var began = false
+  /// True while its own upstream is to answer; a request that follows another only waits.
+  private var leads = false
 
   /// True if it was answered from the store.
   private(set) var isHit = false
@@ -43,7 +45,9 @@ struct Transfer {
       transaction.handle(.begin(look), now: now)
       drain(now)
       let head = Self.head(length)
-      if !isOver { transaction.handle(.upstreamHead(head), now: now) }
+      if leads { transaction.handle(.upstreamHead(head), now: now) }
+    } else if !leads {
+      transaction.handle(.flightNews, now: now)
     } else if sent < length {
       let chunk = received.next(atMost: length - sent)
       sent += chunk.readableBytes
@@ -58,6 +62,10 @@ struct Transfer {
     while let action = transaction.nextAction(clientIsWritable: true, now: now) {
       switch action {
       case .sendStored, .sendEnd, .sendError, .abortClient: isOver = true
+      case .forward:
+        leads = true
+        sent = 0
+      case .cancelUpstream: leads = false
       default: break
       }
     }
