@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench conformance lint format clean
+.PHONY: help setup build run test bench bench-memory conformance lint format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -36,6 +36,11 @@ bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benc
 	@scripts/timed build swift build -c release
 	@python3 Benchmarks/compare/bench.py --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),2) \
 	  --cases "$(CASES)" --peers "$(PEERS)"
+
+bench-memory: setup ## Measure memory for each response and under churn (LONG=1 for more)
+	@scripts/timed build swift build -c release --product memory-bench
+	@.build/release/memory-bench stored $(if $(LONG),1000000,100000)
+	@.build/release/memory-bench churn $(if $(LONG),400,60)
 
 conformance: ## Write docs/conformance.md from the tables of behaviour
 	@swift build --build-tests

@@ -70,6 +70,7 @@ let package = Package(
       dependencies: [
         "EdgePoP",
         "EdgeFleet",
+        "EdgeMemory",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -97,13 +98,14 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
-    // glibc's <malloc.h>, which Swift's own module leaves out: no code of ours.
-    .systemLibrary(name: "CAllocator"),
+    // The process's allocator, jemalloc: what links it runs on it.
+    .systemLibrary(name: "CAllocator", providers: [.apt(["libjemalloc-dev"])]),
+    .target(name: "EdgeMemory", dependencies: ["CAllocator"], swiftSettings: settings),
     // What the store costs in memory: make bench-memory.
     .executableTarget(
       name: "memory-bench",
       dependencies: [
-        "CAllocator",
+        "EdgeMemory",
         "EdgeCache",
         .product(name: "NIOCore", package: "swift-nio"),
       ],
@@ -112,7 +114,7 @@ let package = Package(
     ),
     .testTarget(
       name: "EdgeCacheTests",
-      dependencies: ["EdgeCache", "CAllocator"],
+      dependencies: ["EdgeCache", "EdgeMemory"],
       swiftSettings: settings
     ),
     .testTarget(

@@ -17,29 +17,33 @@ enum ChurnRun {
     print("budget \(mebibytes(budget)) MiB, process before \(mebibytes(baseline.resident)) MiB")
     print("median  turnovers  counted  resident  /budget  less before  hits")
     let peak = Atomic<Int>(0)
-    var stored = 0
-    for (phase, median) in medians.enumerated() {
-      for part in 0..<2 {
-        let target = turnovers * budget / (medians.count * 2)
-        let hits = Atomic<Int>(0)
-        let requests = Atomic<Int>(0)
-        let bytes = Atomic<Int>(0)
-        inThreads(2) { thread in
+    let stored = Atomic<Int>(0)
+    let tallies = Mutex(Worker.Tally())
+    let barrier = Barrier(2)
+    // The same threads throughout, as event loops are: the allocator serves each from its own arena.
+    inThreads(2) { thread in
+      for (phase, median) in medians.enumerated() {
+        for part in 0..<2 {
+          let target = turnovers * budget / (medians.count * 2)
           let seed = UInt64(phase * 100 + part * 10 + thread)
           let tally = Worker(store: store, seed: seed, phase: phase, median: median)
             .work(bytes: target / 2) { notePeak(peak) }
-          hits.add(tally.hits, ordering: .relaxed)
-          requests.add(tally.requests, ordering: .relaxed)
-          bytes.add(tally.bytes, ordering: .relaxed)
+          tallies.withLock { $0.add(tally) }
+          stored.add(tally.bytes, ordering: .relaxed)
+          barrier.wait()
+          if thread == 0 {
+            let all = tallies.withLock { tallies in
+              defer { tallies = Worker.Tally() }
+              return tallies
+            }
+            report(store, median, stored.load(ordering: .relaxed), baseline, all.hitRatio)
+            if phase == 2, part == 1 {
+              _ = store.purge(.everything)
+              report(store, 0, stored.load(ordering: .relaxed), baseline, 0)
+            }
+          }
+          barrier.wait()
         }
-        stored += bytes.load(ordering: .relaxed)
-        report(
-          store, median, stored, baseline,
-          Double(hits.load(ordering: .relaxed)) / Double(requests.load(ordering: .relaxed)))
-      }
-      if phase == 2 {
-        _ = store.purge(.everything)
-        report(store, 0, stored, baseline, 0)
       }
     }
     let end = ProcessMemory.now()
@@ -48,7 +52,7 @@ enum ChurnRun {
     print(
       "        less the process before \(decimal((most - Double(baseline.resident)) / Double(budget), 3))"
     )
-    let gibibytes = Double(stored) / 0x1p30
+    let gibibytes = Double(stored.load(ordering: .relaxed)) / 0x1p30
     print(
       "faults  \(decimal(Double(end.faults - baseline.faults) / gibibytes, 0)) for each GiB stored")
     print("CPU     \(decimal((end.cpu - baseline.cpu) / gibibytes, 3)) s for each GiB stored")
@@ -96,12 +100,29 @@ enum ChurnRun {
   }
 }
 
+/// Where threads wait for each other.
+private final class Barrier: @unchecked Sendable {
+  // The kernel's own barrier is made for threads; nobody copies or moves what this points to.
+  private let barrier = UnsafeMutablePointer<pthread_barrier_t>.allocate(capacity: 1)
+
+  init(_ count: UInt32) { pthread_barrier_init(barrier, nil, count) }
+
+  func wait() { pthread_barrier_wait(barrier) }
+}
+
 /// One thread's requests, several under way at a time so that their memory interleaves.
 private struct Worker {
   struct Tally {
     var hits = 0
     var requests = 0
     var bytes = 0
+    var hitRatio: Double { Double(hits) / Double(max(1, requests)) }
+
+    mutating func add(_ other: Tally) {
+      hits += other.hits
+      requests += other.requests
+      bytes += other.bytes
+    }
   }
 
   /// Resources of one phase.
@@ -120,7 +141,19 @@ private struct Worker {
     random = SplitMix(state: seed)
   }
 
+  /// Megabytes that all threads together may store in a second; RATE_MB=0 for as many as they can.
+  private static let rate = getenv("RATE_MB").flatMap { Int(String(cString: $0)) } ?? 400
+
+  /// Waits until storing that many bytes since `start` is no faster than the rate.
+  private func keepPace(_ bytes: Int, since start: ContinuousClock.Instant) {
+    guard Self.rate > 0 else { return }
+    let due = Double(bytes * 2) / (Double(Self.rate) * 1e6)
+    let ahead = due - (ContinuousClock.now - start) / .seconds(1)
+    if ahead > 0.001 { usleep(UInt32(ahead * 1e6)) }
+  }
+
   func work(bytes target: Int, eachMany: () -> Void) -> Tally {
+    let start = ContinuousClock.now
     var worker = self
     var tally = Tally()
     var open: [Transfer] = []
@@ -129,6 +162,7 @@ private struct Worker {
       while open.count < 16 {
         let (path, length) = worker.resource()
         tally.requests += 1
+        if tally.requests % 64 == 0 { keepPace(tally.bytes, since: start) }
         if tally.requests % 2000 == 0 { eachMany() }
         open.append(Transfer(path: path, length: length, store: store, now: now))
         var transfer = open[open.count - 1]

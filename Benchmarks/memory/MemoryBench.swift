@@ -6,9 +6,15 @@
 // The store is used as a server uses it: whole transactions, several at a time on two threads, and
 // content in chunks that are slices of receive buffers.
 
+import EdgeMemory
+import Glibc
+
 @main
 enum MemoryBench {
   static func main() {
+    // DECAY_MS=-1 leaves the allocator as it is, for comparisons.
+    let decay = getenv("DECAY_MS").flatMap { Int(String(cString: $0)) } ?? Allocator.decay
+    if decay >= 0 { Allocator.configure(decay: decay) }
     let arguments = CommandLine.arguments.dropFirst()
     let number = arguments.dropFirst().first.flatMap { Int($0) }
     switch arguments.first {

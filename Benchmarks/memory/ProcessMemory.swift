@@ -1,11 +1,11 @@
-import CAllocator
+import EdgeMemory
 import Glibc
 
 /// What the kernel and the allocator say about this process.
 struct ProcessMemory {
   /// Bytes of resident memory.
   var resident = 0
-  /// Bytes that glibc's allocator has given out; 0 under another allocator.
+  /// Bytes that the allocator has given out.
   var allocated = 0
   /// Page faults so far.
   var faults = 0
@@ -24,8 +24,7 @@ struct ProcessMemory {
       let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) }
       memory.resident = (pages ?? 0) * sysconf(Int32(_SC_PAGESIZE))
     }
-    let info = mallinfo2()
-    memory.allocated = Int(info.uordblks + info.hblkhd)
+    memory.allocated = Allocator.allocated
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     memory.faults = usage.ru_minflt

@@ -9,6 +9,7 @@ enum MemoryCost {
   /// Bytes that an allocation of `count` bytes takes. O(1).
   static func allocation(_ count: Int) -> Int {
     if count <= 0 { return 0 }
+    if count <= 8 { return 8 }
     if count <= 128 { return (count + 15) & ~15 }
     // Steps of a quarter of the power of two below.
     let step = 1 << (Int.bitWidth - 1 - (count - 1).leadingZeroBitCount - 2)
