@@ -70,6 +70,7 @@ let package = Package(
       dependencies: [
         "EdgePoP",
         "EdgeFleet",
+        "EdgeMemory",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -97,9 +98,23 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // The process's allocator, jemalloc: what links it runs on it.
+    .systemLibrary(name: "CAllocator", providers: [.apt(["libjemalloc-dev"])]),
+    .target(name: "EdgeMemory", dependencies: ["CAllocator"], swiftSettings: settings),
+    // What the store costs in memory: make bench-memory.
+    .executableTarget(
+      name: "memory-bench",
+      dependencies: [
+        "EdgeMemory",
+        "EdgeCache",
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      path: "Benchmarks/memory",
+      swiftSettings: settings
+    ),
     .testTarget(
       name: "EdgeCacheTests",
-      dependencies: ["EdgeCache"],
+      dependencies: ["EdgeCache", "EdgeMemory"],
       swiftSettings: settings
     ),
     .testTarget(

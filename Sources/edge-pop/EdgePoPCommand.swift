@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeFleet
+import EdgeMemory
 import EdgePoP
 import Foundation
 import Logging
@@ -208,6 +209,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
   /// Runs the command: wrong use and whatever keeps the PoP from starting end with status 1 and a
   /// line that says why.
   static func main() async {
+    Allocator.configure()
     do {
       var command = try parseAsRoot()
       if var asynchronous = command as? AsyncParsableCommand {

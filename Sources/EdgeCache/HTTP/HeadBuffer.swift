@@ -66,6 +66,15 @@ public struct HeadBuffer: ~Copyable {
     bytes.withUnsafeBytes { append($0.baseAddress, $0.count) }
   }
 
+  /// Writes those of some bytes that lie in a range.
+  @inline(__always)
+  mutating func writeBytes(_ bytes: [UInt8], _ range: Range<Int>) {
+    bytes.withUnsafeBytes { bytes in
+      invariant(range.upperBound <= bytes.count, "a range beyond its bytes")
+      append(bytes.baseAddress.map { $0 + range.lowerBound }, range.count)
+    }
+  }
+
   /// Writes some text.
   mutating func writeString(_ text: String) {
     var text = text

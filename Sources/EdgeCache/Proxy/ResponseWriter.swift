@@ -50,15 +50,15 @@ public enum ResponseWriter {
     let head = response.head
     switch delivery.kind {
     case .whole:
-      buffer.writeImmutableBuffer(head.fields.bytes)
+      head.write(to: &buffer)
       if head.status != 204 { writeLength(response.content.count, to: &buffer) }
     case .part(let range):
       writePartHead(head, range, of: response.completeLength, to: &buffer)
       writeLength(range.count, to: &buffer)
     case .parts(let parts):
       buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
-      for field in head.fields.fields where field.name != .contentType {
-        buffer.writeLine(field, of: head.fields)
+      head.forEachField { field in
+        if field.name != .contentType { head.writeLine(field, to: &buffer) }
       }
       buffer.writeStaticString("Content-Type: multipart/byteranges; boundary=")
       buffer.writeBytes(parts.boundary)
@@ -88,7 +88,7 @@ public enum ResponseWriter {
       if let part = head.part {
         writePartHead(head.head, part.range, of: part.completeLength, to: &buffer)
       } else {
-        buffer.writeImmutableBuffer(head.head.fields.bytes)
+        head.head.write(to: &buffer)
       }
       if head.head.status != 204 {
         framing = writeFraming(head.contentLength, &context, to: &buffer)
@@ -124,23 +124,21 @@ public enum ResponseWriter {
   }
 
   private static func writeFieldLines(of head: StoredHead, to buffer: inout HeadBuffer) {
-    let start = Int(head.fields.fields.first?.nameRange.offset ?? 0)
-    buffer.writeRange(ByteRange(offset: start, count: head.count - start), of: head.fields)
+    head.writeFields(to: &buffer)
   }
 
   /// RFC 9110 §15.4.5: what would guide a cache, without what describes content that is not sent.
   private static func writeNotModified(_ head: StoredHead, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("HTTP/1.1 304 Not Modified\r\n")
-    let bytes = head.fields.bytes.readableBytesUInt8Span
-    for field in head.fields.fields {
-      if field.name == .contentType || field.name == .contentRange { continue }
-      if field.name == .lastModified, head.etag != nil { continue }
-      let name = bytes.extracting(field.nameRange.range)
+    head.forEachField { field in
+      if field.name == .contentType || field.name == .contentRange { return }
+      if field.name == .lastModified, head.etag != nil { return }
+      let name = head.storage.span.extracting(field.nameRange.range)
       if name.equalsIgnoringCase("content-encoding") || name.equalsIgnoringCase("content-language")
       {
-        continue
+        return
       }
-      buffer.writeLine(field, of: head.fields)
+      head.writeLine(field, to: &buffer)
     }
   }
 

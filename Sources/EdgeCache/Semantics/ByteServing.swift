@@ -135,7 +135,7 @@ public enum ByteServing {
     guard let value = request.only(.ifRange) else { return false }
     let bytes = request.bytes.readableBytesUInt8Span
     if let etag = response.etag {
-      let stored = response.fields.bytes.readableBytesUInt8Span
+      let stored = response.storage.span
       if EntityTag.stronglyEqual(bytes, value.range, stored, etag.range) { return true }
     }
     // A date is a strong validator only if the response was made at least a second later

@@ -54,7 +54,7 @@ public enum Preconditions {
   private static func matchesAny(
     _ name: FieldName, of request: FieldSection, response: StoredHead
   ) -> Bool {
-    let stored = response.fields.bytes.readableBytesUInt8Span
+    let stored = response.storage.span
     var matches = false
     request.forEachElement(of: name) { span, element in
       if element.count == 1, span[element.lowerBound] == ASCII.asterisk {

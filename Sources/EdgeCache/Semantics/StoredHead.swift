@@ -4,11 +4,24 @@ import NIOCore
 // what changes from one response to the next.
 
 /// Status line and end-to-end fields of a response, with what later questions need already read.
+///
+/// One array holds all of it, for there are as many of these as stored responses: the bytes, and
+/// behind them five for each field line, which say what its name is and how long name and value are.
+/// Where they lie follows from that, since the lines stand one behind the other.
 public struct StoredHead: Sendable {
-  /// Status line and field lines, each with its CR LF, without the empty line at the end.
+  /// Bytes of a field line's entry: its name as a number, and two lengths of two bytes each.
+  private static let entry = 5
+
+  /// Status line and field lines, each with its CR LF, without the empty line at the end; then the
+  /// entries of the fields.
   ///
   /// Without `Content-Length`, `Age`, and fields of one connection: those are written when sent.
-  public let fields: FieldSection
+  /// Ranges such as ``etag`` are relative to its start.
+  let storage: [UInt8]
+  /// Bytes of status line and fields.
+  public let count: Int
+  /// Bytes of the status line with its CR LF.
+  let statusLineCount: Int
   /// The status code.
   public let status: Int
   /// Where the entity tag lies.
@@ -21,11 +34,54 @@ public struct StoredHead: Sendable {
   /// True if there is an entity tag that is not weak (RFC 9110 §8.8.1).
   public var hasStrongETag: Bool {
     guard let etag else { return false }
-    return !EntityTag.isWeak(fields.bytes.readableBytesUInt8Span, etag.range)
+    return !EntityTag.isWeak(storage.span, etag.range)
   }
 
-  /// Bytes of status line and fields.
-  public var count: Int { fields.bytes.readableBytes }
+  /// Bytes of memory that the head takes.
+  var capacity: Int { MemoryCost.array(of: storage) }
+
+  /// The status line and the fields, taken apart as they were before they were stored. O(bytes): on
+  /// the way of a hit, ``forEachField(_:)`` and ``write(to:)`` make no copy.
+  public var fields: FieldSection {
+    var fields: [Field] = []
+    fields.reserveCapacity((storage.count - count) / Self.entry)
+    forEachField { fields.append($0) }
+    return FieldSection(bytes: ByteBuffer(bytes: storage[..<count]), fields: fields)
+  }
+
+  /// Calls `body` with each field line in order; its ranges are those of this head. O(fields).
+  func forEachField(_ body: (Field) -> Void) {
+    var offset = statusLineCount
+    var place = count
+    while place < storage.count {
+      let nameCount = Int(storage[place + 1]) << 8 | Int(storage[place + 2])
+      let valueCount = Int(storage[place + 3]) << 8 | Int(storage[place + 4])
+      let value = offset + nameCount + 2
+      body(
+        Field(
+          name: FieldName(rawValue: storage[place]) ?? .other,
+          nameRange: ByteRange(offset: offset, count: nameCount),
+          value: ByteRange(offset: value, count: valueCount)))
+      offset = value + valueCount + 2
+      place += Self.entry
+    }
+  }
+
+  /// Writes status line and fields. O(bytes).
+  func write(to buffer: inout HeadBuffer) {
+    buffer.writeBytes(storage, 0..<count)
+  }
+
+  /// Writes the field lines without the status line. O(bytes).
+  func writeFields(to buffer: inout HeadBuffer) {
+    buffer.writeBytes(storage, statusLineCount..<count)
+  }
+
+  /// Writes one field line as it is stored. O(bytes).
+  func writeLine(_ field: Field, to buffer: inout HeadBuffer) {
+    let start = Int(field.nameRange.offset)
+    buffer.writeBytes(storage, start..<(field.value.range.upperBound + 2))
+  }
 
   /// The head of `response`, received at `now`, without the fields that `withheld` names in lower
   /// case. That of a 206 becomes the head of the response that it is a part of. O(bytes).
@@ -57,7 +113,21 @@ public struct StoredHead: Sendable {
 
   private init(_ fields: FieldSection, status: Int, now: Instant) {
     let dates = ResponseDates(fields, now: now)
-    self.fields = fields
+    count = fields.bytes.readableBytes
+    statusLineCount = fields.fields.first.map { Int($0.nameRange.offset) } ?? count
+    var storage: [UInt8] = []
+    storage.reserveCapacity(count + fields.fields.count * Self.entry)
+    storage.append(contentsOf: fields.bytes.readableBytesView)
+    for field in fields.fields {
+      let (name, value) = (field.nameRange.count, field.value.count)
+      invariant(name <= 0xFFFF && value <= 0xFFFF, "a field line is longer than a head may be")
+      storage.append(field.name.rawValue)
+      storage.append(UInt8(truncatingIfNeeded: name >> 8))
+      storage.append(UInt8(truncatingIfNeeded: name))
+      storage.append(UInt8(truncatingIfNeeded: value >> 8))
+      storage.append(UInt8(truncatingIfNeeded: value))
+    }
+    self.storage = storage
     self.status = status
     etag = fields.first(.etag)
     lastModified = dates.lastModified
@@ -75,6 +145,7 @@ public struct StoredHead: Sendable {
     by response: ResponseHead, isSame: Bool, withheld: [[UInt8]] = [], now: Instant
   ) -> StoredHead {
     let update = response.fields
+    let fields = fields
     let updateBytes = update.bytes.readableBytesUInt8Span
     let storedBytes = fields.bytes.readableBytesUInt8Span
     func changes(_ index: Int) -> Bool {

@@ -33,9 +33,10 @@ public struct VariantSelector: Sendable, Hashable {
     VariantSelector(names: names, values: names.map { Self.value(of: $0, in: request) })
   }
 
-  /// Bytes that the selector takes in memory, about.
+  /// Bytes that the selector takes in memory.
   var cost: Int {
-    names.reduce(0) { $0 + $1.count + 48 } + values.reduce(0) { $0 + ($1?.count ?? 0) + 48 }
+    MemoryCost.array(of: names) + names.reduce(0) { $0 + MemoryCost.array(of: $1) }
+      + MemoryCost.array(of: values) + values.reduce(0) { $0 + MemoryCost.array(of: $1 ?? []) }
   }
 
   private init(names: [[UInt8]], values: [[UInt8]?]) {

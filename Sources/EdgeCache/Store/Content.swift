@@ -2,11 +2,25 @@ import NIOCore
 
 /// The content of a stored response, in a few pieces.
 ///
-/// The allocator gives powers of two. A single buffer would waste a quarter of the memory on
-/// average; pieces that follow the binary digits of the length keep the waste under a sixteenth.
+/// Buffers come in powers of two. A single one would waste a quarter of the memory on average; pieces
+/// that follow the binary digits of the length keep the waste under a sixteenth.
 public struct Content: Sendable {
+  /// Most content is one piece, which needs no array around it.
+  private enum Pieces: Sendable {
+    case none
+    case one(ByteBuffer)
+    case several([ByteBuffer])
+  }
+
+  private let parts: Pieces
   /// The pieces in order; none is empty.
-  public let pieces: [ByteBuffer]
+  public var pieces: [ByteBuffer] {
+    switch parts {
+    case .none: []
+    case .one(let piece): [piece]
+    case .several(let pieces): pieces
+    }
+  }
   /// Number of bytes of content.
   public let count: Int
   /// Number of bytes of memory that the pieces take.
@@ -18,6 +32,7 @@ public struct Content: Sendable {
   /// A copy of `chunks`, which hold `count` bytes. O(count).
   public init(copying chunks: [ByteBuffer], count: Int) {
     var pieces: [ByteBuffer] = []
+    pieces.reserveCapacity(4)
     var capacity = 0
     var remaining = count
     let allocator = ByteBufferAllocator()
@@ -31,7 +46,7 @@ public struct Content: Sendable {
     var piece: ByteBuffer?
     func finish() {
       guard let full = piece, full.readableBytes > 0 else { return }
-      capacity += full.storageCapacity
+      capacity += MemoryCost.allocation(full.storageCapacity) + MemoryCost.bufferStorage
       pieces.append(full)
       piece = nil
     }
@@ -53,27 +68,48 @@ public struct Content: Sendable {
     }
     finish()
     invariant(remaining == 0 && room == 0, "content is shorter than was announced")
-    self.pieces = pieces
+    switch pieces.count {
+    case 0: parts = .none
+    case 1: parts = .one(pieces[0])
+    default:
+      // Without the room that growing left.
+      var exact: [ByteBuffer] = []
+      exact.reserveCapacity(pieces.count)
+      exact += pieces
+      parts = .several(exact)
+      capacity += MemoryCost.array(of: exact)
+    }
     self.count = count
     self.capacity = capacity
   }
 
   /// Calls `body` with the pieces of a part of the content, not copied. O(pieces).
   public func forEachPiece(in range: Range<Int>, _ body: (ByteBuffer) -> Void) {
-    var start = 0
-    for piece in pieces {
-      let lower = max(range.lowerBound, start)
-      let upper = min(range.upperBound, start + piece.readableBytes)
-      if lower < upper {
-        if upper - lower == piece.readableBytes {
-          body(piece)
-        } else if let slice = piece.getSlice(
-          at: piece.readerIndex + lower - start, length: upper - lower)
-        {
-          body(slice)
-        }
+    switch parts {
+    case .none: break
+    case .one(let piece): Self.pass(piece, at: 0, range, body)
+    case .several(let pieces):
+      var start = 0
+      for piece in pieces {
+        Self.pass(piece, at: start, range, body)
+        start += piece.readableBytes
       }
-      start += piece.readableBytes
+    }
+  }
+
+  /// Calls `body` with what a piece that begins at `start` has of `range`, if anything.
+  private static func pass(
+    _ piece: ByteBuffer, at start: Int, _ range: Range<Int>, _ body: (ByteBuffer) -> Void
+  ) {
+    let lower = max(range.lowerBound, start)
+    let upper = min(range.upperBound, start + piece.readableBytes)
+    guard lower < upper else { return }
+    if upper - lower == piece.readableBytes {
+      body(piece)
+    } else if let slice = piece.getSlice(
+      at: piece.readerIndex + lower - start, length: upper - lower)
+    {
+      body(slice)
     }
   }
 }

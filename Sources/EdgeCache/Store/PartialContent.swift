@@ -14,11 +14,8 @@ enum PartialContent {
       joined.range.count <= limits.largestResponse,
       let tag = stored.head.etag, let other = head.head.etag
     else { return nil }
-    let (oldFields, newFields) = (stored.head.fields, head.head.fields)
-    guard
-      EntityTag.stronglyEqual(
-        oldFields.bytes.readableBytesUInt8Span, tag.range,
-        newFields.bytes.readableBytesUInt8Span, other.range)
+    let (oldHead, newHead) = (stored.head.storage, head.head.storage)
+    guard EntityTag.stronglyEqual(oldHead.span, tag.range, newHead.span, other.range)
     else { return nil }
     var chunks: [ByteBuffer] = []
     // Where both have the same bytes, those that came last are taken (RFC 9110 §15.3.7.3).

@@ -37,19 +37,21 @@ public final class StoredResponse: Sendable {
     self.content = content
     self.isHashedURL = isHashedURL
     self.part = part?.isComplete == true ? nil : part
-    groups = CacheGroup.names(head.fields)
-    variance = SearchVariance(head.fields)
+    let fields = head.fields
+    groups = CacheGroup.names(fields)
+    variance = SearchVariance(fields)
   }
 
   /// Bytes of memory that this response takes with all its bookkeeping: what the budget counts.
   public var cost: Int {
-    Self.overhead + head.fields.bytes.storageCapacity
-      + head.fields.fields.count * MemoryLayout<Field>.stride + key.bytes.count + selector.cost
-      + content.capacity + groups.reduce(0) { $0 + $1.count + 48 }
+    Self.overhead + head.capacity + MemoryCost.array(of: key.bytes) + selector.cost
+      + content.capacity
+      + (groups.isEmpty ? 0 : MemoryCost.array(of: groups))
+      + groups.reduce(0) { $0 + MemoryCost.array(of: $1) }
   }
 
-  /// Bytes for the object, its slot, its share of the index and the headers of its allocations.
-  static let overhead = 640
+  /// Bytes for the object, its slot, and its share of the index and of what grows by doubling.
+  static let overhead = 512
 
   /// This response with the head, freshness and selector that a validation brought: the origin
   /// confirmed it for the request that was sent, whatever `Vary` says now.

@@ -46,8 +46,10 @@ import Testing
       #expect(joined(content, 0..<size) == bytes, "\(size) bytes")
       #expect(content.pieces.allSatisfy { $0.readableBytes > 0 })
       #expect(content.pieces.count <= 6, "\(size) bytes in \(content.pieces.count) pieces")
-      #expect(content.capacity == content.pieces.reduce(0) { $0 + $1.storageCapacity })
-      #expect(content.capacity - size <= max(64, size / 16), "\(size) bytes in \(content.capacity)")
+      let room = content.pieces.reduce(0) { $0 + $1.storageCapacity }
+      #expect(room - size <= max(64, size / 16), "\(size) bytes in \(room)")
+      // What the buffers' own objects take is counted as well.
+      #expect(content.capacity >= room && content.capacity <= room + room / 16 + 700)
     }
   }
 
