@@ -105,11 +105,11 @@ struct LoadPlanTests {
     plan.fields = [try RequestField("Accept: */*")]
     let table = RequestTable(plan)
     #expect(
-      String(buffer: table.request(target: 1, path: 1))
+      String(decoding: table.head(target: 1, path: 1), as: UTF8.self)
         == "GET /b?c HTTP/1.1\r\nHost: b\r\nAccept: */*\r\n\r\n")
     plan.host = "www.example.com"
     #expect(
-      String(buffer: RequestTable(plan).request(target: 0, path: 0))
+      String(decoding: RequestTable(plan).head(target: 0, path: 0), as: UTF8.self)
         == "GET /a HTTP/1.1\r\nHost: www.example.com\r\nAccept: */*\r\n\r\n")
   }
 }

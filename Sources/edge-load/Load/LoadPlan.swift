@@ -71,11 +71,29 @@ struct LoadPlan: Equatable, Sendable {
   var fields: [RequestField] = []
   /// From sending a request until its response is complete; also for connecting.
   var timeout = TimeSpan.seconds(10)
-  /// Event loops.
+  /// Threads, each with its share of the connections.
   var threads = 1
+  /// The method of every request.
+  var method = "GET"
+  /// Bytes of content sent with every request.
+  var contentSize = 0
+  /// Requests that are begun in all; nil for as many as the duration allows.
+  var requests: Int?
+  /// Whether no two requests are for the same URL.
+  var isUnique = false
+  /// Whether each request has a connection of its own.
+  var newConnections = false
+  /// Connections beside those under load that make one request and then stay open.
+  var restingConnections = 0
+  /// How long the load is on before anything is counted.
+  var warmup = TimeSpan.zero
 
   /// The most connections of one run: beyond it a single client address runs out of ports.
   static let mostConnections = 20_000
+  /// The most connections that rest.
+  static let mostResting = 1_000_000
+  /// The largest content of a request.
+  static let largestContent = 1 << 30
   /// The highest rate; far above what one generator can send.
   static let highestRate = 10_000_000.0
 
@@ -94,6 +112,16 @@ struct LoadPlan: Equatable, Sendable {
     guard threads >= 1, threads <= connections, threads <= 64 else {
       throw .value(option: "--threads", need: "between 1 and the number of connections")
     }
+    guard 0...Self.mostResting ~= restingConnections else {
+      throw .value(option: "--idle", need: "between 0 and \(Self.mostResting)")
+    }
+    if let requests, requests < 1 { throw .value(option: "--requests", need: "at least 1") }
+    guard 0...Self.largestContent ~= contentSize else {
+      throw .value(option: "--body-size", need: "at most 1GiB")
+    }
+    guard !method.isEmpty, method.utf8.allSatisfy({ $0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A }),
+      method != "CONNECT"
+    else { throw .value(option: "--method", need: "a method, such as GET, HEAD or POST") }
     if let rate, !(rate > 0 && rate <= Self.highestRate) {
       throw .value(option: "--rate", need: "between 0 and \(Int(Self.highestRate)) per second")
     }
@@ -109,6 +137,24 @@ struct LoadPlan: Equatable, Sendable {
     for path in paths where !LoadTarget.isPath(path) { throw .path(path) }
     if !paths.isEmpty, let target = targets.first(where: { $0.path != "/" }) {
       throw .pathTwice(target.path)
+    }
+  }
+
+  /// The target of each connection: one to each, then in proportion to their weights.
+  var dealtTargets: [Int] {
+    let sum = targets.reduce(0) { $0 + $1.weight }
+    var credits = targets.map { _ in 0.0 }
+    return (0..<max(connections, targets.count)).map { number in
+      for index in credits.indices { credits[index] += targets[index].weight / sum }
+      var chosen = number
+      if number >= targets.count {
+        chosen = 0
+        for index in credits.indices where credits[index] > credits[chosen] + 1e-9 {
+          chosen = index
+        }
+      }
+      credits[chosen] -= 1
+      return chosen
     }
   }
 

@@ -42,6 +42,8 @@ struct CacheSummary: Codable, Equatable, Sendable {
   var noCacheStatus: Int
   /// Hits among responses with Cache-Status, from 0 to 1; nil if there were none of those.
   var hitRatio: Double?
+  /// Bytes of content of hits among those of responses with Cache-Status, from 0 to 1.
+  var byteHitRatio: Double?
 }
 
 /// The result of a run.
@@ -70,7 +72,11 @@ struct LoadReport: Codable, Equatable, Sendable {
   var cache: CacheSummary
   /// Errors by kind, without those that are zero.
   var errors: [String: Int]
-  /// Latency of everything, of hits, and of what was forwarded.
+  /// Connections that were opened to rest, with `--idle`.
+  var restingConnections: Int?
+  /// Of these, how many were closed by the server during the run.
+  var restingClosed: Int?
+  /// Latency of everything, of hits, of what was forwarded, and of each reason for that.
   var latencyMicroseconds: [String: LatencySummary]
 
   /// The report of a finished run.
@@ -94,9 +100,14 @@ struct LoadReport: Codable, Equatable, Sendable {
       errors[error.label] = tally.errors[error.rawValue]
     }
     latencyMicroseconds = [:]
-    latencyMicroseconds["all"] = LatencySummary(tally.all)
-    latencyMicroseconds["hit"] = LatencySummary(tally.hit)
-    latencyMicroseconds["forwarded"] = LatencySummary(tally.forwarded)
+    latencyMicroseconds["all"] = LatencySummary(tally.latency { _ in true })
+    latencyMicroseconds["forwarded"] = LatencySummary(tally.latency(of: \.isForward))
+    for outcome in CacheOutcome.allCases where tally.outcomes[outcome.rawValue] > 0 {
+      latencyMicroseconds[outcome.label] = LatencySummary(tally.latency { $0 == outcome })
+    }
+    if plan.restingConnections > 0 {
+      (restingConnections, restingClosed) = (tally.restingConnections, tally.restingClosed)
+    }
   }
 
   /// Whether the run ends with status 0: something was answered, and neither an error nor a 5xx.
@@ -111,9 +122,12 @@ struct LoadReport: Codable, Equatable, Sendable {
       forwarded[outcome.label] = count(outcome)
     }
     let spoken = tally.responses - count(.absent)
+    let bytes = tally.contentBytes.reduce(0, +) - tally.contentBytes[CacheOutcome.absent.rawValue]
+    let hitBytes = tally.contentBytes[CacheOutcome.hit.rawValue]
     return CacheSummary(
       hits: tally.hits, forwarded: forwarded, unstated: count(.unstated),
       noCacheStatus: count(.absent),
-      hitRatio: spoken > 0 ? Double(tally.hits) / Double(spoken) : nil)
+      hitRatio: spoken > 0 ? Double(tally.hits) / Double(spoken) : nil,
+      byteHitRatio: bytes > 0 ? Double(hitBytes) / Double(bytes) : nil)
   }
 }

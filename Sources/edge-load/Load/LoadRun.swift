@@ -1,7 +1,7 @@
-// A run from start to report: event loops, progress lines, an early end on Ctrl-C.
+// A run from start to report: threads, progress lines, an early end on Ctrl-C.
 
+import Dispatch
 import Glibc
-import NIOCore
 import NIOPosix
 import Synchronization
 
@@ -14,58 +14,79 @@ struct LoadRun {
 
   /// Runs to the end and reports; blocks the calling thread.
   func run() throws -> LoadReport {
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
-    defer { try? group.syncShutdownGracefully() }
-    let requests = RequestTable(plan)
-    let progress = (0..<plan.threads).map { _ in LoadProgress() }
-    // Each loop's state is made on that loop and never leaves it but through the event loop.
-    let loops = try progress.enumerated().map { number, progress in
-      let eventLoop = group.next()
-      return try eventLoop.submit {
-        NIOLoopBound(
-          LoadLoop(
-            plan: plan, requests: requests, number: number, eventLoop: eventLoop,
-            progress: progress),
-          eventLoop: eventLoop)
-      }.wait()
+    let addresses = try plan.targets.map { target in
+      let found = ServerAddress.resolve(host: target.host, port: target.port)
+      guard !found.isEmpty else {
+        throw CommandFailure.cannotStart("no address for \(target.host); check --target")
+      }
+      return found
     }
-    let stop = stopSignal(loops)
-    let printer = showsProgress ? printProgress(progress, on: group.next()) : nil
-    let started = loops.map { loop in
-      loop.eventLoop.flatSubmit {
-        loop.value.run()
-        return loop.value.done.futureResult
+    let (plan, requests) = (plan, RequestTable(plan))
+    let progress = (0..<plan.threads).map { _ in LoadProgress() }
+    let sum = LoadSum()
+    let ended = DispatchSemaphore(value: 0)
+    let threads = NIOThreadPool(numberOfThreads: plan.threads)
+    threads.start()
+    defer { try? threads.syncShutdownGracefully() }
+    let stop = stopSignal(progress)
+    defer { stop.cancel() }
+    for (number, progress) in progress.enumerated() {
+      threads.submit { _ in
+        defer { ended.signal() }
+        guard let poller = Poller() else { return }
+        // Made on the thread that it is confined to.
+        let loop = LoadLoop(
+          plan: plan, requests: requests, addresses: addresses, number: number, poller: poller,
+          progress: progress)
+        let nanoseconds = loop.run()
+        sum.add(loop.tally, nanoseconds: nanoseconds)
       }
     }
-    let spans = try started.map { try $0.wait() }
-    printer?.cancel()
-    stop.cancel()
-    var tally = LoadTally()
-    for loop in loops {
-      tally.add(try loop.eventLoop.submit { loop.value.tally }.wait())
-    }
-    let longest = spans.map(\.nanoseconds).max() ?? 0
-    return LoadReport(tally, plan: plan, seconds: Double(longest) / 1e9)
+    waitFor(ended, progress)
+    return sum.report(plan)
   }
 
   /// The first signal ends the run early, with its report; the second one ends the process.
-  private func stopSignal(_ loops: [NIOLoopBound<LoadLoop>]) -> StopSignal {
+  private func stopSignal(_ progress: [LoadProgress]) -> StopSignal {
     let signals = SignalCount()
     return StopSignal {
       if signals.increment() > 1 { Glibc.exit(128 + SIGINT) }
-      for loop in loops { loop.eventLoop.execute { loop.value.stop() } }
+      for progress in progress { progress.isStopped.store(true, ordering: .relaxed) }
     }
   }
 
-  private func printProgress(
-    _ progress: [LoadProgress], on eventLoop: any EventLoop
-  ) -> RepeatedTask {
-    let begin = NIODeadline.now()
+  /// Waits until each thread has ended, and shows each second how far they are.
+  private func waitFor(_ ended: DispatchSemaphore, _ progress: [LoadProgress]) {
     let line = ProgressLine(progress)
-    return eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
-      let seconds = (NIODeadline.now() - begin).nanoseconds / 1_000_000_000
-      writeToStandardError(line.next(second: seconds) + "\n")
+    let begin = DispatchTime.now()
+    var second = 1
+    var running = plan.threads
+    while running > 0 {
+      if ended.wait(timeout: begin + .seconds(second)) == .success {
+        running -= 1
+      } else {
+        if showsProgress { writeToStandardError(line.next(second: Int64(second)) + "\n") }
+        second += 1
+      }
     }
+  }
+}
+
+/// The sum of what all threads have counted.
+private final class LoadSum: Sendable {
+  private let sum = Mutex((tally: LoadTally(), nanoseconds: Int64(0)))
+
+  /// Adds what one thread has counted, and how long it measured.
+  func add(_ tally: LoadTally, nanoseconds: Int64) {
+    sum.withLock { sum in
+      sum.tally.add(tally)
+      sum.nanoseconds = max(sum.nanoseconds, nanoseconds)
+    }
+  }
+
+  /// The report on a run that has ended.
+  func report(_ plan: LoadPlan) -> LoadReport {
+    sum.withLock { LoadReport($0.tally, plan: plan, seconds: Double($0.nanoseconds) / 1e9) }
   }
 }
 
@@ -83,7 +104,7 @@ final class ProgressLine: Sendable {
   private let progress: [LoadProgress]
   private let seen = Mutex((responses: 0, hits: 0))
 
-  /// Lines over the sum of the loops' progress.
+  /// Lines over the sum of the threads' progress.
   init(_ progress: [LoadProgress]) {
     self.progress = progress
   }

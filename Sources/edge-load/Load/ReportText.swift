@@ -39,6 +39,9 @@ struct ReportText {
     if let ratio = cache.hitRatio {
       rows.append(["hit ratio", Self.percent(ratio), "\(cache.hits) hits"])
     }
+    if let ratio = cache.byteHitRatio {
+      rows.append(["hit ratio by bytes", Self.percent(ratio), ""])
+    }
     for (reason, count) in cache.forwarded.sorted(by: { $0.value > $1.value }) {
       rows.append(["forwarded, \(reason)", "\(count)", share(count)])
     }
@@ -46,13 +49,19 @@ struct ReportText {
     if cache.noCacheStatus > 0 {
       rows.append(["no Cache-Status", "\(cache.noCacheStatus)", share(cache.noCacheStatus)])
     }
+    if let resting = report.restingConnections {
+      rows.append(["resting connections", "\(resting)", "\(report.restingClosed ?? 0) closed"])
+    }
     if report.reconnects > 0 { rows.append(["reconnects", "\(report.reconnects)", ""]) }
     return rows
   }
 
   private var latencies: [[String]] {
     var rows = [["", "min", "mean", "p50", "p90", "p99", "p99.9", "max"]]
-    for name in ["all", "hit", "forwarded"] {
+    let forwards = report.cache.forwarded.sorted { $0.value > $1.value }.map(\.key)
+    // A single reason is what is forwarded.
+    let reasons = forwards.count > 1 ? forwards : []
+    for name in ["all", "hit", "forwarded"] + reasons {
       guard let latency = report.latencyMicroseconds[name] else { continue }
       let values = [
         latency.min, latency.mean, latency.p50, latency.p90, latency.p99, latency.p999, latency.max,

@@ -1,6 +1,7 @@
 // `edge-load run`: arguments to plan, plan to report, report to exit status.
 
 import ArgumentParser
+import EdgeFleet
 import FoundationEssentials
 import Glibc
 
@@ -18,16 +19,32 @@ struct RunCommand: ParsableCommand {
       """
   )
 
-  @Option(help: "A server's http:// URL; repeat it to spread connections over several.")
+  @Option(
+    help: "A server's http:// URL; repeat it for several, each with its share as URL@WEIGHT.")
   var target: [String] = []
 
   @Option(name: [.customShort("c"), .long], help: "Connections over all targets.")
   var connections = 16
 
   @Option(
-    name: [.customShort("d"), .long], help: "How long requests are begun (default: 10s).",
+    name: [.customShort("d"), .long],
+    help: "How long requests are begun (default: 10s, or until --requests are done).",
     transform: TimeSpan.parse)
-  var duration = TimeSpan.seconds(10)
+  var duration: TimeSpan?
+
+  @Option(name: [.customShort("n"), .long], help: "End after this many requests in all.")
+  var requests: Int?
+
+  @Option(
+    help: "How long the load is on before anything is counted, such as 5s.",
+    transform: TimeSpan.parse)
+  var warmup = TimeSpan.zero
+
+  @Option(help: "Further connections that make one request, then stay open and rest.")
+  var idle = 0
+
+  @Flag(help: "A new connection for every request.")
+  var newConnections = false
 
   @Option(help: "Open loop: requests per second over all connections.")
   var rate: Double?
@@ -44,6 +61,15 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Seeds the choice of paths: the same seed, the same sequence.")
   var seed: UInt64 = 1
 
+  @Flag(help: "Every request for another URL: a number where {n} stands, or else in the query.")
+  var unique = false
+
+  @Option(help: "The method of every request (default: GET, or POST with --body-size).")
+  var method: String?
+
+  @Option(help: "Content sent with every request, such as 64KiB.")
+  var bodySize: String?
+
   @Option(help: "The Host field, instead of the target's own.")
   var host: String?
 
@@ -55,7 +81,7 @@ struct RunCommand: ParsableCommand {
     transform: TimeSpan.parse)
   var timeout = TimeSpan.seconds(10)
 
-  @Option(help: "Event loops.")
+  @Option(help: "Threads, each with its share of the connections.")
   var threads = 1
 
   @Flag(help: "Report as JSON.")
@@ -85,6 +111,7 @@ struct RunCommand: ParsableCommand {
     } catch {
       throw CommandFailure.cannotStart(error.description)
     }
+    DescriptorLimit.raise()
     let showsProgress = !quiet && isatty(STDERR_FILENO) == 1
     let report = try LoadRun(plan: plan, showsProgress: showsProgress).run()
     writeWhole(json ? try report.json() : ReportText(report: report).text, to: STDOUT_FILENO)
@@ -93,12 +120,24 @@ struct RunCommand: ParsableCommand {
 
   private func plan(paths: [String]) throws(LoadPlanError) -> LoadPlan {
     var targets: [LoadTarget] = []
-    for url in target { targets.append(try LoadTarget(url: url)) }
+    for url in target { targets.append(try LoadTarget(argument: url)) }
     var fields: [RequestField] = []
     for text in header { fields.append(try RequestField(text)) }
-    return LoadPlan(
-      targets: targets, connections: connections, duration: duration, rate: rate, paths: paths,
-      zipf: zipf, seed: seed, host: host, fields: fields, timeout: timeout, threads: threads)
+    var size = 0
+    if let bodySize {
+      guard let parsed = try? ByteSize(parsing: bodySize) else {
+        throw .value(option: "--body-size", need: "a size, such as 512 or 64KiB")
+      }
+      size = Int(parsed.bytes)
+    }
+    var plan = LoadPlan(
+      targets: targets, connections: connections, rate: rate, paths: paths, zipf: zipf,
+      seed: seed, host: host, fields: fields, timeout: timeout, threads: threads)
+    plan.duration = duration ?? (requests == nil ? .seconds(10) : .longest)
+    (plan.requests, plan.warmup, plan.restingConnections) = (requests, warmup, idle)
+    (plan.newConnections, plan.isUnique, plan.contentSize) = (newConnections, unique, size)
+    plan.method = method ?? (size > 0 ? "POST" : "GET")
+    return plan
   }
 
   private static func readPaths(_ file: String) throws(CommandFailure) -> [String] {

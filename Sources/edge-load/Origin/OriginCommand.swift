@@ -1,6 +1,7 @@
 // `edge-load origin`: argument validation and wiring of the sample origin.
 
 import ArgumentParser
+import EdgeFleet
 import NIOCore
 import NIOPosix
 
@@ -43,6 +44,7 @@ struct OriginCommand: ParsableCommand {
       throw CommandFailure.cannotStart(
         "no directory at \(root); give --root a directory that can be read")
     }
+    DescriptorLimit.raise()
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
     let site = OriginSite(
