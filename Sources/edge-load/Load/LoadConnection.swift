@@ -251,7 +251,7 @@ final class LoadConnection {
     state = .idle
     deadline = .max
     if role == .resting { return loop.rested(self) }
-    loop.record(request, reader.summary, now: now)
+    loop.record(request, of: target, reader.summary, now: now)
     if surplus {
       loop.record(.malformed, request)  // More than the framing announced: not to be trusted.
       reconnect(now: now)

@@ -10,18 +10,6 @@
 import NIOCore
 import Synchronization
 
-/// What the thread of a run tells to others, and they to it.
-final class LoadProgress: Sendable {
-  /// Complete responses.
-  let responses = Atomic<Int>(0)
-  /// Hits among them.
-  let hits = Atomic<Int>(0)
-  /// Errors.
-  let errors = Atomic<Int>(0)
-  /// Set to end the run early.
-  let isStopped = Atomic<Bool>(false)
-}
-
 /// The connections of one thread; confined to it.
 final class LoadLoop {
   /// What is to be done.
@@ -64,8 +52,22 @@ final class LoadLoop {
   private var issued = 0
   /// Requests that may be begun in all.
   private let budget: Int
-  /// Time between two due requests of this loop; nil for a closed loop.
-  private let interval: Double?
+  private let pace: Pace
+  /// The sequence has ended.
+  private var isExhausted = false
+  /// Of each target the next URL that is requested before the run.
+  private var prefilled: [Int]
+  /// Connections that request these.
+  private var prefilling = 0
+
+  private enum Pace {
+    /// A request begins when a response has ended.
+    case closed
+    /// One is due every so many nanoseconds.
+    case constant(interval: Double)
+    /// The sequence says when they are due.
+    case recorded
+  }
 
   /// Connections that are being made at the same time at most: a listen backlog has its limits.
   private static let mostConnecting = 128
@@ -79,20 +81,26 @@ final class LoadLoop {
   /// The share of the loop with that number, of as many as the plan has threads.
   init(
     plan: LoadPlan, requests: RequestTable, addresses: [[ServerAddress]], number: Int,
-    poller: Poller, progress: LoadProgress
-  ) {
+    poller: Poller, progress: LoadProgress, board: PurgeBoard? = nil
+  ) throws {
     self.plan = plan
     self.requests = requests
     self.addresses = addresses
     self.poller = poller
     self.progress = progress
-    sequence = RequestSequence(plan, requests: requests, loop: number)
+    sequence = try RequestSequence(
+      plan, requests: requests, loop: number, board: board)
     idle = plan.targets.map { _ in CircularBuffer() }
     waiting = plan.targets.map { _ in CircularBuffer() }
     let threads = plan.threads
     let mine = Array(stride(from: number, to: plan.connections, by: threads))
     let share = Double(mine.count) / Double(plan.connections)
-    interval = plan.rate.map { 1e9 / ($0 * share) }
+    if let rate = plan.rate {
+      pace = .constant(interval: 1e9 / (rate * share))
+    } else {
+      pace = plan.replay?.speed == nil ? .closed : .recorded
+    }
+    prefilled = Array(repeating: plan.prefills ? number : .max, count: plan.targets.count)
     budget = plan.requests.map { $0 * (number + 1) / threads - $0 * number / threads } ?? .max
     let dealt = plan.dealtTargets
     for connection in mine { add(dealt[connection % dealt.count], .load) }
@@ -127,8 +135,8 @@ final class LoadLoop {
       if now >= nextTick { tick(now) }
     }
     for connection in connections { connection.finish() }
-    return (plan.requests != nil && issued >= budget ? lastResponse : max(end, lastResponse))
-      - measured
+    let isEarly = isExhausted || issued >= budget
+    return (isEarly ? lastResponse : max(end, lastResponse)) - measured
   }
 
   // MARK: From the connections
@@ -147,7 +155,7 @@ final class LoadLoop {
     anyConnected = true
     if connection.role == .resting {
       connection.start(sequence.probe(target: connection.target, now: now), now: now)
-    } else if isStarted {
+    } else if isStarted || prefilling > 0 {
       ready(connection, now: now)
     } else {
       settle(connection)
@@ -158,6 +166,8 @@ final class LoadLoop {
   func connectFailed(_ connection: LoadConnection, now: Int64) {
     if connection.role == .load && isStarted {
       retryLater(connection, now: now)
+    } else if prefilling > 0 {
+      prefillEnded(now)
     } else {
       settle(connection)
     }
@@ -181,11 +191,18 @@ final class LoadLoop {
   }
 
   /// A response was complete.
-  func record(_ request: PlannedRequest, _ response: ResponseSummary, now: Int64) {
+  func record(
+    _ request: PlannedRequest, of target: Int, _ response: ResponseSummary, now: Int64
+  ) {
     lastResponse = now
-    sequence.learn(request.mark, response)
-    guard request.intended >= measured else { return }
+    sequence.learn(request.mark, response, now: now)
+    let isCounted = request.intended >= measured
+    if let storage = request.mark.storage {
+      tally.infinite.record(storage, target: target, counted: isCounted)
+    }
+    guard isCounted else { return }
     tally.record(response, nanoseconds: now - request.intended)
+    tally.series.record(nanoseconds: now - request.intended)
   }
 
   /// A request has failed, or a connection without one.
@@ -197,13 +214,19 @@ final class LoadLoop {
   /// A connection is free: gives it the next request, or keeps it until one is due.
   func ready(_ connection: LoadConnection, now: Int64) {
     let target = connection.target
+    if !isStarted { return prefill(connection, now: now) }
     guard wantsMore(target, now) else {
       connection.finish()
       return finished(connection)
     }
-    if interval == nil {
+    if case .closed = pace {
+      guard let request = sequence.next(target: target, intended: now) else {
+        isExhausted = true
+        connection.finish()
+        return finished(connection)
+      }
       issued += 1
-      connection.start(sequence.next(target: target, intended: now), now: now)
+      connection.start(request, now: now)
     } else if let request = waiting[target].popFirst() {
       connection.start(request, now: now)
     } else if !connection.isQueued {
@@ -215,8 +238,8 @@ final class LoadLoop {
   /// Whether requests to a target are still to be begun, or were due and wait for a connection.
   func wantsMore(_ target: Int, _ now: Int64) -> Bool {
     guard isStarted, !isStopped else { return !isStopped }
-    if now < end && issued < budget { return true }
-    return interval != nil && (nextDue < end || !waiting[target].isEmpty) && now < giveUpTime
+    if now < end && issued < budget && !isExhausted { return true }
+    return (nextDue < end || !waiting[target].isEmpty) && now < giveUpTime
   }
 
   /// A connection has ended for good.
@@ -238,7 +261,28 @@ final class LoadLoop {
     connection.isSettled = true
     unsettled -= 1
     connectNext()
-    if unsettled == 0 { begin() }
+    if unsettled == 0 { beginPrefill() }
+  }
+
+  private func beginPrefill() {
+    let free = connections.filter { $0.role == .load && $0.isIdle }
+    guard plan.prefills, !free.isEmpty else { return begin() }
+    prefilling = free.count
+    let now = Monotonic.now()
+    for connection in free { prefill(connection, now: now) }
+  }
+
+  /// Gives a connection the next URL of its target, until each has been requested.
+  private func prefill(_ connection: LoadConnection, now: Int64) {
+    let (target, number) = (connection.target, prefilled[connection.target])
+    guard number < sequence.prefillCount, !isStopped else { return prefillEnded(now) }
+    prefilled[target] += plan.threads
+    connection.start(sequence.prefill(target: target, number: number, now: now), now: now)
+  }
+
+  private func prefillEnded(_ now: Int64) {
+    prefilling -= 1
+    if prefilling == 0 { begin() }
   }
 
   private func begin() {
@@ -253,8 +297,8 @@ final class LoadLoop {
       (isStopped, end) = (true, start)
       return complete()
     }
-    isMeasuring = now >= measured
-    if interval != nil { nextDue = start }
+    if now >= measured { beginMeasuring(now) }
+    scheduleNext()
     for connection in connections where connection.role == .load {
       if connection.isIdle { ready(connection, now: now) } else { retryLater(connection, now: now) }
     }
@@ -268,9 +312,20 @@ final class LoadLoop {
     connection.retryTime = now + Self.retryPause
   }
 
-  private func dueTime(_ number: Int) -> Int64 {
-    // Rounded, so that a request due exactly at the end is not taken to be due just before it.
-    start + Int64((Double(number) * (interval ?? 0)).rounded())
+  /// Works out when the next request is due.
+  private func scheduleNext() {
+    switch pace {
+    case .closed: break
+    case .constant(let interval):
+      // Rounded, so that a request due exactly at the end is not taken to be due just before it.
+      nextDue = start + Int64((Double(issued) * interval).rounded())
+    case .recorded:
+      if let time = sequence.nextRecordedTime() {
+        nextDue = start + time
+      } else {
+        (isExhausted, nextDue) = (true, .max)
+      }
+    }
   }
 
   private var giveUpTime: Int64 { end + plan.timeout.nanoseconds }
@@ -278,19 +333,42 @@ final class LoadLoop {
   /// Begins what is due: on a free connection, or else in the queue of its target.
   private func issueDue(_ now: Int64) {
     while nextDue <= now {
-      guard nextDue < end, issued < budget, !isStopped else {
+      guard nextDue < end, issued < budget, !isStopped,
+        let (target, request) = sequence.next(intended: nextDue)
+      else {
         nextDue = .max
         return
       }
-      let (target, request) = sequence.next(intended: nextDue)
       issued += 1
-      nextDue = dueTime(issued)
+      scheduleNext()
       if let connection = takeIdle(target) {
         connection.start(request, now: now)
       } else {
         waiting[target].append(request)
       }
     }
+  }
+
+  private func beginMeasuring(_ now: Int64) {
+    isMeasuring = true
+    tally.series.begin(now)
+  }
+
+  /// Tells those who watch how far this thread is.
+  private func publish(_ now: Int64) {
+    let total = SecondSample(
+      responses: tally.responses, hits: tally.hits, errors: tally.errorCount, bytes: tally.bytes)
+    if let second = tally.series.tick(now, total: total) {
+      progress.p50.store(Int(second.p50), ordering: .relaxed)
+      progress.p99.store(Int(second.p99), ordering: .relaxed)
+    }
+    progress.responses.store(tally.responses, ordering: .relaxed)
+    progress.hits.store(tally.hits, ordering: .relaxed)
+    progress.errors.store(tally.errorCount, ordering: .relaxed)
+    progress.measured.store(isMeasuring ? Int(now - measured) : 0, ordering: .relaxed)
+    let phase: LoadPhase =
+      isMeasuring ? .measuring : isStarted ? .warmingUp : prefilling > 0 ? .prefilling : .connecting
+    progress.phase.store(phase.rawValue, ordering: .relaxed)
   }
 
   private func takeIdle(_ target: Int) -> LoadConnection? {
@@ -309,14 +387,12 @@ final class LoadLoop {
       end = min(end, now)
       if measured > end { measured = end }
     }
-    if isStarted, !isMeasuring, now >= measured { isMeasuring = true }
+    if isStarted, !isMeasuring, now >= measured { beginMeasuring(now) }
     for connection in connections {
       connection.checkDeadline(now)
       if let retry = connection.retryTime, retry <= now { self.retry(connection, now: now) }
     }
-    progress.responses.store(tally.responses, ordering: .relaxed)
-    progress.hits.store(tally.hits, ordering: .relaxed)
-    progress.errors.store(tally.errorCount, ordering: .relaxed)
+    publish(now)
     guard isStarted, !isComplete else { return }
     for target in idle.indices where !wantsMore(target, now) {
       while let connection = takeIdle(target) {
@@ -340,7 +416,7 @@ final class LoadLoop {
 
   private func complete() {
     isComplete = true
-    guard interval != nil, !isStopped else { return }
+    guard !isStopped else { return }
     let unsent = waiting.reduce(0) { $0 + $1.count { $0.intended >= measured } }
     tally.record(.unsent, count: unsent)
   }

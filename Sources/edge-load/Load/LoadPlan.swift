@@ -36,6 +36,7 @@ enum LoadPlanError: Error, Equatable, CustomStringConvertible {
   case path(String)
   case pathTwice(String)
   case value(option: String, need: String)
+  case configuration(String)
 
   var description: String {
     switch self {
@@ -44,6 +45,7 @@ enum LoadPlanError: Error, Equatable, CustomStringConvertible {
     case .path(let path): "path '\(path)': it must begin with / and be percent-encoded ASCII"
     case .pathTwice(let path):
       "the target names the path \(path) and --path or --paths-file others; give either"
+    case .configuration(let problem): problem
     case .value(let option, let need): "\(option) must be \(need)"
     }
   }
@@ -79,6 +81,18 @@ struct LoadPlan: Equatable, Sendable {
   var contentSize = 0
   /// Requests that are begun in all; nil for as many as the duration allows.
   var requests: Int?
+  /// What is requested, instead of paths; nil for the paths.
+  var workload: WorkloadModel?
+  /// The log that is replayed, instead of paths; nil for none.
+  var replay: ReplayPlan?
+  /// The purges during the run; nil for none.
+  var purges: PurgePlan?
+  /// The share of requests with `If-None-Match`, where the entity tag is known.
+  var conditional = 0.0
+  /// The share of requests for a range of the content.
+  var range = 0.0
+  /// Whether each URL that comes again and again is requested once from each target before the run.
+  var prefills = false
   /// Whether no two requests are for the same URL.
   var isUnique = false
   /// Whether each request has a connection of its own.
@@ -94,12 +108,17 @@ struct LoadPlan: Equatable, Sendable {
   static let mostResting = 1_000_000
   /// The largest content of a request.
   static let largestContent = 1 << 30
+  /// The rate that the times of a workload are made for in a closed loop, which has none.
+  static let nominalRate = 10_000.0
   /// The highest rate; far above what one generator can send.
   static let highestRate = 10_000_000.0
 
   /// Checks all bounds and how the values stand to each other.
   func validate() throws(LoadPlanError) {
-    guard !targets.isEmpty else { throw .value(option: "--target", need: "given at least once") }
+    guard !targets.isEmpty else {
+      throw .value(option: "--target", need: "given at least once (or --pops)")
+    }
+    try purges?.validate()
     guard 1...Self.mostConnections ~= connections else {
       throw .value(option: "--connections", need: "between 1 and \(Self.mostConnections)")
     }
@@ -125,9 +144,25 @@ struct LoadPlan: Equatable, Sendable {
     if let rate, !(rate > 0 && rate <= Self.highestRate) {
       throw .value(option: "--rate", need: "between 0 and \(Int(Self.highestRate)) per second")
     }
+    for (option, share) in [("--conditional", conditional), ("--range", range)]
+    where !(0...1 ~= share) {
+      throw .value(option: option, need: "from 0 to 1")
+    }
+    if workload != nil && (!paths.isEmpty || isUnique) {
+      throw .value(option: "--workload", need: "used without --path, --paths-file and --unique")
+    }
+    if let replay {
+      guard workload == nil, paths.isEmpty, !isUnique, rate == nil else {
+        throw .value(
+          option: "--replay", need: "used without --workload, --path, --unique and --rate")
+      }
+      if let speed = replay.speed, !(0.001...1_000_000 ~= speed) {
+        throw .value(option: "--speed", need: "from 0.001x to 1000000x, or max")
+      }
+    }
     if let zipf {
       guard zipf >= 0, zipf <= 10 else { throw .value(option: "--zipf", need: "from 0 to 10") }
-      guard paths.count > 1 else {
+      guard paths.count > 1 || workload != nil else {
         throw .value(option: "--zipf", need: "used with two paths or more (--path, --paths-file)")
       }
     }
@@ -135,7 +170,9 @@ struct LoadPlan: Equatable, Sendable {
       throw .value(option: "--host", need: "a host name with an optional port")
     }
     for path in paths where !LoadTarget.isPath(path) { throw .path(path) }
-    if !paths.isEmpty, let target = targets.first(where: { $0.path != "/" }) {
+    if !paths.isEmpty || workload != nil || replay != nil,
+      let target = targets.first(where: { $0.path != "/" })
+    {
       throw .pathTwice(target.path)
     }
   }

@@ -23,6 +23,7 @@ struct LoadRun {
     }
     let (plan, requests) = (plan, RequestTable(plan))
     let progress = (0..<plan.threads).map { _ in LoadProgress() }
+    let board = plan.purges.map { PurgeBoard(resources: $0.resources) }
     let sum = LoadSum()
     let ended = DispatchSemaphore(value: 0)
     let threads = NIOThreadPool(numberOfThreads: plan.threads)
@@ -33,17 +34,25 @@ struct LoadRun {
     for (number, progress) in progress.enumerated() {
       threads.submit { _ in
         defer { ended.signal() }
-        guard let poller = Poller() else { return }
-        // Made on the thread that it is confined to.
-        let loop = LoadLoop(
-          plan: plan, requests: requests, addresses: addresses, number: number, poller: poller,
-          progress: progress)
-        let nanoseconds = loop.run()
-        sum.add(loop.tally, nanoseconds: nanoseconds)
+        do {
+          guard let poller = Poller() else { throw CommandFailure.cannotStart("no epoll") }
+          // Made on the thread that it is confined to.
+          let loop = try LoadLoop(
+            plan: plan, requests: requests, addresses: addresses, number: number, poller: poller,
+            progress: progress, board: board)
+          let nanoseconds = loop.run()
+          sum.add(loop.tally, nanoseconds: nanoseconds)
+        } catch {
+          sum.fail(error)
+        }
       }
     }
+    let stopPurging = purge(board)
     waitFor(ended, progress)
-    return sum.report(plan)
+    stopPurging()
+    var report = try sum.report(plan)
+    report.purges = board?.summary()
+    return report
   }
 
   /// The first signal ends the run early, with its report; the second one ends the process.
@@ -55,26 +64,63 @@ struct LoadRun {
     }
   }
 
-  /// Waits until each thread has ended, and shows each second how far they are.
+  /// Waits until each thread has ended, and shows meanwhile how far they are.
   private func waitFor(_ ended: DispatchSemaphore, _ progress: [LoadProgress]) {
-    let line = ProgressLine(progress)
+    var display = display(progress)
     let begin = DispatchTime.now()
-    var second = 1
+    var pictures = 0
     var running = plan.threads
     while running > 0 {
-      if ended.wait(timeout: begin + .seconds(second)) == .success {
+      let next = begin + .milliseconds((display?.interval ?? 1000) * (pictures + 1))
+      if ended.wait(timeout: next) == .success {
         running -= 1
       } else {
-        if showsProgress { writeToStandardError(line.next(second: Int64(second)) + "\n") }
-        second += 1
+        if let text = display?.next() { writeToStandardError(text) }
+        pictures += 1
       }
+    }
+    if let text = display?.erased() { writeToStandardError(text) }
+  }
+
+  private func display(_ progress: [LoadProgress]) -> LiveDisplay? {
+    guard showsProgress else { return nil }
+    let isDumb = Self.variable("TERM") == "dumb"
+    let isTerminal = isatty(STDERR_FILENO) == 1 && !isDumb
+    return LiveDisplay(
+      progress, plan: plan, isTerminal: isTerminal,
+      hasColour: isTerminal && Self.variable("NO_COLOR").isEmpty)
+  }
+
+  private static func variable(_ name: String) -> String {
+    getenv(name).map { String(cString: $0) } ?? ""
+  }
+
+  /// Purges until the returned closure is called, which waits for the purges under way.
+  private func purge(_ board: PurgeBoard?) -> () -> Void {
+    guard let purges = plan.purges, let board else { return {} }
+    let hosts = plan.targets.map { plan.host ?? $0.authority }
+    let driver = PurgeDriver(purges, hosts: hosts, board: board, timeout: plan.timeout)
+    let ended = DispatchSemaphore(value: 0)
+    Task {
+      await driver.run()
+      ended.signal()
+    }
+    return {
+      driver.stop()
+      ended.wait()
     }
   }
 }
 
 /// The sum of what all threads have counted.
 private final class LoadSum: Sendable {
-  private let sum = Mutex((tally: LoadTally(), nanoseconds: Int64(0)))
+  private struct State {
+    var tally = LoadTally()
+    var nanoseconds = Int64(0)
+    var failure: String?
+  }
+
+  private let sum = Mutex(State())
 
   /// Adds what one thread has counted, and how long it measured.
   func add(_ tally: LoadTally, nanoseconds: Int64) {
@@ -84,9 +130,16 @@ private final class LoadSum: Sendable {
     }
   }
 
+  /// Notes that a thread could not begin.
+  func fail(_ error: any Error) {
+    sum.withLock { $0.failure = (error as? CommandFailure)?.line ?? "\(error)" }
+  }
+
   /// The report on a run that has ended.
-  func report(_ plan: LoadPlan) -> LoadReport {
-    sum.withLock { LoadReport($0.tally, plan: plan, seconds: Double($0.nanoseconds) / 1e9) }
+  func report(_ plan: LoadPlan) throws(CommandFailure) -> LoadReport {
+    let sum = sum.withLock { $0 }
+    if let failure = sum.failure { throw .cannotStart(failure) }
+    return LoadReport(sum.tally, plan: plan, seconds: Double(sum.nanoseconds) / 1e9)
   }
 }
 
@@ -96,29 +149,5 @@ private final class SignalCount: Sendable {
 
   func increment() -> Int {
     count.add(1, ordering: .relaxed).newValue
-  }
-}
-
-/// The progress lines of a run, each telling the difference to the one before.
-final class ProgressLine: Sendable {
-  private let progress: [LoadProgress]
-  private let seen = Mutex((responses: 0, hits: 0))
-
-  /// Lines over the sum of the threads' progress.
-  init(_ progress: [LoadProgress]) {
-    self.progress = progress
-  }
-
-  /// The next line.
-  func next(second: Int64) -> String {
-    let responses = progress.reduce(0) { $0 + $1.responses.load(ordering: .relaxed) }
-    let hits = progress.reduce(0) { $0 + $1.hits.load(ordering: .relaxed) }
-    let errors = progress.reduce(0) { $0 + $1.errors.load(ordering: .relaxed) }
-    return seen.withLock { seen in
-      let (more, moreHits) = (responses - seen.responses, hits - seen.hits)
-      seen = (responses, hits)
-      let ratio = more > 0 ? ReportText.percent(Double(moreHits) / Double(more)) : "-"
-      return "\(second) s: \(more) requests, hits \(ratio), \(errors) errors so far"
-    }
   }
 }

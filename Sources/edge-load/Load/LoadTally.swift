@@ -45,6 +45,10 @@ struct LoadTally: Sendable {
   var restingConnections = 0
   /// Of these, how many the peer has closed.
   var restingClosed = 0
+  /// What a cache that never forgets would have forwarded.
+  var infinite = InfiniteCache()
+  /// What happened in each second.
+  var series = SecondSeries()
   /// Responses by first digit of the status; index 0 holds what is out of 1...5.
   private(set) var statusClasses = [Int](repeating: 0, count: 6)
   /// Responses by `CacheOutcome.rawValue`.
@@ -99,6 +103,8 @@ struct LoadTally: Sendable {
     reconnects += other.reconnects
     restingConnections += other.restingConnections
     restingClosed += other.restingClosed
+    infinite.add(other.infinite)
+    series.add(other.series)
     for index in statusClasses.indices { statusClasses[index] += other.statusClasses[index] }
     for index in outcomes.indices {
       outcomes[index] += other.outcomes[index]

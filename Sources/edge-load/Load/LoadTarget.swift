@@ -27,6 +27,11 @@ struct LoadTarget: Equatable, Sendable {
     self.weight = weight
   }
 
+  /// A target of its parts.
+  init(host: String, port: Int, path: String) {
+    (self.host, self.port, self.path) = (host, port, path)
+  }
+
   /// Reads an `http://` URL.
   init(url: String) throws(LoadPlanError) {
     guard url.hasPrefix("http://") else { throw .target(url, "only http:// URLs are supported") }

@@ -14,6 +14,10 @@ struct ReportText {
     lines += Self.aligned(counts)
     lines += ["", "latency"]
     lines += Self.aligned(latencies, indent: "  ")
+    if let purges = report.purges {
+      lines += ["", "purges"]
+      lines += Self.aligned(Self.rows(purges), indent: "  ")
+    }
     if !report.errors.isEmpty {
       let kinds = report.errors.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
       lines += ["", "errors: " + kinds.joined(separator: ", ")]
@@ -42,6 +46,11 @@ struct ReportText {
     if let ratio = cache.byteHitRatio {
       rows.append(["hit ratio by bytes", Self.percent(ratio), ""])
     }
+    if let infinite = report.infiniteCache {
+      rows.append([
+        "an infinite cache", Self.percent(infinite.hitRatio), "\(infinite.forwards) forwarded",
+      ])
+    }
     for (reason, count) in cache.forwarded.sorted(by: { $0.value > $1.value }) {
       rows.append(["forwarded, \(reason)", "\(count)", share(count)])
     }
@@ -53,6 +62,29 @@ struct ReportText {
       rows.append(["resting connections", "\(resting)", "\(report.restingClosed ?? 0) closed"])
     }
     if report.reconnects > 0 { rows.append(["reconnects", "\(report.reconnects)", ""]) }
+    return rows
+  }
+
+  private static func rows(_ purges: PurgeSummary) -> [[String]] {
+    var rows = [["acknowledged", "\(purges.acknowledged)"]]
+    if purges.failed > 0 { rows.append(["failed", "\(purges.failed)"]) }
+    if let latency = purges.acknowledgementMicroseconds {
+      rows.append([
+        "time to acknowledgement", "p50 \(microseconds(latency.p50))",
+        "p99 \(microseconds(latency.p99))", "max \(microseconds(latency.max))",
+      ])
+    }
+    rows.append(["reads", "\(purges.reads)"])
+    rows.append(["stale, begun before acknowledgement", "\(purges.staleBeforeAcknowledgement)"])
+    rows.append(["stale, begun after acknowledgement", "\(purges.staleAfterAcknowledgement)"])
+    if let latency = purges.lastStaleMicroseconds {
+      rows.append([
+        "purge to last stale byte", "p50 \(microseconds(latency.p50))",
+        "p99 \(microseconds(latency.p99))", "max \(microseconds(latency.max))",
+      ])
+      let longest = purges.longestAfterAcknowledgementMicroseconds
+      rows.append(["acknowledgement to last stale byte", "max \(microseconds(longest))"])
+    }
     return rows
   }
 
