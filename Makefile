@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench simulate-eviction conformance lint format clean
+.PHONY: help setup build run test bench bench-offload simulate-eviction conformance lint format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -47,6 +47,9 @@ simulate-eviction: ## Hit ratios of a request log: TRACE=FILE [MEMORY=64MiB,1%]
 	@scripts/timed build swift build -c release --product edge-load
 	@.build/release/edge-load simulate-eviction "$(TRACE)" \
 	  $(patsubst %,--memory %,$(subst $(comma), ,$(MEMORY)))
+
+bench-offload: ## Measure what the origin is spared at 10 000 requests per second
+	@Benchmarks/offload/offload
 
 conformance: ## Write docs/conformance.md from the tables of behaviour
 	@swift build --build-tests

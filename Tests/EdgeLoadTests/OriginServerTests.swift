@@ -7,7 +7,7 @@ import Testing
 @testable import edge_load
 
 /// A sample origin over a temporary directory.
-private struct TestOrigin {
+struct TestOrigin {
   let directory: String
   let url: String
   let counts = RequestCounts()

@@ -77,7 +77,8 @@ struct LiveDisplay {
     seen = (responses, hits, measured)
     let phase = progress.map(\.phaseNow).min().flatMap(LoadPhase.init) ?? .connecting
     let latency = [\LoadProgress.p50Now, \.p99Now].map { value in
-      ReportText.microseconds(Double(progress.map { $0[keyPath: value] }.max() ?? 0))
+      let latest = progress.map { $0[keyPath: value] }.max() ?? 0
+      return latest > 0 ? ReportText.microseconds(Double(latest)) : "-"
     }
     let errors = sum(\.errorsNow)
     let facts =

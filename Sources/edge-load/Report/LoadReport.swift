@@ -64,6 +64,8 @@ struct LoadReport: Codable, Equatable, Sendable {
   var connections: Int
   /// Requests per second that were asked for; nil for a closed loop.
   var askedRate: Double?
+  /// The log that was replayed, if one was.
+  var replayed: String?
   /// From the first request until the last response.
   var seconds: Double
   /// Complete responses.
@@ -103,6 +105,7 @@ struct LoadReport: Codable, Equatable, Sendable {
     targets = plan.targets.map { "http://\($0.authority)\($0.path)" }
     connections = plan.connections
     askedRate = plan.rate
+    replayed = plan.replay?.path
     self.seconds = seconds
     requests = tally.responses
     bytes = tally.bytes

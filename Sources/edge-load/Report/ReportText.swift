@@ -26,7 +26,8 @@ struct ReportText {
   }
 
   private var heading: String {
-    let shape = report.askedRate.map { "open loop at \(Self.number($0))/s" } ?? "closed loop"
+    var shape = report.askedRate.map { "open loop at \(Self.number($0))/s" } ?? "closed loop"
+    if let log = report.replayed { shape = "replay of \(log)" }
     let seconds = Self.number(report.seconds, digits: 2)
     return "\(report.connections) connections, \(shape), \(seconds) s"
   }
