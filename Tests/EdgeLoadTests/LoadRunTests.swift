@@ -36,7 +36,7 @@ final class ScriptedServer: Sendable {
     channel = try await ServerBootstrap(group: group)
       .childChannelInitializer { channel in
         connections.count.add(1, ordering: .relaxed)
-        channel.eventLoop.makeCompletedFuture {
+        return channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(Connection(steps: steps))
         }
       }
