@@ -238,6 +238,21 @@ struct LoadRunTests {
     #expect(report.requests == 60)
   }
 
+  @Test("An open loop over several targets and threads, by weight")
+  func severalTargets() async throws {
+    let (one, two) = (
+      try await ScriptedServer([.send(okay)]), try await ScriptedServer([.send(okay)])
+    )
+    var plan = try plan(one.url, connections: 4, milliseconds: 300)
+    plan.targets.append(try LoadTarget(argument: two.url + "@3"))
+    (plan.rate, plan.threads) = (400, 2)
+    let report = try await run(plan)
+    try await one.stop()
+    try await two.stop()
+    #expect(report.isClean)
+    #expect(report.requests == 120)
+  }
+
   @Test("An open loop counts the wait for a stalled server, and what it never sent")
   func coordinatedOmission() async throws {
     let server = try await ScriptedServer([.send(okay), .stall])

@@ -39,7 +39,8 @@ final class LoadConnection {
   /// When a connection that was refused is tried again; nil when it is not to be.
   var retryTime: Int64?
 
-  private unowned let loop: LoadLoop
+  /// Strong, as it is used several times for each response; the loop lets go of its connections.
+  private let loop: LoadLoop
   private let index: Int
   private var state = State.disconnected
   private var socket: ClientSocket?
@@ -258,7 +259,7 @@ final class LoadConnection {
     } else if loop.plan.newConnections {
       drop()
       loop.ready(self, now: now)
-    } else if reader.summary.keepsAlive {
+    } else if reader.summary.keepsAlive, sentContent == loop.requests.content.count {
       loop.ready(self, now: now)
     } else {
       reconnect(now: now)

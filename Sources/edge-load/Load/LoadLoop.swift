@@ -102,11 +102,10 @@ final class LoadLoop {
     }
     prefilled = Array(repeating: plan.prefills ? number : .max, count: plan.targets.count)
     budget = plan.requests.map { $0 * (number + 1) / threads - $0 * number / threads } ?? .max
-    let dealt = plan.dealtTargets
-    for connection in mine { add(dealt[connection % dealt.count], .load) }
-    for resting in stride(from: number, to: plan.restingConnections, by: threads) {
-      add(dealt[resting % dealt.count], .resting)
-    }
+    // Each thread has connections to each target: its requests are for all of them.
+    for target in plan.dealtTargets(mine.count) { add(target, .load) }
+    let resting = stride(from: number, to: plan.restingConnections, by: threads)
+    for target in plan.dealtTargets(Array(resting).count) { add(target, .resting) }
     (unsettled, unfinished) = (connections.count, mine.count)
   }
 
@@ -135,6 +134,8 @@ final class LoadLoop {
       if now >= nextTick { tick(now) }
     }
     for connection in connections { connection.finish() }
+    connections = []
+    idle = []
     let isEarly = isExhausted || issued >= budget
     return (isEarly ? lastResponse : max(end, lastResponse)) - measured
   }

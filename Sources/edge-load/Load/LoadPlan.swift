@@ -126,6 +126,11 @@ struct LoadPlan: Equatable, Sendable {
       throw .value(
         option: "--connections", need: "at least the number of targets, \(targets.count)")
     }
+    guard threads < 2 || connections >= targets.count * threads else {
+      throw .value(
+        option: "--connections",
+        need: "at least one to each target for each thread, \(targets.count * threads)")
+    }
     guard duration > .zero else { throw .value(option: "--duration", need: "longer than zero") }
     guard timeout > .zero else { throw .value(option: "--timeout", need: "longer than zero") }
     guard threads >= 1, threads <= connections, threads <= 64 else {
@@ -177,11 +182,11 @@ struct LoadPlan: Equatable, Sendable {
     }
   }
 
-  /// The target of each connection: one to each, then in proportion to their weights.
-  var dealtTargets: [Int] {
+  /// The targets of so many connections: one to each, then in proportion to their weights.
+  func dealtTargets(_ count: Int) -> [Int] {
     let sum = targets.reduce(0) { $0 + $1.weight }
     var credits = targets.map { _ in 0.0 }
-    return (0..<max(connections, targets.count)).map { number in
+    return (0..<count).map { number in
       for index in credits.indices { credits[index] += targets[index].weight / sum }
       var chosen = number
       if number >= targets.count {
