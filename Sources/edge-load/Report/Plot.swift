@@ -120,10 +120,14 @@ private struct Axis {
       }
     case .latency:
       var marks: [(Double, String)] = []
-      var value = pow(10, floor(log10(low)))
-      while value <= high {
-        if value >= low { marks.append((value, ReportText.microseconds(value))) }
-        value *= 10
+      // Over a few powers of ten each one is enough; over less there are marks between them.
+      let steps = high / low > 300 ? [1.0] : [1.0, 2, 5]
+      var power = pow(10, floor(log10(low)))
+      while power <= high {
+        for value in steps.map({ $0 * power }) where value >= low && value <= high {
+          marks.append((value, ReportText.microseconds(value)))
+        }
+        power *= 10
       }
       return marks.isEmpty ? [(high, ReportText.microseconds(high))] : marks
     case .percentile:
