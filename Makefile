@@ -49,6 +49,7 @@ simulate-eviction: ## Hit ratios of a request log: TRACE=FILE [MEMORY=64MiB,1%]
 	  $(patsubst %,--memory %,$(subst $(comma), ,$(MEMORY)))
 
 bench-offload: ## Measure what the origin is spared at 10 000 requests per second
+	@scripts/setup
 	@Benchmarks/offload/offload
 
 conformance: ## Write docs/conformance.md from the tables of behaviour

@@ -67,7 +67,8 @@ struct LoadRun {
   /// Waits until each thread has ended, and shows meanwhile how far they are.
   private func waitFor(_ ended: DispatchSemaphore, _ progress: [LoadProgress]) {
     var display = display(progress)
-    let begin = DispatchTime.now()
+    // A second is known shortly after it has ended.
+    let begin = DispatchTime.now() + .milliseconds(display?.isTerminal == false ? 100 : 0)
     var pictures = 0
     var running = plan.threads
     while running > 0 {

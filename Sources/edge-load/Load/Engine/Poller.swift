@@ -61,7 +61,11 @@ final class Poller {
     var time = timespec(tv_sec: Int(span / 1_000_000_000), tv_nsec: Int(span % 1_000_000_000))
     let capacity = Int32(events.count)
     let count = events.withUnsafeMutableBufferPointer { events in
-      epoll_pwait2(descriptor, events.baseAddress, capacity, &time, nil)
+      let count = epoll_pwait2(descriptor, events.baseAddress, capacity, &time, nil)
+      guard count < 0, errno == ENOSYS else { return count }
+      // Before Linux 5.11 there are whole milliseconds only; rounded up, or it would spin.
+      let milliseconds = Int32(clamping: (span + 999_999) / 1_000_000)
+      return epoll_wait(descriptor, events.baseAddress, capacity, milliseconds)
     }
     return max(0, Int(count))
   }
