@@ -2,7 +2,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench bench-memory simulate-eviction conformance lint format clean
+.PHONY: help setup build run test bench bench-memory bench-offload simulate-eviction conformance \
+  lint format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -15,7 +16,7 @@ setup: ## Install the packages that building needs
 	@scripts/setup
 
 build: setup ## Build everything in release mode
-	@scripts/timed build swift build -c release
+	@scripts/timed build scripts/release
 
 run: ## Start a demo fleet: origin, three regions, load, a purge (see docs/edge-load.md)
 	@scripts/setup --run
@@ -33,7 +34,7 @@ test: ## Install what tests need, build, test, lint
 
 bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benchmarks/README.md)
 	@scripts/setup --bench
-	@scripts/timed build swift build -c release
+	@scripts/timed build scripts/release
 	@python3 Benchmarks/compare/bench.py --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),2) \
 	  --cases "$(CASES)" --peers "$(PEERS)"
 
@@ -44,14 +45,18 @@ comma := ,
 simulate-eviction: ## Hit ratios of a request log: TRACE=FILE [MEMORY=64MiB,1%]
 	@test -n "$(TRACE)" || { echo "say which log: make simulate-eviction TRACE=FILE" >&2; exit 1; }
 	@scripts/setup
-	@scripts/timed build swift build -c release --product edge-load
+	@scripts/timed build scripts/release --product edge-load
 	@.build/release/edge-load simulate-eviction "$(TRACE)" \
 	  $(patsubst %,--memory %,$(subst $(comma), ,$(MEMORY)))
 
 bench-memory: setup ## Measure memory for each response and under churn (LONG=1 for more)
-	@scripts/timed build swift build -c release --product memory-bench
+	@scripts/timed build scripts/release --product memory-bench
 	@.build/release/memory-bench stored $(if $(LONG),1000000,100000)
 	@.build/release/memory-bench churn $(if $(LONG),400,60)
+
+bench-offload: ## Measure what the origin is spared at 10 000 requests per second
+	@scripts/setup
+	@Benchmarks/offload/offload
 
 conformance: ## Write docs/conformance.md from the tables of behaviour
 	@swift build --build-tests

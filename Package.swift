@@ -85,9 +85,12 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // Declarations of the kernel's epoll, for the load generator.
+    .systemLibrary(name: "CEpoll"),
     .executableTarget(
       name: "edge-load",
       dependencies: [
+        "CEpoll",
         "EdgeCache",
         "EdgeFleet",
         .product(name: "NIOCore", package: "swift-nio"),

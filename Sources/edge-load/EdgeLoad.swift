@@ -14,7 +14,9 @@ struct EdgeLoad: ParsableCommand {
     commandName: "edge-load",
     abstract: "A sample origin to cache from, and a load generator that reads Cache-Status.",
     version: Release.version,
-    subcommands: [OriginCommand.self, RunCommand.self, SimulateEvictionCommand.self]
+    subcommands: [
+      OriginCommand.self, RunCommand.self, TraceCommand.self, SimulateEvictionCommand.self,
+    ]
   )
 
   /// Parses the arguments, runs the command, and turns what it throws into one line and a status.

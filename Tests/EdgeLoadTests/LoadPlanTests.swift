@@ -67,6 +67,12 @@ struct LoadPlanTests {
     ("no timeout", { $0.timeout = .zero }),
     ("no thread", { $0.threads = 0 }),
     ("more threads than connections", { ($0.connections, $0.threads) = (2, 3) }),
+    ("a thread without a connection to each target", { ($0.connections, $0.threads) = (3, 2) }),
+    ("a workload and paths", { ($0.workload, $0.paths) = (NamedWorkload.web.model, ["/a"]) }),
+    ("replay at a rate", { ($0.replay, $0.rate) = (ReplayPlan(path: "x"), 5) }),
+    ("share above one", { $0.conditional = 1.5 }),
+    ("no requests", { $0.requests = 0 }),
+    ("method with a space", { $0.method = "GE T" }),
     ("rate zero", { $0.rate = 0 }),
     ("rate not a number", { $0.rate = .nan }),
     ("zipf without paths", { $0.zipf = 1 }),
@@ -105,12 +111,85 @@ struct LoadPlanTests {
     plan.fields = [try RequestField("Accept: */*")]
     let table = RequestTable(plan)
     #expect(
-      String(buffer: table.request(target: 1, path: 1))
+      String(decoding: table.head(target: 1, path: 1), as: UTF8.self)
         == "GET /b?c HTTP/1.1\r\nHost: b\r\nAccept: */*\r\n\r\n")
     plan.host = "www.example.com"
     #expect(
-      String(buffer: RequestTable(plan).request(target: 0, path: 0))
+      String(decoding: RequestTable(plan).head(target: 0, path: 0), as: UTF8.self)
         == "GET /a HTTP/1.1\r\nHost: www.example.com\r\nAccept: */*\r\n\r\n")
+  }
+}
+
+@Suite("Targets of a run")
+struct TargetOptionsTests {
+  /// The configuration of the repository, which the documentation names.
+  private static let configuration = #filePath.replacing(
+    "Tests/EdgeLoadTests/LoadPlanTests.swift", with: "Config/pops.json")
+
+  @Test("The PoPs of a configuration, all of them or by name and weight")
+  func pops() throws {
+    let all = try TargetOptions.parse(["--pops", Self.configuration]).targets()
+    #expect(all.count >= 3)
+    #expect(all.allSatisfy { $0.weight == 1 && $0.path == "/" })
+    let some = try TargetOptions.parse(
+      ["--pops", Self.configuration, "--pop", "sin1", "--pop", "iad1@2.5"]
+    ).targets()
+    #expect(some.map(\.weight) == [1, 2.5])
+    #expect(
+      some[1]
+        == {
+          var first = all[0]; first.weight = 2.5; return first
+        }())
+  }
+
+  @Test(
+    "What cannot be taken",
+    arguments: [
+      ["--pop", "iad1"], ["--pops", "/no/such"], ["--pops", configuration, "--pop", "xxx1"],
+      ["--pops", configuration, "--pop", "iad1@0"], ["--target", "http://a@x@0"],
+    ])
+  func refused(arguments: [String]) {
+    #expect(throws: LoadPlanError.self) { try TargetOptions.parse(arguments).targets() }
+  }
+
+  @Test("A purge test needs PoPs and an origin")
+  func purges() throws {
+    #expect(try TargetOptions.parse([]).purges() == nil)
+    let rate = ["--purge-rate", "5", "--admin", "http://127.0.0.1:9080"]
+    #expect(throws: LoadPlanError.self) { try TargetOptions.parse(rate).purges() }
+    let plan = try #require(
+      try TargetOptions.parse(rate + ["--origin", "http://127.0.0.1:3000"]).purges())
+    #expect(plan.admins.count == 1)
+    try plan.validate()
+    let alone = try #require(
+      try TargetOptions.parse(["--purge-rate", "5", "--origin", "http://a"]).purges())
+    #expect(throws: LoadPlanError.self) { try alone.validate() }
+  }
+}
+
+@Suite("Workload options")
+struct WorkloadOptionsTests {
+  @Test("Options change parts of a workload")
+  func changes() throws {
+    let model = try #require(
+      try WorkloadOptions.parse([
+        "--workload", "web", "--core", "10", "--zipf", "0.7", "--dynamic", "0.5", "--one-hit", "0",
+        "--median-size", "1KiB", "--largest-size", "2KiB", "--deploy-every", "0",
+      ]).model())
+    #expect(model.core == 10 && model.zipf == 0.7 && model.dynamic == 0.5 && model.oneHit == 0)
+    #expect(model.sizes.median == 1024 && model.sizes.largest == 2048)
+    #expect(model.deployEvery == nil)
+    #expect(try WorkloadOptions.parse(["--zipf", "1"]).model() == nil)
+  }
+
+  @Test(
+    "Wrong use",
+    arguments: [
+      ["--workload", "nope"], ["--core", "5"], ["--workload", "web", "--core", "0"],
+      ["--workload", "web", "--dynamic", "2"], ["--workload", "web", "--median-size", "x"],
+    ])
+  func wrong(arguments: [String]) {
+    #expect(throws: LoadPlanError.self) { try WorkloadOptions.parse(arguments).model() }
   }
 }
 

@@ -1,12 +1,20 @@
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import edge_load
 
+/// A count that any thread may add to.
+final class Counter: Sendable {
+  let count = Atomic<Int>(0)
+
+  var value: Int { count.load(ordering: .relaxed) }
+}
+
 /// A server that answers each request by a script, whatever it asks: the peers that a load
 /// generator must survive are not all well-behaved.
-private final class ScriptedServer: Sendable {
+final class ScriptedServer: Sendable {
   /// What to do with one request.
   enum Step: Sendable {
     case send(String)
@@ -16,15 +24,19 @@ private final class ScriptedServer: Sendable {
   }
 
   let url: String
+  /// Connections that were accepted.
+  let connections = Counter()
   private let group: MultiThreadedEventLoopGroup
   private let channel: any Channel
 
   /// Answers request n of each connection with step n, the last step over and over.
   init(_ steps: [Step]) async throws {
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let connections = self.connections
     channel = try await ServerBootstrap(group: group)
       .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
+        connections.count.add(1, ordering: .relaxed)
+        return channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(Connection(steps: steps))
         }
       }
@@ -62,8 +74,8 @@ private final class ScriptedServer: Sendable {
   }
 }
 
-/// Runs a short load.
-private func run(_ plan: LoadPlan) async throws -> LoadReport {
+/// Runs a load.
+func run(_ plan: LoadPlan) async throws -> LoadReport {
   try await onOwnThread {
     try LoadRun(plan: plan, showsProgress: false).run()
   }
@@ -164,6 +176,57 @@ struct LoadRunTests {
     #expect(report.seconds < 10)
   }
 
+  @Test("A run ends after so many requests, over several threads")
+  func countedRequests() async throws {
+    let server = try await ScriptedServer([.send(okay)])
+    var plan = try plan(server.url, connections: 5, milliseconds: 60_000)
+    (plan.requests, plan.threads) = (101, 2)
+    let report = try await run(plan)
+    try await server.stop()
+    #expect(report.isClean)
+    #expect(report.requests == 101)
+    #expect(report.seconds < 30)
+  }
+
+  @Test("A connection for each request, and none is an error")
+  func newConnections() async throws {
+    let server = try await ScriptedServer([.sendAndClose(okay)])
+    var plan = try plan(server.url, connections: 3, milliseconds: 60_000)
+    (plan.requests, plan.newConnections) = (40, true)
+    let report = try await run(plan)
+    try await server.stop()
+    #expect(report.isClean)
+    #expect(report.requests == 40)
+    #expect(report.reconnects == 0)
+    #expect(server.connections.value >= 40)
+  }
+
+  @Test("Connections that rest make one request, which is not counted")
+  func resting() async throws {
+    let server = try await ScriptedServer([.send(okay)])
+    var plan = try plan(server.url, connections: 2, milliseconds: 60_000)
+    (plan.requests, plan.restingConnections) = (10, 150)
+    let report = try await run(plan)
+    try await server.stop()
+    #expect(report.isClean)
+    #expect(report.requests == 10)
+    #expect(report.restingConnections == 150)
+    #expect(report.restingClosed == 0)
+    #expect(server.connections.value == 152)
+  }
+
+  @Test("What the warm-up sends is not counted")
+  func warmup() async throws {
+    let server = try await ScriptedServer([.send(okay)])
+    var plan = try plan(server.url, connections: 2, milliseconds: 200)
+    (plan.rate, plan.warmup) = (500, .milliseconds(200))
+    let report = try await run(plan)
+    try await server.stop()
+    #expect(report.isClean)
+    #expect(report.requests == 100)
+    #expect(abs(report.seconds - 0.2) < 0.15)
+  }
+
   @Test("An open loop sends what was asked, over several loops")
   func openLoop() async throws {
     let server = try await ScriptedServer([.send(okay)])
@@ -173,6 +236,21 @@ struct LoadRunTests {
     try await server.stop()
     #expect(report.isClean)
     #expect(report.requests == 60)
+  }
+
+  @Test("An open loop over several targets and threads, by weight")
+  func severalTargets() async throws {
+    let (one, two) = (
+      try await ScriptedServer([.send(okay)]), try await ScriptedServer([.send(okay)])
+    )
+    var plan = try plan(one.url, connections: 4, milliseconds: 300)
+    plan.targets.append(try LoadTarget(argument: two.url + "@3"))
+    (plan.rate, plan.threads) = (400, 2)
+    let report = try await run(plan)
+    try await one.stop()
+    try await two.stop()
+    #expect(report.isClean)
+    #expect(report.requests == 120)
   }
 
   @Test("An open loop counts the wait for a stalled server, and what it never sent")

@@ -7,7 +7,7 @@ import Testing
 @testable import edge_load
 
 /// A sample origin over a temporary directory.
-private struct TestOrigin {
+struct TestOrigin {
   let directory: String
   let url: String
   let counts = RequestCounts()
@@ -157,6 +157,82 @@ struct OriginServerTests {
     }
     #expect(report.isClean)
     #expect(report.bytes > 5_000_000 * report.requests)
+    try await origin.stop()
+  }
+
+  @Test("Generated names: the same content each time, ranges of it, and an entity tag")
+  func generated() async throws {
+    let origin = try await TestOrigin()
+    let target = "/w/3000/part1.0a1b2c3d4e5f.js"
+    let whole = try await origin.get(target)
+    #expect(whole.contains("immutable"))
+    #expect(whole.contains("Content-Length: 3000\r\n"))
+    #expect(try await origin.get(target) == whole)
+    let tag = GeneratedName(path: Array(target.utf8), size: 3000).entityTag
+    let same = try await origin.get(target, "If-None-Match: \(tag)\r\n")
+    #expect(same.hasPrefix("HTTP/1.1 304 "))
+    let part = try await origin.get(target, "Range: bytes=10-19\r\n")
+    #expect(part.contains("Content-Range: bytes 10-19/3000\r\n"))
+    try await origin.stop()
+  }
+
+  @Test("Versioned resources change when they are told to")
+  func versioned() async throws {
+    let origin = try await TestOrigin()
+    #expect(try await origin.get("/versioned/3").contains("ETag: \"v1-3\"\r\n"))
+    let next = try await origin.exchange(
+      "POST /versioned/3/next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        + "Content-Length: 0\r\n\r\n")
+    #expect(next.contains("ETag: \"v2-3\"\r\n"))
+    #expect(try await origin.get("/versioned/3").hasSuffix("resource 3, version 2\n"))
+    #expect(try await origin.get("/versioned/3/next").hasPrefix("HTTP/1.1 405 "))
+    try await origin.stop()
+  }
+
+  @Test("A load with content: all of it arrives, and comes back")
+  func content() async throws {
+    let origin = try await TestOrigin()
+    var plan = LoadPlan(
+      targets: [try LoadTarget(url: origin.url + "/api/echo")], connections: 3,
+      duration: .seconds(60))
+    (plan.method, plan.contentSize, plan.requests) = ("POST", 700_000, 12)
+    let report = try await run(plan)
+    #expect(report.isClean)
+    #expect(report.bytes > 12 * 700_000)
+    try await origin.stop()
+  }
+
+  @Test("A prefilled workload: an infinite cache has only what is dynamic to ask for")
+  func workload() async throws {
+    let origin = try await TestOrigin()
+    var plan = LoadPlan(
+      targets: [try LoadTarget(url: origin.url)], connections: 4, duration: .seconds(60))
+    plan.workload = NamedWorkload.assets.model
+    plan.workload?.core = 50
+    (plan.prefills, plan.requests, plan.conditional) = (true, 300, 0.2)
+    let report = try await run(plan)
+    #expect(report.isClean)
+    #expect(report.requests == 300)
+    let counts = origin.counts.snapshot()
+    let dynamic = counts.paths.filter { $0.key.hasPrefix("/api/") }.values.reduce(0, +)
+    #expect(report.infiniteCache?.forwards == dynamic)
+    #expect(counts.total == 350)
+    #expect((report.statusClasses["3xx"] ?? 0) > 20)
+    try await origin.stop()
+  }
+
+  @Test("Every answer is held back, thousands at once, for the latency and hardly longer")
+  func latency() async throws {
+    let origin = try await TestOrigin(latency: .milliseconds(200))
+    var plan = LoadPlan(
+      targets: [try LoadTarget(url: origin.url)], connections: 1000, duration: .seconds(60))
+    plan.workload = NamedWorkload.assets.model
+    plan.requests = 2000
+    let report = try await run(plan)
+    #expect(report.isClean)
+    #expect((report.latencyMicroseconds["all"]?.min ?? 0) >= 200_000)
+    // One after the other they would take more than six minutes.
+    #expect(report.seconds < 30)
     try await origin.stop()
   }
 }

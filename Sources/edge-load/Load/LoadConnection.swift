@@ -1,259 +1,297 @@
-// One keep-alive connection under load: a single handler on ByteBuffers over the core's response
-// parser, one request at a time. It stays the same through reconnects, so that the number of
-// connections is what was asked for.
+// One connection under load: one request at a time, over a socket of its own. It stays the same
+// through reconnects, so that the number of connections is what was asked for.
 //
-// Invariant: between `send` and exactly one of `complete`, `fail` there is one request under way,
+// Invariant: between `start` and exactly one of `complete`, `fail` there is one request under way,
 // and only then may the connection be handed back to its loop.
 
-import EdgeCache
-import NIOCore
-import NIOPosix
+/// A request that a connection is to send.
+struct PlannedRequest {
+  /// The bytes of the head.
+  var head: [UInt8]
+  /// What the run wants to remember of it until the response is there.
+  var mark: RequestMark
+  /// When it was due; latency counts from here. Nanoseconds of the run's clock.
+  var intended: Int64
+}
 
-/// A connection of the load generator; lives on its loop's event loop.
-final class LoadConnection: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
+/// A connection of the load generator; confined to its loop's thread.
+final class LoadConnection {
+  /// What a connection is for.
+  enum Role {
+    /// It carries the load.
+    case load
+    /// It makes one request before the run and then stays open, to be a connection that rests.
+    case resting
+  }
 
   private enum State {
-    case disconnected
-    case connecting
-    case idle
-    case awaitingHead
-    case readingContent(ContentDecoder, status: Int, outcome: CacheOutcome, keepsAlive: Bool)
-    case finished
+    case disconnected, connecting, idle, exchanging, finished
   }
 
-  private struct Request {
-    var path: Int
-    /// When it was due; latency counts from here.
-    var intended: NIODeadline
-    var deadline: NIODeadline
-    var isRetry: Bool
-  }
+  /// Which of the plan's targets it is connected to.
+  let target: Int
+  /// What it is for.
+  let role: Role
+  /// Whether the first attempt to connect has ended; the loop's clock starts when all have.
+  var isSettled = false
+  /// Whether the loop has it among its free connections.
+  var isQueued = false
+  /// When a connection that was refused is tried again; nil when it is not to be.
+  var retryTime: Int64?
 
+  /// Strong, as it is used several times for each response; the loop lets go of its connections.
   private let loop: LoadLoop
-  private let target: Int
+  private let index: Int
   private var state = State.disconnected
-  private var context: ChannelHandlerContext?
-  private var request: Request?
-  private var parser = ResponseParser()
-  private var received = ByteBuffer()
+  private var socket: ClientSocket?
+  /// Tells events of a socket from those of an earlier one that are still in the same batch.
+  private var generation: UInt32 = 0
+  private var addressIndex = 0
+  private var request: PlannedRequest?
+  private var deadline = Int64.max
+  private var isRetry = false
+  private var reader = ResponseReader()
+  private var sentHead = 0
+  private var sentContent = 0
+  private var awaitsRoom = false
   /// Responses on the present connection: zero means that a close is no keep-alive race.
   private var responses = 0
   private var sawBytes = false
-  /// Whether the first attempt to connect has ended; the loop's clock starts when all have.
-  var isSettled = false
 
-  /// A connection to a target, given by its index in the plan.
-  init(loop: LoadLoop, target: Int) {
-    (self.loop, self.target) = (loop, target)
+  /// A connection to a target, given by its index in the plan; `index` is its number in the loop.
+  init(loop: LoadLoop, index: Int, target: Int, role: Role = .load) {
+    (self.loop, self.index, self.target, self.role) = (loop, index, target, role)
   }
 
   // MARK: For the loop
 
+  /// Whether it is connected and has nothing to do.
+  var isIdle: Bool { state == .idle }
+
+  /// Whether it can take a request: `start` connects first if need be.
+  var isFree: Bool { state == .idle || state == .disconnected }
+
   /// Connects; the loop is told once it has worked or not.
-  func connect() {
-    if case .finished = state { return }
+  func connect(now: Int64) {
+    if state == .finished { return }
+    retryTime = nil
     state = .connecting
-    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
-    let place = loop.plan.targets[target]
-    ClientBootstrap(group: loop.eventLoop)
-      .connectTimeout(.nanoseconds(loop.plan.timeout.nanoseconds))
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      // One read per wake-up: a response is mostly there whole, and a second read finds nothing.
-      .channelOption(.maxMessagesPerRead, value: 1)
-      .channelOption(
-        .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 * 1024)
-      )
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(bound.value)
-        }
-      }
-      .connect(host: place.host, port: place.port)
-      .assumeIsolated()
-      .whenFailure { _ in self.connectFailed() }
+    deadline = now + loop.plan.timeout.nanoseconds
+    let addresses = loop.addresses[target]
+    guard addressIndex < addresses.count else { return connectFailed(now: now) }
+    let source = loop.source(of: index, role)
+    let socket = ClientSocket.connecting(to: addresses[addressIndex], source: source)
+    guard let socket else { return connectFailed(now: now) }
+    self.socket = socket
+    generation &+= 1
+    loop.poller.add(socket.descriptor, token: token, writing: true)
+    awaitsRoom = true
   }
 
-  /// Sends a request that was due at `intended`. Only for an idle connection.
-  func send(path: Int, intended: NIODeadline, now: NIODeadline, isRetry: Bool = false) {
-    guard let context else { return }
-    request = Request(
-      path: path, intended: intended,
-      deadline: now + .nanoseconds(loop.plan.timeout.nanoseconds), isRetry: isRetry)
-    state = .awaitingHead
-    sawBytes = false
-    context.writeAndFlush(
-      wrapOutboundOut(loop.requests.request(target: target, path: path)), promise: nil)
+  /// Begins a request. Only for a free connection.
+  func start(_ request: PlannedRequest, now: Int64) {
+    self.request = request
+    isRetry = false
+    if state == .idle { send(now: now) } else { connect(now: now) }
   }
 
-  /// Fails the request under way if its time is up; connecting has a timeout of its own.
-  func checkDeadline(_ now: NIODeadline) {
-    guard let request, request.deadline <= now else { return }
+  /// Fails what is under way if its time is up.
+  func checkDeadline(_ now: Int64) {
+    guard deadline <= now else { return }
     switch state {
-    case .awaitingHead, .readingContent: fail(.timeout)
-    case .disconnected, .connecting, .idle, .finished: break
+    case .exchanging: fail(.timeout, now: now)
+    case .connecting: connectFailed(now: now)
+    case .disconnected, .idle, .finished: break
     }
   }
 
-  /// Whether nothing is under way to connect it.
-  var isDisconnected: Bool {
-    if case .disconnected = state { true } else { false }
-  }
-
-  /// Ends an idle connection.
+  /// Ends the connection for good.
   func finish() {
+    drop()
     state = .finished
-    let context = self.context
-    self.context = nil
-    context?.close(promise: nil)
   }
 
-  // MARK: Channel events
+  // MARK: Events
 
-  func handlerAdded(context: ChannelHandlerContext) {
-    self.context = context
-  }
+  private var token: UInt64 { UInt64(generation) << 32 | UInt64(index) }
 
-  func channelActive(context: ChannelHandlerContext) {
-    (responses, parser) = (0, ResponseParser())
-    state = .idle
-    if let request {
-      send(path: request.path, intended: request.intended, now: .now(), isRetry: true)
-    } else {
-      loop.connected(self)
-    }
-  }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard context === self.context else { return }
-    var bytes = unwrapInboundIn(data)
-    loop.tally.bytes += bytes.readableBytes
-    if received.readableBytes == 0 {
-      received = bytes
-    } else {
-      received.writeBuffer(&bytes)
-    }
-    // Let go of the second reference, or taking content off `received` would copy it.
-    bytes = ByteBuffer()
-    sawBytes = true
-    do {
-      try advance()
-    } catch {
-      fail(.malformed)
-    }
-    // Likewise, so that the channel can use the same memory for its next read.
-    if received.readableBytes == 0 { received = ByteBuffer() }
-  }
-
-  func channelInactive(context: ChannelHandlerContext) {
-    guard context === self.context else { return }
-    self.context = nil
+  /// Something happened at a socket of this connection.
+  func handle(_ event: Readiness, now: Int64) {
+    guard event.token == token else { return }
     switch state {
-    case .readingContent(var decoder, let status, let outcome, _):
-      if decoder.connectionClosed() {
-        complete(status: status, outcome: outcome, keepsAlive: false)
-      } else {
-        fail(.truncated)
-      }
-    case .awaitingHead:
-      if !sawBytes, responses > 0, let request, !request.isRetry {
-        // The peer's idle timeout met our request: RFC 9112 §9.3.1 lets us try once more.
-        reconnect()
-      } else {
-        fail(sawBytes ? .truncated : .closed)
-      }
+    case .connecting:
+      guard event.isWritable else { return }
+      if socket?.isConnected == true { connected(now: now) } else { connectFailed(now: now) }
+    case .exchanging:
+      if event.isWritable, awaitsRoom { continueSending() }
+      if event.isReadable { receive() }
     case .idle:
-      loop.withdraw(self)
-      reconnect()
-    case .connecting, .disconnected, .finished: break
+      receive()
+    case .disconnected, .finished: break
     }
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    context.close(promise: nil)  // channelInactive then says what that means.
+  private func connected(now: Int64) {
+    addressIndex = 0
+    responses = 0
+    setAwaitsRoom(false)
+    state = .idle
+    if request != nil { send(now: now) } else { loop.connected(self, now: now) }
   }
 
-  // MARK: Responses
+  private func connectFailed(now: Int64) {
+    drop()
+    if addressIndex + 1 < loop.addresses[target].count {
+      addressIndex += 1
+      return connect(now: now)
+    }
+    addressIndex = 0
+    let failed = request
+    request = nil
+    loop.record(.connect, failed)
+    loop.connectFailed(self, now: now)
+  }
 
-  private func advance() throws(MalformedMessage) {
-    while true {
-      switch state {
-      case .awaitingHead:
-        guard case .head(let head, let consumed) = try parser.parse(received, toHead: false)
-        else { return }
-        received.moveReaderIndex(forwardBy: consumed)
-        if head.isInterim { continue }
-        state = .readingContent(
-          ContentDecoder(head.framing), status: head.status, outcome: CacheOutcome(head.fields),
-          keepsAlive: head.keepsAlive)
-      case .readingContent(var decoder, let status, let outcome, let keepsAlive):
-        reading: while true {
-          switch try decoder.next(&received) {
-          case .content: continue
-          case .needMore: break reading
-          case .end:
-            return complete(status: status, outcome: outcome, keepsAlive: keepsAlive)
-          }
+  // MARK: Sending
+
+  private func send(now: Int64) {
+    state = .exchanging
+    sawBytes = false
+    deadline = now + loop.plan.timeout.nanoseconds
+    (sentHead, sentContent) = (0, 0)
+    reader.begin(toHead: loop.requests.isHead, wantsTag: request?.mark.wantsTag ?? false)
+    continueSending()
+  }
+
+  private func continueSending() {
+    guard let socket, let head = request?.head else { return }
+    let content = loop.requests.content
+    while sentHead < head.count || sentContent < content.count {
+      let isHead = sentHead < head.count
+      let outcome =
+        isHead
+        ? socket.send(head, from: sentHead, more: !content.isEmpty)
+        : socket.send(content, from: sentContent, more: false)
+      switch outcome {
+      case .moved(let count):
+        if isHead { sentHead += count } else { sentContent += count }
+      case .wouldBlock: return setAwaitsRoom(true)
+      // The peer may have answered before it closed; reading finds out.
+      case .ended, .failed: return setAwaitsRoom(false)
+      }
+    }
+    setAwaitsRoom(false)
+  }
+
+  private func setAwaitsRoom(_ awaits: Bool) {
+    guard awaits != awaitsRoom, let socket else { return }
+    awaitsRoom = awaits
+    loop.poller.change(socket.descriptor, token: token, writing: awaits)
+  }
+
+  // MARK: Receiving
+
+  /// Reads what is there. A few rounds at most: other connections want their turn.
+  private func receive() {
+    guard let socket else { return }
+    for _ in 0..<8 {
+      let skippable = reader.discardable
+      if state == .exchanging, skippable > 0 {
+        switch socket.discard(atMost: skippable) {
+        case .moved(let count):
+          loop.received(count)
+          reader.discarded(count)
+          if reader.isComplete { return complete(surplus: false) }
+          if count < skippable { return }
+        case .wouldBlock: return
+        case .ended, .failed: return closed()
         }
-        state = .readingContent(
-          decoder, status: status, outcome: outcome, keepsAlive: keepsAlive)
-        return
-      case .idle, .connecting, .disconnected, .finished:
-        if received.readableBytes > 0 { throw .statusLine }  // Bytes that nobody asked for.
-        return
+      } else {
+        switch socket.receive(into: &loop.buffer) {
+        case .moved(let count):
+          loop.received(count)
+          sawBytes = true
+          guard state == .exchanging else { return fail(.malformed, now: Monotonic.now()) }
+          do {
+            let bytes = loop.buffer
+            let taken = try reader.read(bytes.span.extracting(0..<count))
+            if reader.isComplete { return complete(surplus: taken < count) }
+          } catch {
+            return fail(.malformed, now: Monotonic.now())
+          }
+          if count < loop.buffer.count && reader.discardable == 0 { return }
+        case .wouldBlock: return
+        case .ended, .failed: return closed()
+        }
       }
     }
   }
 
-  private func complete(status: Int, outcome: CacheOutcome, keepsAlive: Bool) {
+  private func closed() {
+    let now = Monotonic.now()
+    guard state == .exchanging else {
+      if role == .resting { return loop.restingClosed(self) }
+      return reconnect(now: now)
+    }
+    if reader.connectionClosed() {
+      complete(surplus: false)
+    } else if !sawBytes, responses > 0, !isRetry {
+      // The peer's idle timeout met our request: RFC 9112 §9.3.1 lets us try once more.
+      isRetry = true
+      reconnect(now: now)
+    } else {
+      fail(sawBytes ? .truncated : .closed, now: now)
+    }
+  }
+
+  private func complete(surplus: Bool) {
     guard let request else { return }
-    let now = NIODeadline.now()
+    let now = Monotonic.now()
     self.request = nil
     responses += 1
-    let latency = (now - request.intended).nanoseconds
-    loop.tally.record(status: status, outcome: outcome, nanoseconds: latency)
-    loop.responded(at: now)
     state = .idle
-    if received.readableBytes > 0 {
-      loop.tally.record(.malformed)  // More than the framing announced: cannot be trusted further.
-      reconnect()
-    } else if keepsAlive {
+    deadline = .max
+    if role == .resting { return loop.rested(self) }
+    loop.record(request, of: target, reader.summary, now: now)
+    if surplus {
+      loop.record(.malformed, request)  // More than the framing announced: not to be trusted.
+      reconnect(now: now)
+    } else if loop.plan.newConnections {
+      drop()
+      loop.ready(self, now: now)
+    } else if reader.summary.keepsAlive, sentContent == loop.requests.content.count {
       loop.ready(self, now: now)
     } else {
-      reconnect()
+      reconnect(now: now)
     }
   }
 
-  private func fail(_ error: LoadError) {
-    loop.tally.record(error)
+  private func fail(_ error: LoadError, now: Int64) {
+    loop.record(error, request)
     request = nil
-    reconnect()
+    if role == .resting { return loop.restingClosed(self) }
+    reconnect(now: now)
   }
 
-  private func reconnect() {
+  private func reconnect(now: Int64) {
     drop()
+    if request == nil && loop.plan.newConnections {
+      return loop.ready(self, now: now)
+    }
     loop.tally.reconnects += 1
-    if request != nil || loop.wantsMore(.now()) {
-      connect()
+    if request != nil || loop.wantsMore(target, now) {
+      connect(now: now)
     } else {
       state = .finished
       loop.finished(self)
     }
   }
 
-  private func connectFailed() {
-    drop()
-    request = nil
-    loop.tally.record(.connect)
-    loop.connectFailed(self)
-  }
-
   private func drop() {
     state = .disconnected
-    received = ByteBuffer()
-    let context = self.context
-    self.context = nil
-    context?.close(promise: nil)
+    deadline = .max
+    socket?.close()
+    socket = nil
+    awaitsRoom = false
   }
 }

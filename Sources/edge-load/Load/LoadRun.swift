@@ -1,7 +1,7 @@
-// A run from start to report: event loops, progress lines, an early end on Ctrl-C.
+// A run from start to report: threads, progress lines, an early end on Ctrl-C.
 
+import Dispatch
 import Glibc
-import NIOCore
 import NIOPosix
 import Synchronization
 
@@ -14,58 +14,133 @@ struct LoadRun {
 
   /// Runs to the end and reports; blocks the calling thread.
   func run() throws -> LoadReport {
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
-    defer { try? group.syncShutdownGracefully() }
-    let requests = RequestTable(plan)
-    let progress = (0..<plan.threads).map { _ in LoadProgress() }
-    // Each loop's state is made on that loop and never leaves it but through the event loop.
-    let loops = try progress.enumerated().map { number, progress in
-      let eventLoop = group.next()
-      return try eventLoop.submit {
-        NIOLoopBound(
-          LoadLoop(
-            plan: plan, requests: requests, number: number, eventLoop: eventLoop,
-            progress: progress),
-          eventLoop: eventLoop)
-      }.wait()
+    let addresses = try plan.targets.map { target in
+      let found = ServerAddress.resolve(host: target.host, port: target.port)
+      guard !found.isEmpty else {
+        throw CommandFailure.cannotStart("no address for \(target.host); check --target")
+      }
+      return found
     }
-    let stop = stopSignal(loops)
-    let printer = showsProgress ? printProgress(progress, on: group.next()) : nil
-    let started = loops.map { loop in
-      loop.eventLoop.flatSubmit {
-        loop.value.run()
-        return loop.value.done.futureResult
+    let (plan, requests) = (plan, RequestTable(plan))
+    let progress = (0..<plan.threads).map { _ in LoadProgress() }
+    let board = plan.purges.map { PurgeBoard(resources: $0.resources) }
+    let sum = LoadSum()
+    let ended = DispatchSemaphore(value: 0)
+    let threads = NIOThreadPool(numberOfThreads: plan.threads)
+    threads.start()
+    defer { try? threads.syncShutdownGracefully() }
+    let stop = stopSignal(progress)
+    defer { stop.cancel() }
+    for (number, progress) in progress.enumerated() {
+      threads.submit { _ in
+        defer { ended.signal() }
+        do {
+          guard let poller = Poller() else { throw CommandFailure.cannotStart("no epoll") }
+          // Made on the thread that it is confined to.
+          let loop = try LoadLoop(
+            plan: plan, requests: requests, addresses: addresses, number: number, poller: poller,
+            progress: progress, board: board)
+          let nanoseconds = loop.run()
+          sum.add(loop.tally, nanoseconds: nanoseconds)
+        } catch {
+          sum.fail(error)
+        }
       }
     }
-    let spans = try started.map { try $0.wait() }
-    printer?.cancel()
-    stop.cancel()
-    var tally = LoadTally()
-    for loop in loops {
-      tally.add(try loop.eventLoop.submit { loop.value.tally }.wait())
-    }
-    let longest = spans.map(\.nanoseconds).max() ?? 0
-    return LoadReport(tally, plan: plan, seconds: Double(longest) / 1e9)
+    let stopPurging = purge(board)
+    waitFor(ended, progress)
+    stopPurging()
+    var report = try sum.report(plan)
+    report.purges = board?.summary()
+    return report
   }
 
   /// The first signal ends the run early, with its report; the second one ends the process.
-  private func stopSignal(_ loops: [NIOLoopBound<LoadLoop>]) -> StopSignal {
+  private func stopSignal(_ progress: [LoadProgress]) -> StopSignal {
     let signals = SignalCount()
     return StopSignal {
       if signals.increment() > 1 { Glibc.exit(128 + SIGINT) }
-      for loop in loops { loop.eventLoop.execute { loop.value.stop() } }
+      for progress in progress { progress.isStopped.store(true, ordering: .relaxed) }
     }
   }
 
-  private func printProgress(
-    _ progress: [LoadProgress], on eventLoop: any EventLoop
-  ) -> RepeatedTask {
-    let begin = NIODeadline.now()
-    let line = ProgressLine(progress)
-    return eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
-      let seconds = (NIODeadline.now() - begin).nanoseconds / 1_000_000_000
-      writeToStandardError(line.next(second: seconds) + "\n")
+  /// Waits until each thread has ended, and shows meanwhile how far they are.
+  private func waitFor(_ ended: DispatchSemaphore, _ progress: [LoadProgress]) {
+    var display = display(progress)
+    // A second is known shortly after it has ended.
+    let begin = DispatchTime.now() + .milliseconds(display?.isTerminal == false ? 100 : 0)
+    var pictures = 0
+    var running = plan.threads
+    while running > 0 {
+      let next = begin + .milliseconds((display?.interval ?? 1000) * (pictures + 1))
+      if ended.wait(timeout: next) == .success {
+        running -= 1
+      } else {
+        if let text = display?.next() { writeToStandardError(text) }
+        pictures += 1
+      }
     }
+    if let text = display?.erased() { writeToStandardError(text) }
+  }
+
+  private func display(_ progress: [LoadProgress]) -> LiveDisplay? {
+    guard showsProgress else { return nil }
+    let isDumb = Self.variable("TERM") == "dumb"
+    let isTerminal = isatty(STDERR_FILENO) == 1 && !isDumb
+    return LiveDisplay(
+      progress, plan: plan, isTerminal: isTerminal,
+      hasColour: isTerminal && Self.variable("NO_COLOR").isEmpty)
+  }
+
+  private static func variable(_ name: String) -> String {
+    getenv(name).map { String(cString: $0) } ?? ""
+  }
+
+  /// Purges until the returned closure is called, which waits for the purges under way.
+  private func purge(_ board: PurgeBoard?) -> () -> Void {
+    guard let purges = plan.purges, let board else { return {} }
+    let hosts = plan.targets.map { plan.host ?? $0.authority }
+    let driver = PurgeDriver(purges, hosts: hosts, board: board, timeout: plan.timeout)
+    let ended = DispatchSemaphore(value: 0)
+    Task {
+      await driver.run()
+      ended.signal()
+    }
+    return {
+      driver.stop()
+      ended.wait()
+    }
+  }
+}
+
+/// The sum of what all threads have counted.
+private final class LoadSum: Sendable {
+  private struct State {
+    var tally = LoadTally()
+    var nanoseconds = Int64(0)
+    var failure: String?
+  }
+
+  private let sum = Mutex(State())
+
+  /// Adds what one thread has counted, and how long it measured.
+  func add(_ tally: LoadTally, nanoseconds: Int64) {
+    sum.withLock { sum in
+      sum.tally.add(tally)
+      sum.nanoseconds = max(sum.nanoseconds, nanoseconds)
+    }
+  }
+
+  /// Notes that a thread could not begin.
+  func fail(_ error: any Error) {
+    sum.withLock { $0.failure = (error as? CommandFailure)?.line ?? "\(error)" }
+  }
+
+  /// The report on a run that has ended.
+  func report(_ plan: LoadPlan) throws(CommandFailure) -> LoadReport {
+    let sum = sum.withLock { $0 }
+    if let failure = sum.failure { throw .cannotStart(failure) }
+    return LoadReport(sum.tally, plan: plan, seconds: Double(sum.nanoseconds) / 1e9)
   }
 }
 
@@ -75,29 +150,5 @@ private final class SignalCount: Sendable {
 
   func increment() -> Int {
     count.add(1, ordering: .relaxed).newValue
-  }
-}
-
-/// The progress lines of a run, each telling the difference to the one before.
-final class ProgressLine: Sendable {
-  private let progress: [LoadProgress]
-  private let seen = Mutex((responses: 0, hits: 0))
-
-  /// Lines over the sum of the loops' progress.
-  init(_ progress: [LoadProgress]) {
-    self.progress = progress
-  }
-
-  /// The next line.
-  func next(second: Int64) -> String {
-    let responses = progress.reduce(0) { $0 + $1.responses.load(ordering: .relaxed) }
-    let hits = progress.reduce(0) { $0 + $1.hits.load(ordering: .relaxed) }
-    let errors = progress.reduce(0) { $0 + $1.errors.load(ordering: .relaxed) }
-    return seen.withLock { seen in
-      let (more, moreHits) = (responses - seen.responses, hits - seen.hits)
-      seen = (responses, hits)
-      let ratio = more > 0 ? ReportText.percent(Double(moreHits) / Double(more)) : "-"
-      return "\(second) s: \(more) requests, hits \(ratio), \(errors) errors so far"
-    }
   }
 }

@@ -1,7 +1,4 @@
-// Where requests go: the parts of a target URL, and the bytes of the requests, which are made once
-// before the run so that sending one is handing over a buffer.
-
-import NIOCore
+// Where requests go: the parts of a target URL, and its share of the load.
 
 /// A server that is put under load, and the path its URL names.
 struct LoadTarget: Equatable, Sendable {
@@ -11,6 +8,29 @@ struct LoadTarget: Equatable, Sendable {
   var port: Int
   /// Path and query, at least `/`.
   var path: String
+  /// Its share of requests, in proportion to that of the others.
+  var weight = 1.0
+
+  /// Reads `URL` or `URL@weight`, as `http://127.0.0.1:8081@2`.
+  init(argument: String) throws(LoadPlanError) {
+    // A path may hold an @; a weight is a number after the last one, and is not in an authority.
+    guard let at = argument.lastIndex(of: "@"),
+      let weight = Double(argument[argument.index(after: at)...])
+    else {
+      try self.init(url: argument)
+      return
+    }
+    try self.init(url: String(argument[..<at]))
+    guard weight > 0, weight <= 1000 else {
+      throw .target(argument, "its weight must be more than 0 and at most 1000")
+    }
+    self.weight = weight
+  }
+
+  /// A target of its parts.
+  init(host: String, port: Int, path: String) {
+    (self.host, self.port, self.path) = (host, port, path)
+  }
 
   /// Reads an `http://` URL.
   init(url: String) throws(LoadPlanError) {
@@ -50,31 +70,5 @@ struct LoadTarget: Equatable, Sendable {
   /// Whether text can stand in a request line: begins with `/`, visible ASCII only.
   static func isPath(_ text: String) -> Bool {
     text.hasPrefix("/") && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-  }
-}
-
-/// The requests of a run as bytes: one for each target and path.
-struct RequestTable: Sendable {
-  private let requests: [[ByteBuffer]]
-
-  /// Number of paths, the same for each target.
-  let pathCount: Int
-
-  /// Writes the requests of a plan. O(targets × paths).
-  init(_ plan: LoadPlan) {
-    requests = plan.targets.map { target in
-      let paths = plan.paths.isEmpty ? [target.path] : plan.paths
-      return paths.map { path in
-        var text = "GET \(path) HTTP/1.1\r\nHost: \(plan.host ?? target.authority)\r\n"
-        for field in plan.fields { text += "\(field.name): \(field.value)\r\n" }
-        return ByteBuffer(string: text + "\r\n")
-      }
-    }
-    pathCount = max(1, plan.paths.count)
-  }
-
-  /// The bytes of one request.
-  func request(target: Int, path: Int) -> ByteBuffer {
-    requests[target][path]
   }
 }

@@ -1,6 +1,7 @@
 // `edge-load run`: arguments to plan, plan to report, report to exit status.
 
 import ArgumentParser
+import EdgeFleet
 import FoundationEssentials
 import Glibc
 
@@ -18,16 +19,30 @@ struct RunCommand: ParsableCommand {
       """
   )
 
-  @Option(help: "A server's http:// URL; repeat it to spread connections over several.")
-  var target: [String] = []
+  @OptionGroup(title: "Targets and purges") var places: TargetOptions
 
   @Option(name: [.customShort("c"), .long], help: "Connections over all targets.")
   var connections = 16
 
   @Option(
-    name: [.customShort("d"), .long], help: "How long requests are begun (default: 10s).",
+    name: [.customShort("d"), .long],
+    help: "How long requests are begun (default: 10s, or until --requests are done).",
     transform: TimeSpan.parse)
-  var duration = TimeSpan.seconds(10)
+  var duration: TimeSpan?
+
+  @Option(name: [.customShort("n"), .long], help: "End after this many requests in all.")
+  var requests: Int?
+
+  @Option(
+    help: "How long the load is on before anything is counted, such as 5s.",
+    transform: TimeSpan.parse)
+  var warmup = TimeSpan.zero
+
+  @Option(help: "Further connections that make one request, then stay open and rest.")
+  var idle = 0
+
+  @Flag(help: "A new connection for every request.")
+  var newConnections = false
 
   @Option(help: "Open loop: requests per second over all connections.")
   var rate: Double?
@@ -38,11 +53,31 @@ struct RunCommand: ParsableCommand {
   @Option(help: "A file with one path to a line; # begins a comment line.")
   var pathsFile: String?
 
-  @Option(help: "Choose paths by Zipf's law with this exponent, the first path most often.")
-  var zipf: Double?
+  @OptionGroup(title: "Workload") var options: WorkloadOptions
 
-  @Option(help: "Seeds the choice of paths: the same seed, the same sequence.")
-  var seed: UInt64 = 1
+  @Option(help: "Replay a request log: common log format, or CSV of time, key, size; .gz too.")
+  var replay: String?
+
+  @Option(help: "How fast to replay: 1x as recorded, 2x, or max (as fast as answers come).")
+  var speed = "1x"
+
+  @Option(help: "Share of requests with If-None-Match, 0 to 1.")
+  var conditional = 0.0
+
+  @Option(help: "Share of requests for a range of the content, 0 to 1.")
+  var range = 0.0
+
+  @Flag(help: "Before the run, request every URL of the core once from every target.")
+  var prefill = false
+
+  @Flag(help: "Every request for another URL: a number where {n} stands, or else in the query.")
+  var unique = false
+
+  @Option(help: "The method of every request (default: GET, or POST with --body-size).")
+  var method: String?
+
+  @Option(help: "Content sent with every request, such as 64KiB.")
+  var bodySize: String?
 
   @Option(help: "The Host field, instead of the target's own.")
   var host: String?
@@ -55,13 +90,20 @@ struct RunCommand: ParsableCommand {
     transform: TimeSpan.parse)
   var timeout = TimeSpan.seconds(10)
 
-  @Option(help: "Event loops.")
+  @Option(help: "Threads, each with its share of the connections.")
   var threads = 1
 
   @Flag(help: "Report as JSON.")
   var json = false
 
-  @Flag(name: [.customShort("q"), .long], help: "No progress lines.")
+  @Option(help: "Also write the report as JSON to this file.", completion: .file())
+  var report: String?
+
+  @Option(
+    help: "Also write the report as a page with plots to this file.", completion: .file())
+  var html: String?
+
+  @Flag(name: [.customShort("q"), .long], help: "Show nothing while the run goes on.")
   var quiet = false
 
   func validate() throws {
@@ -85,20 +127,50 @@ struct RunCommand: ParsableCommand {
     } catch {
       throw CommandFailure.cannotStart(error.description)
     }
-    let showsProgress = !quiet && isatty(STDERR_FILENO) == 1
-    let report = try LoadRun(plan: plan, showsProgress: showsProgress).run()
-    writeWhole(json ? try report.json() : ReportText(report: report).text, to: STDOUT_FILENO)
+    DescriptorLimit.raise()
+    let report = try LoadRun(plan: plan, showsProgress: !quiet).run()
+    let text = json ? try report.json() : ReportText(report: report).text
+    writeWhole(text, to: STDOUT_FILENO)
+    if let file = self.report { try Self.write(try report.json(), to: file) }
+    if let html { try Self.write(ReportPage(report: report).html, to: html) }
     guard report.isClean else { throw CommandFailure(status: CommandFailure.sawErrors) }
   }
 
   private func plan(paths: [String]) throws(LoadPlanError) -> LoadPlan {
-    var targets: [LoadTarget] = []
-    for url in target { targets.append(try LoadTarget(url: url)) }
+    let targets = try places.targets()
     var fields: [RequestField] = []
     for text in header { fields.append(try RequestField(text)) }
-    return LoadPlan(
-      targets: targets, connections: connections, duration: duration, rate: rate, paths: paths,
-      zipf: zipf, seed: seed, host: host, fields: fields, timeout: timeout, threads: threads)
+    var size = 0
+    if let bodySize { size = try WorkloadOptions.size(bodySize, option: "--body-size") }
+    var plan = LoadPlan(
+      targets: targets, connections: connections, rate: rate, paths: paths, zipf: options.zipf,
+      seed: options.seed, host: host, fields: fields, timeout: timeout, threads: threads)
+    plan.duration = duration ?? (requests == nil && replay == nil ? .seconds(10) : .longest)
+    if let replay { plan.replay = ReplayPlan(path: replay, speed: try Self.speed(speed)) }
+    plan.purges = try places.purges()
+    plan.workload = try options.model()
+    (plan.conditional, plan.range, plan.prefills) = (conditional, range, prefill)
+    (plan.requests, plan.warmup, plan.restingConnections) = (requests, warmup, idle)
+    (plan.newConnections, plan.isUnique, plan.contentSize) = (newConnections, unique, size)
+    plan.method = method ?? (size > 0 ? "POST" : "GET")
+    return plan
+  }
+
+  private static func write(_ text: String, to file: String) throws(CommandFailure) {
+    do {
+      try text.write(toFile: file, atomically: true, encoding: .utf8)
+    } catch {
+      throw .cannotStart("cannot write the report to \(file)")
+    }
+  }
+
+  /// `2x`, or nil for `max`.
+  private static func speed(_ text: String) throws(LoadPlanError) -> Double? {
+    if text == "max" { return nil }
+    guard text.hasSuffix("x"), let speed = Double(text.dropLast()), speed > 0 else {
+      throw .value(option: "--speed", need: "max or a factor, such as 2x")
+    }
+    return speed
   }
 
   private static func readPaths(_ file: String) throws(CommandFailure) -> [String] {

@@ -1,12 +1,15 @@
 // The dynamic API below /api/: small answers that differ in how they may be cached, so that a PoP
 // in front has something to pass through, to keep for seconds, and never to keep.
 
+import NIOCore
 import NIOHTTP1
 
 /// The answers of the regional API; pure but for the wall clock, which the caller passes in.
 struct OriginAPI: Sendable {
   /// The region's name, shown in every answer.
   let region: String
+  /// What changes when it is told to.
+  let versions = VersionedResources()
 
   private struct Time: Encodable {
     var region: String
@@ -65,6 +68,33 @@ struct OriginAPI: Sendable {
         entityTag: bytes.entityTag, modified: nil, size: count,
         type: "application/octet-stream", cacheControl: cacheControl ?? "max-age=60"
       ).answer(conditions) { .pattern(bytes, $0) }
+    case .versioned(let number):
+      let version = versions.version(number)
+      let text = ByteBuffer(string: "resource \(number), version \(version)\n")
+      return SelectedReply(
+        entityTag: VersionedResources.entityTag(number, version: version), modified: nil,
+        size: text.readableBytes, type: "text/plain; charset=utf-8", cacheControl: "max-age=3600"
+      ).answer(conditions) { range in
+        .bytes(text.getSlice(at: range.lowerBound, length: range.count) ?? ByteBuffer())
+      }
+    case .nextVersion(let number):
+      guard let version = versions.advance(number) else {
+        return .text(.insufficientStorage, "too many resources have changed\n")
+      }
+      var reply = OriginReply.text(.ok, "version \(version)\n", cacheControl: "no-store")
+      reply.fields.add(
+        name: "ETag", value: VersionedResources.entityTag(number, version: version))
+      return reply
+    case .generated(let name):
+      return SelectedReply(
+        entityTag: name.entityTag, modified: nil, size: name.size,
+        type: "text/javascript; charset=utf-8", cacheControl: CachePolicy.hashed.cacheControl
+      ).answer(conditions) { .pattern(PatternBytes(name), $0) }
+    case .item(let number):
+      // Written by hand: there are thousands of these a second.
+      return .text(
+        .ok, "{\"region\":\"\(region)\",\"item\":\(number),\"unixMilliseconds\":\(now)}\n",
+        type: "application/json", cacheControl: "no-store")
     case .unknown:
       var reply = OriginReply.json(Unknown(error: "no such resource"), cacheControl: "no-store")
       reply.status = .notFound
@@ -89,12 +119,17 @@ extension OriginRoute {
 
   /// The methods that this route answers.
   var allowedMethods: String {
-    if case .echo = self { "POST" } else { "GET, HEAD" }
+    switch self {
+    case .echo, .nextVersion: "POST"
+    default: "GET, HEAD"
+    }
   }
 
   /// Whether a method is one that this route answers.
   func answers(_ method: HTTPMethod) -> Bool {
-    if case .echo = self { return method == .POST }
-    return method == .GET || method == .HEAD
+    switch self {
+    case .echo, .nextVersion: method == .POST
+    default: method == .GET || method == .HEAD
+    }
   }
 }

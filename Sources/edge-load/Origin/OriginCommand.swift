@@ -1,6 +1,7 @@
 // `edge-load origin`: argument validation and wiring of the sample origin.
 
 import ArgumentParser
+import EdgeFleet
 import NIOCore
 import NIOPosix
 
@@ -11,7 +12,7 @@ struct OriginCommand: ParsableCommand {
     abstract: "Serve files and a small dynamic API: something to put a cache in front of.",
     discussion: """
       Files get an ETag, Last-Modified and the Cache-Control that a build tool would set. \
-      Below /api/: time, echo, hello, slow, products, stats. Also /bytes/N and /slow-bytes/N. \
+      Below /api/: time, echo, hello, slow, products, stats. Also /bytes/N, /slow-bytes/N, and what workloads and purge tests read. \
       Says "origin listening on URL" on standard error once it accepts connections, \
       and exits with status 0 on SIGINT or SIGTERM.
       """
@@ -20,8 +21,8 @@ struct OriginCommand: ParsableCommand {
   @Option(help: "The directory to serve; nothing outside of it is ever read.")
   var root: String
 
-  @Option(help: "Address and port to listen on; port 0 takes a free one.")
-  var listen = ListenAddress(host: "127.0.0.1", port: 3000)
+  @Option(help: "Address and port to listen on; port 0 takes a free one; repeatable.")
+  var listen = [ListenAddress(host: "127.0.0.1", port: 3000)]
 
   @Option(help: "Held back before every response head, such as 20ms.", transform: TimeSpan.parse)
   var latency = TimeSpan.zero
@@ -43,17 +44,20 @@ struct OriginCommand: ParsableCommand {
       throw CommandFailure.cannotStart(
         "no directory at \(root); give --root a directory that can be read")
     }
+    DescriptorLimit.raise()
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
     let site = OriginSite(
       files: files, api: OriginAPI(region: name), counts: RequestCounts(), latency: latency,
       log: try OriginLog(log), threads: threads)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let server = try site.listen(on: listen, group: group)
-    let stop = StopSignal { server.close(promise: nil) }
-    let port = server.localAddress?.port ?? listen.port
-    writeToStandardError("origin listening on \(listen.url(port: port))\n")
-    try? server.closeFuture.wait()
+    let servers = try listen.map { try site.listen(on: $0, group: group) }
+    let stop = StopSignal { for server in servers { server.close(promise: nil) } }
+    for (address, server) in zip(listen, servers) {
+      let port = server.localAddress?.port ?? address.port
+      writeToStandardError("origin listening on \(address.url(port: port))\n")
+    }
+    for server in servers { try? server.closeFuture.wait() }
     try? group.syncShutdownGracefully()
     try? threads.syncShutdownGracefully()
     stop.cancel()

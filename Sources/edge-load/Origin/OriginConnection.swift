@@ -29,6 +29,7 @@ final class OriginConnection: ChannelInboundHandler {
   }
 
   private let site: OriginSite
+  private let delays: DelayLine
   private var exchange: Exchange?
   private var echo: Echo?
   private var stream: (bytes: PatternBytes, rest: Range<Int>)?
@@ -37,8 +38,8 @@ final class OriginConnection: ChannelInboundHandler {
   private static let chunk = 64 * 1024
 
   /// Makes the handler of a new connection.
-  init(site: OriginSite) {
-    self.site = site
+  init(site: OriginSite, delays: DelayLine) {
+    (self.site, self.delays) = (site, delays)
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -93,7 +94,7 @@ final class OriginConnection: ChannelInboundHandler {
           wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))),
           promise: nil)
       }
-      after(site.latency, context) { $0.startEcho(exchange, $1) }
+      afterLatency(context) { $0.startEcho(exchange, $1) }
     } else if expectsContinue {
       // Nothing here wants the content: answer now, and close, as it may or may not follow.
       exchange.keepsAlive = false
@@ -107,9 +108,7 @@ final class OriginConnection: ChannelInboundHandler {
     guard exchange.route.answers(exchange.head.method) else {
       return send(.wrongMethod(allowed: exchange.route.allowedMethods), exchange, context)
     }
-    let delay = TimeSpan(
-      nanoseconds: site.latency.nanoseconds + exchange.route.delay.nanoseconds)
-    after(delay, context) { connection, context in
+    afterLatency(and: exchange.route.delay, context) { connection, context in
       let conditions = ConditionalFields(exchange.head.headers)
       if case .file(let segments, let endsInSlash) = exchange.route {
         connection.findFile(segments, endsInSlash, exchange, conditions, context)
@@ -268,6 +267,17 @@ final class OriginConnection: ChannelInboundHandler {
       sent.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
     }
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: sent)
+  }
+
+  /// Runs the step after the origin's latency and the route's own delay.
+  private func afterLatency(
+    and own: TimeSpan = .zero, _ context: ChannelHandlerContext,
+    _ step: @escaping (OriginConnection, ChannelHandlerContext) -> Void
+  ) {
+    guard site.latency > .zero else { return after(own, context, step) }
+    delays.hold(.nanoseconds(site.latency.nanoseconds), on: context.eventLoop) {
+      if !self.isGone { self.after(own, context, step) }
+    }
   }
 
   /// Runs the step now or after a delay, unless the client has gone by then.

@@ -17,6 +17,14 @@ enum OriginRoute: Equatable, Sendable {
   case stats
   /// `GET /bytes/N` and `GET /slow-bytes/N?ms=M`: generated content.
   case pattern(count: Int, delay: TimeSpan, cacheControl: String?)
+  /// `GET /w/SIZE/NAME`: what a workload requests; its name holds a hash, so it never changes.
+  case generated(GeneratedName)
+  /// `GET /api/items/N`: what a workload requests and nobody stores.
+  case item(Int)
+  /// `GET /versioned/N`: something that changes when it is told to.
+  case versioned(Int)
+  /// `POST /versioned/N/next`: tells it to.
+  case nextVersion(Int)
   /// A file or directory below the root; the segments are decoded and hold no `.`, `..` or `/`.
   case file(segments: [String], endsInSlash: Bool)
   /// A path below `/api/` or `/bytes/` that names nothing.
@@ -63,6 +71,11 @@ extension OriginRoute {
     switch segments.first {
     case "api": self = Self.api(Array(segments.dropFirst()), parameters)
     case "bytes": self = Self.pattern(Array(segments.dropFirst()), parameters, delayed: false)
+    case "w":
+      self =
+        GeneratedName(segments: Array(segments.dropFirst())).map { .generated($0) }
+        ?? .unknown
+    case "versioned": self = Self.versioned(Array(segments.dropFirst()))
     case "slow-bytes": self = Self.pattern(Array(segments.dropFirst()), parameters, delayed: true)
     default: self = .file(segments: segments, endsInSlash: path.utf8.last == 0x2F)
     }
@@ -77,11 +90,20 @@ extension OriginRoute {
     case ("slow", 1):
       guard let delay = delay(parameters["ms"] ?? "1000") else { return .refused(.badQuery) }
       return .slow(delay)
+    case ("items", 2):
+      guard let number = Int(rest[1]), number >= 0 else { return .unknown }
+      return .item(number)
     case ("products", 2):
       guard let number = Int(rest[1]), number >= 0 else { return .unknown }
       return .product(number)
     default: return .unknown
     }
+  }
+
+  private static func versioned(_ rest: [String]) -> OriginRoute {
+    guard let number = rest.first.flatMap({ Int($0) }), number >= 0 else { return .unknown }
+    if rest.count == 1 { return .versioned(number) }
+    return rest.count == 2 && rest[1] == "next" ? .nextVersion(number) : .unknown
   }
 
   private static func pattern(

@@ -24,6 +24,7 @@ struct OriginSite: Sendable {
   func listen(
     on address: ListenAddress, group: any EventLoopGroup
   ) throws(CommandFailure) -> any Channel {
+    let delays = DelayLine.lines(group)
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -34,7 +35,8 @@ struct OriginSite: Sendable {
           let pipeline = channel.pipeline.syncOperations
           try pipeline.addHandler(BackPressureHandler())
           try pipeline.configureHTTPServerPipeline()
-          try pipeline.addHandler(OriginConnection(site: self))
+          let delay = delays[ObjectIdentifier(channel.eventLoop)]?.value ?? DelayLine()
+          try pipeline.addHandler(OriginConnection(site: self, delays: delay))
         }
       }
     do {

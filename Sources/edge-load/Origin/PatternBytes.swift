@@ -8,8 +8,10 @@ import NIOCore
 struct PatternBytes: Equatable, Sendable {
   /// The content's length, which also seeds it.
   let count: Int
-  /// The first bytes of the content; the rest repeats them.
+  /// Bytes that the content repeats over and over.
   private let period: [UInt8]
+  /// Where in them it begins.
+  private var start = 0
 
   /// The length after which the content repeats: a prime, so that pieces which were joined at a
   /// wrong place show, whatever power of two they were cut at.
@@ -23,6 +25,16 @@ struct PatternBytes: Equatable, Sendable {
       UInt8(truncatingIfNeeded: Self.word(index / 8, seed: count) >> UInt64(index % 8 * 8))
     }
   }
+
+  /// The content behind a generated name. O(1): all of them are the same bytes over and over, each
+  /// from a place of its own.
+  init(_ name: GeneratedName) {
+    count = name.size
+    period = Self.shared
+    start = Int(name.seed % UInt64(Self.longestPeriod))
+  }
+
+  private static let shared = PatternBytes(count: longestPeriod).period
 
   /// The entity tag of this content.
   var entityTag: String { "\"bytes-\(count)\"" }
@@ -40,10 +52,10 @@ struct PatternBytes: Equatable, Sendable {
   func append(_ range: Range<Int>, to buffer: inout ByteBuffer) {
     var position = range.lowerBound
     while position < range.upperBound {
-      let start = position % period.count
-      let end = min(period.count, start + range.upperBound - position)
-      buffer.writeBytes(period[start..<end])
-      position += end - start
+      let from = (start + position) % period.count
+      let end = min(period.count, from + range.upperBound - position)
+      buffer.writeBytes(period[from..<end])
+      position += end - from
     }
   }
 }

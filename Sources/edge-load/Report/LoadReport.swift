@@ -42,6 +42,18 @@ struct CacheSummary: Codable, Equatable, Sendable {
   var noCacheStatus: Int
   /// Hits among responses with Cache-Status, from 0 to 1; nil if there were none of those.
   var hitRatio: Double?
+  /// Bytes of content of hits among those of responses with Cache-Status, from 0 to 1.
+  var byteHitRatio: Double?
+}
+
+/// What a cache that stores everything for ever would have let through, from the same requests.
+struct InfiniteCacheSummary: Codable, Equatable, Sendable {
+  /// Requests that it would have forwarded.
+  var forwards: Int
+  /// The same per second.
+  var forwardsPerSecond: Double
+  /// The share that it would have answered, from 0 to 1.
+  var hitRatio: Double
 }
 
 /// The result of a run.
@@ -52,6 +64,8 @@ struct LoadReport: Codable, Equatable, Sendable {
   var connections: Int
   /// Requests per second that were asked for; nil for a closed loop.
   var askedRate: Double?
+  /// The log that was replayed, if one was.
+  var replayed: String?
   /// From the first request until the last response.
   var seconds: Double
   /// Complete responses.
@@ -68,9 +82,22 @@ struct LoadReport: Codable, Equatable, Sendable {
   var statusClasses: [String: Int]
   /// What caches said.
   var cache: CacheSummary
+  /// What a purge test has found; nil for a run without purges.
+  var purges: PurgeSummary?
+  /// What happened in each second.
+  var series: [SecondSample]
+  /// Latency by outcome at percentiles that become dense towards 100, as pairs of percentile and
+  /// microseconds.
+  var percentiles: [String: [[Double]]]
+  /// What a cache that never forgets would have let through; nil for a run without a workload.
+  var infiniteCache: InfiniteCacheSummary?
   /// Errors by kind, without those that are zero.
   var errors: [String: Int]
-  /// Latency of everything, of hits, and of what was forwarded.
+  /// Connections that were opened to rest, with `--idle`.
+  var restingConnections: Int?
+  /// Of these, how many were closed by the server during the run.
+  var restingClosed: Int?
+  /// Latency of everything, of hits, of what was forwarded, and of each reason for that.
   var latencyMicroseconds: [String: LatencySummary]
 
   /// The report of a finished run.
@@ -78,6 +105,7 @@ struct LoadReport: Codable, Equatable, Sendable {
     targets = plan.targets.map { "http://\($0.authority)\($0.path)" }
     connections = plan.connections
     askedRate = plan.rate
+    replayed = plan.replay?.path
     self.seconds = seconds
     requests = tally.responses
     bytes = tally.bytes
@@ -89,19 +117,46 @@ struct LoadReport: Codable, Equatable, Sendable {
       statusClasses[index == 0 ? "other" : "\(index)xx"] = count
     }
     cache = Self.cache(tally)
+    if tally.infinite.requests > 0 {
+      let (forwards, all) = (tally.infinite.forwards, tally.infinite.requests)
+      infiniteCache = InfiniteCacheSummary(
+        forwards: forwards, forwardsPerSecond: seconds > 0 ? Double(forwards) / seconds : 0,
+        hitRatio: 1 - Double(forwards) / Double(all))
+    }
     errors = [:]
     for error in LoadError.allCases where tally.errors[error.rawValue] > 0 {
       errors[error.label] = tally.errors[error.rawValue]
     }
-    latencyMicroseconds = [:]
-    latencyMicroseconds["all"] = LatencySummary(tally.all)
-    latencyMicroseconds["hit"] = LatencySummary(tally.hit)
-    latencyMicroseconds["forwarded"] = LatencySummary(tally.forwarded)
+    series = tally.series.samples
+    (latencyMicroseconds, percentiles) = ([:], [:])
+    note("all", tally.latency { _ in true })
+    note("forwarded", tally.latency(of: \.isForward))
+    for outcome in CacheOutcome.allCases where tally.outcomes[outcome.rawValue] > 0 {
+      note(outcome.label, tally.latency { $0 == outcome })
+    }
+    if plan.restingConnections > 0 {
+      (restingConnections, restingClosed) = (tally.restingConnections, tally.restingClosed)
+    }
   }
 
-  /// Whether the run ends with status 0: something was answered, and neither an error nor a 5xx.
+  /// Percentiles that a curve is drawn through.
+  private static let curve = [
+    0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 100,
+  ]
+
+  private mutating func note(_ name: String, _ histogram: Histogram<UInt32>) {
+    guard let summary = LatencySummary(histogram) else { return }
+    latencyMicroseconds[name] = summary
+    percentiles[name] = Self.curve.map {
+      [$0, Double(histogram.valueAtPercentile($0) / 10) / 100]
+    }
+  }
+
+  /// Whether the run ends with status 0: something was answered, and there was neither an error, nor
+  /// a 5xx, nor a purge that did not keep its promise.
   var isClean: Bool {
     requests > 0 && errors.isEmpty && statusClasses["5xx"] == nil && statusClasses["other"] == nil
+      && purges.map { $0.failed == 0 && $0.staleAfterAcknowledgement == 0 } ?? true
   }
 
   private static func cache(_ tally: LoadTally) -> CacheSummary {
@@ -111,9 +166,12 @@ struct LoadReport: Codable, Equatable, Sendable {
       forwarded[outcome.label] = count(outcome)
     }
     let spoken = tally.responses - count(.absent)
+    let bytes = tally.contentBytes.reduce(0, +) - tally.contentBytes[CacheOutcome.absent.rawValue]
+    let hitBytes = tally.contentBytes[CacheOutcome.hit.rawValue]
     return CacheSummary(
       hits: tally.hits, forwarded: forwarded, unstated: count(.unstated),
       noCacheStatus: count(.absent),
-      hitRatio: spoken > 0 ? Double(tally.hits) / Double(spoken) : nil)
+      hitRatio: spoken > 0 ? Double(tally.hits) / Double(spoken) : nil,
+      byteHitRatio: bytes > 0 ? Double(hitBytes) / Double(bytes) : nil)
   }
 }

@@ -4,9 +4,9 @@
 import Glibc
 
 /// The bound on descriptors of this process.
-enum DescriptorLimit {
+public enum DescriptorLimit {
   /// Raises the soft limit to the hard limit; what the system refuses stays as it was.
-  static func raise() {
+  public static func raise() {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0,
       limit.rlim_cur < limit.rlim_max

@@ -14,6 +14,10 @@ struct ReportText {
     lines += Self.aligned(counts)
     lines += ["", "latency"]
     lines += Self.aligned(latencies, indent: "  ")
+    if let purges = report.purges {
+      lines += ["", "purges"]
+      lines += Self.aligned(Self.rows(purges), indent: "  ")
+    }
     if !report.errors.isEmpty {
       let kinds = report.errors.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
       lines += ["", "errors: " + kinds.joined(separator: ", ")]
@@ -22,7 +26,8 @@ struct ReportText {
   }
 
   private var heading: String {
-    let shape = report.askedRate.map { "open loop at \(Self.number($0))/s" } ?? "closed loop"
+    var shape = report.askedRate.map { "open loop at \(Self.number($0))/s" } ?? "closed loop"
+    if let log = report.replayed { shape = "replay of \(log)" }
     let seconds = Self.number(report.seconds, digits: 2)
     return "\(report.connections) connections, \(shape), \(seconds) s"
   }
@@ -39,6 +44,14 @@ struct ReportText {
     if let ratio = cache.hitRatio {
       rows.append(["hit ratio", Self.percent(ratio), "\(cache.hits) hits"])
     }
+    if let ratio = cache.byteHitRatio {
+      rows.append(["hit ratio by bytes", Self.percent(ratio), ""])
+    }
+    if let infinite = report.infiniteCache {
+      rows.append([
+        "an infinite cache", Self.percent(infinite.hitRatio), "\(infinite.forwards) forwarded",
+      ])
+    }
     for (reason, count) in cache.forwarded.sorted(by: { $0.value > $1.value }) {
       rows.append(["forwarded, \(reason)", "\(count)", share(count)])
     }
@@ -46,13 +59,42 @@ struct ReportText {
     if cache.noCacheStatus > 0 {
       rows.append(["no Cache-Status", "\(cache.noCacheStatus)", share(cache.noCacheStatus)])
     }
+    if let resting = report.restingConnections {
+      rows.append(["resting connections", "\(resting)", "\(report.restingClosed ?? 0) closed"])
+    }
     if report.reconnects > 0 { rows.append(["reconnects", "\(report.reconnects)", ""]) }
+    return rows
+  }
+
+  private static func rows(_ purges: PurgeSummary) -> [[String]] {
+    var rows = [["acknowledged", "\(purges.acknowledged)"]]
+    if purges.failed > 0 { rows.append(["failed", "\(purges.failed)"]) }
+    if let latency = purges.acknowledgementMicroseconds {
+      rows.append([
+        "time to acknowledgement", "p50 \(microseconds(latency.p50))",
+        "p99 \(microseconds(latency.p99))", "max \(microseconds(latency.max))",
+      ])
+    }
+    rows.append(["reads", "\(purges.reads)"])
+    rows.append(["stale, begun before acknowledgement", "\(purges.staleBeforeAcknowledgement)"])
+    rows.append(["stale, begun after acknowledgement", "\(purges.staleAfterAcknowledgement)"])
+    if let latency = purges.lastStaleMicroseconds {
+      rows.append([
+        "purge to last stale byte", "p50 \(microseconds(latency.p50))",
+        "p99 \(microseconds(latency.p99))", "max \(microseconds(latency.max))",
+      ])
+      let longest = purges.longestAfterAcknowledgementMicroseconds
+      rows.append(["acknowledgement to last stale byte", "max \(microseconds(longest))"])
+    }
     return rows
   }
 
   private var latencies: [[String]] {
     var rows = [["", "min", "mean", "p50", "p90", "p99", "p99.9", "max"]]
-    for name in ["all", "hit", "forwarded"] {
+    let forwards = report.cache.forwarded.sorted { $0.value > $1.value }.map(\.key)
+    // A single reason is what is forwarded.
+    let reasons = forwards.count > 1 ? forwards : []
+    for name in ["all", "hit", "forwarded"] + reasons {
       guard let latency = report.latencyMicroseconds[name] else { continue }
       let values = [
         latency.min, latency.mean, latency.p50, latency.p90, latency.p99, latency.p999, latency.max,
