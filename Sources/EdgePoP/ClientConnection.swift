@@ -238,7 +238,12 @@ final class ClientConnection: ChannelDuplexHandler {
   private func accept(_ head: borrowing RequestHead) {
     requests += 1
     phase = .busy
-    if head.hasContent { decoder = ContentDecoder(head.framing) }
+    if head.hasContent {
+      decoder = ContentDecoder(head.framing)
+      if ReceiveBuffers.areTooSmall(for: head.framing) {
+        try? context?.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveBuffers.upload)
+      }
+    }
     timing.requestBegan(hasContent: head.hasContent)
     let keepsAlive =
       head.keepsAlive && !loop.isDraining && !(inputIsClosed && inbound.readableBytes == 0)

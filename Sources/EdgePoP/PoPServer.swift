@@ -137,9 +137,12 @@ public final class PoPServer: Service {
     self.loops = loops
 
     var listeners: [any Channel] = []
+    var addresses: [SocketEndpoint] = []
     do {
       for endpoint in options.pop.listen {
-        listeners.append(try await Self.listen(endpoint, group: group, loops: loops))
+        let opened = try await Listeners.open(endpoint, loops: loops)
+        listeners += opened
+        addresses.append(Listeners.bound(endpoint, opened[0]))
       }
       let service = AdminService(
         popID: options.pop.id, store: store,
@@ -158,8 +161,8 @@ public final class PoPServer: Service {
       throw error
     }
     self.listeners = listeners
-    listenAddresses = zip(options.pop.listen, listeners).map { Self.bound($0, $1) }
-    adminAddress = Self.bound(options.pop.admin, adminListener)
+    listenAddresses = addresses
+    adminAddress = Listeners.bound(options.pop.admin, adminListener)
   }
 
   /// `EdgeCache` for a PoP alone, `EdgeCache-sin1` in a fleet: a token both for Cache-Status
@@ -169,31 +172,7 @@ public final class PoPServer: Service {
     return Array((isAlone ? "EdgeCache" : "EdgeCache-\(options.pop.id)").utf8)
   }
 
-  private static func bound(_ endpoint: SocketEndpoint, _ channel: any Channel) -> SocketEndpoint {
-    SocketEndpoint(host: endpoint.host, port: channel.localAddress?.port ?? endpoint.port)
-  }
-
   // MARK: Listeners
-
-  private static func listen(
-    _ endpoint: SocketEndpoint, group: MultiThreadedEventLoopGroup,
-    loops: [NIOLoopBound<LoopContext>]
-  ) async throws -> any Channel {
-    let bootstrap = ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: 4096)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .childChannelOption(.allowRemoteHalfClosure, value: true)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
-            preconditionFailure("a connection on an unknown event loop")
-          }
-          try channel.pipeline.syncOperations.addHandler(ClientConnection(loop: loop.value))
-        }
-      }
-    return try await bind(bootstrap, endpoint, flag: "--listen")
-  }
 
   private static func listenAdmin(
     _ endpoint: SocketEndpoint, group: MultiThreadedEventLoopGroup, service: AdminService
@@ -209,25 +188,7 @@ public final class PoPServer: Service {
           try channel.pipeline.syncOperations.addHandler(AdminConnection(service: service))
         }
       }
-    return try await bind(bootstrap, endpoint, flag: "--admin")
-  }
-
-  private static func bind(
-    _ bootstrap: ServerBootstrap, _ endpoint: SocketEndpoint, flag: String
-  ) async throws -> any Channel {
-    do {
-      return try await bootstrap.bind(host: endpoint.host, port: endpoint.port).get()
-    } catch let error as IOError {
-      let reason = String(cString: strerror(error.errnoCode))
-      let advice =
-        error.errnoCode == EADDRINUSE
-        ? "; another process has it: choose another with \(flag)" : ""
-      throw StartProblem("cannot listen on \(endpoint): \(reason)\(advice)")
-    } catch is SocketAddressError.UnknownHost {
-      throw StartProblem("cannot listen on \(endpoint): no host has this name")
-    } catch {
-      throw StartProblem("cannot listen on \(endpoint): \(error)")
-    }
+    return try await Listeners.bind(bootstrap, endpoint, flag: "--admin")
   }
 
   private static func statistics(

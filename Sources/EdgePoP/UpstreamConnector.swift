@@ -17,6 +17,7 @@ enum UpstreamConnector {
     return ClientBootstrap(group: loop.eventLoop)
       .connectTimeout(loop.limits.connect)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(.recvAllocator, value: ReceiveBuffers.upstream)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           if let tlsContext {
