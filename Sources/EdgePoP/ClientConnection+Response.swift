@@ -45,8 +45,7 @@ extension ClientConnection {
   }
 
   private func write(_ buffer: ByteBuffer) {
-    guard let context else { return }
-    outbox.send(buffer, context)
+    outbox.send(buffer)
   }
 
   private func began(_ code: Int, _ status: CacheStatus, _ framing: MessageFraming) {
@@ -66,9 +65,10 @@ extension ClientConnection {
     let delivery = Delivery(request: request, response: stored, now: now)
     let count = delivery.contentCount(stored)
     let copies = count <= Self.copiedContent
+    let context = responseContext(key)
     loop.scratch.clear()
     loop.scratch.writeHead(stored.head.count + 256 + (copies ? count : 0)) {
-      ResponseWriter.stored(stored, delivery, status, responseContext(key), now: now, to: &$0)
+      ResponseWriter.stored(stored, delivery, status, context, now: now, to: &$0)
     }
     if copies { delivery.forEachPiece(of: stored) { loop.scratch.writeImmutableBuffer($0) } }
     began(delivery.status(stored), status, .none)

@@ -40,7 +40,7 @@ final class ClientConnection: ChannelDuplexHandler {
 
   /// The response that is going out.
   var response = ResponseInProgress()
-  var outbox = Outbox()
+  let outbox = Outbox()
   private var requests = 0
   private var timing: ConnectionTiming
 
@@ -65,13 +65,14 @@ final class ClientConnection: ChannelDuplexHandler {
     if let address = context.remoteAddress?.ipAddress {
       identity = ClientIdentity(address: address, isSecure: false)
     }
-    outbox = Outbox(context.channel, isPlain: true)
+    outbox.attach(context)
+    outbox.connected()
     loop.add(self)
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
-    outbox = Outbox()
+    outbox.detach()
   }
 
   func read(context: ChannelHandlerContext) {
@@ -162,7 +163,12 @@ final class ClientConnection: ChannelDuplexHandler {
     context.close(promise: nil)
   }
 
+  func channelActive(context: ChannelHandlerContext) {
+    outbox.connected()
+  }
+
   func channelInactive(context: ChannelHandlerContext) {
+    outbox.detach()
     let wasTunnel: Bool
     if case .tunnel = phase { wasTunnel = true } else { wasTunnel = false }
     phase = .closed
@@ -360,7 +366,7 @@ final class ClientConnection: ChannelDuplexHandler {
     guard let context else { return }
     phase = .lingering
     timing.lingers()
-    outbox.flush(context)
+    outbox.flush()
     let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
     sent.assumeIsolated().whenComplete { [self] _ in
       outputIsClosed = true
@@ -399,7 +405,7 @@ final class ClientConnection: ChannelDuplexHandler {
     response.closes = true
     guard case .head = phase, inbound.readableBytes == 0, let context else { return }
     // The end of the last response may still wait for the client to read.
-    outbox.flush(context)
+    outbox.flush()
     let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
     sent.assumeIsolated().whenComplete { [self] _ in close() }
   }
@@ -432,8 +438,7 @@ final class ClientConnection: ChannelDuplexHandler {
 
   /// Sends what was written.
   func flush() {
-    guard let context else { return }
-    outbox.flush(context)
+    outbox.flush()
   }
 
   /// Counts and logs the response, once.

@@ -7,9 +7,9 @@ import NIOCore
 // only what the kernel does not take goes through the channel, which then waits for room.
 //
 // Unsafe memory, and a descriptor that belongs to somebody else. Invariants:
-// * Only the connection's own event loop comes here, and the descriptor is used only while its
-//   channel is active: a channel that is closed has given its descriptor back, and the number may be
-//   somebody else's by then.
+// * Only the connection's own event loop comes here, and the descriptor is forgotten (`detach`) when
+//   the channel says that it is inactive. A channel says so right after it has closed its descriptor
+//   and before anything else runs on the loop, so the number cannot be somebody else's yet.
 // * Nothing goes straight to the socket while bytes wait in the channel, or it would overtake them.
 // * The pointers live as long as the call: `buffers` holds the memory that they point into, and what
 //   is in it is not written to.
@@ -28,52 +28,60 @@ final class Outbox {
   private var mayWait = false
   /// True if something was written to the channel since it was flushed.
   private var isFlushDue = false
-  /// The connection; nil before there is one, and when it is gone.
-  private let channel: (any Channel)?
-  /// The socket; nil where bytes have to go through the channel, for they are changed on the way.
-  private let descriptor: CInt?
+  /// The connection's place in its channel; nil before there is one, and when it is gone.
+  private var context: ChannelHandlerContext?
+  /// The socket while it is connected; negative otherwise, and where bytes have to go through the
+  /// channel, for they are changed on the way.
+  private var descriptor: CInt = -1
 
-  /// Where bytes go before there is a connection.
-  init() {
-    (channel, descriptor) = (nil, nil)
+  /// The connection is there. Bytes go through the channel until ``connected()``.
+  func attach(_ context: ChannelHandlerContext) {
+    self.context = context
   }
 
-  /// The outbox of a connection. With `isPlain` what is written is what goes over the wire.
-  init(_ channel: any Channel, isPlain: Bool) {
-    self.channel = channel
-    descriptor =
-      isPlain
-      ? try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-        of: NIOBSDSocket.Handle.self
-      ) { $0 } : nil
+  /// The connection is made, and what is written is what goes over the wire.
+  func connected() {
+    guard let context, context.channel.isActive else { return }
+    let handle = try? context.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+      of: NIOBSDSocket.Handle.self
+    ) { $0 }
+    descriptor = handle ?? -1
+  }
+
+  /// The connection is gone.
+  func detach() {
+    descriptor = -1
+    context = nil
+    buffers = []
+    bytes = 0
   }
 
   /// True if what is sent goes out at once.
   var isWritable: Bool {
-    guard mayWait else { return channel != nil }
-    return channel?.isWritable ?? false
+    guard mayWait else { return context != nil }
+    return context?.channel.isWritable ?? false
   }
 
-  /// Adds bytes behind all that were sent before. They go out with ``flush(_:)`` at the latest.
-  func send(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
+  /// Adds bytes behind all that were sent before. They go out with ``flush()`` at the latest.
+  func send(_ buffer: ByteBuffer) {
     let count = buffer.readableBytes
     if count == 0 { return }
     buffers.append(buffer)
     bytes += count
-    if bytes >= Self.limit || buffers.count == Self.vectors { push(context) }
+    if bytes >= Self.limit || buffers.count == Self.vectors { push() }
   }
 
   /// Sends everything.
-  func flush(_ context: ChannelHandlerContext) {
-    if bytes > 0 { push(context) }
+  func flush() {
+    if bytes > 0 { push() }
     if isFlushDue {
       isFlushDue = false
-      context.flush()
+      context?.flush()
     }
   }
 
   /// Hands all to the socket, and to the channel what the socket does not take.
-  private func push(_ context: ChannelHandlerContext) {
+  private func push() {
     var taken = writeDirectly()
     let total = bytes
     bytes = 0
@@ -91,7 +99,7 @@ final class Outbox {
         var rest = buffer
         rest.moveReaderIndex(forwardBy: taken)
         taken = 0
-        context.write(NIOAny(rest), promise: nil)
+        context?.write(NIOAny(rest), promise: nil)
       }
     }
   }
@@ -99,13 +107,12 @@ final class Outbox {
   /// Writes to the socket if that is possible; returns how many bytes it took. An error counts as
   /// none: the channel will meet it too, and knows what to do.
   private func writeDirectly() -> Int {
-    guard let descriptor, let channel, !isFlushDue else { return 0 }
+    guard descriptor >= 0, !isFlushDue else { return 0 }
     if mayWait {
-      let waiting = try? channel.syncOptions?.getOption(.bufferedWritableBytes)
+      let waiting = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)
       guard waiting == 0 else { return 0 }
       mayWait = false
     }
-    guard channel.isActive else { return 0 }
     if buffers.count == 1 {
       return buffers[0].withUnsafeReadableBytes { memory in
         Self.retrying {

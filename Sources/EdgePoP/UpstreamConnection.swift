@@ -52,19 +52,17 @@ final class UpstreamConnection: ChannelDuplexHandler {
     self.upstream = upstream
   }
 
-  private var outbox = Outbox()
+  private let outbox = Outbox()
 
   /// True if what is written goes out at once.
   var isWritable: Bool { outbox.isWritable }
 
   private func write(_ buffer: ByteBuffer) {
-    guard let context else { return }
-    outbox.send(buffer, context)
+    outbox.send(buffer)
   }
 
   private func flush() {
-    guard let context else { return }
-    outbox.flush(context)
+    outbox.flush()
   }
 
   // MARK: The request
@@ -191,13 +189,17 @@ final class UpstreamConnection: ChannelDuplexHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-    let isPlain = loop.shared.routing.upstreams[upstream].url.scheme == .http
-    outbox = Outbox(context.channel, isPlain: isPlain)
+    outbox.attach(context)
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    if loop.shared.routing.upstreams[upstream].url.scheme == .http { outbox.connected() }
+    context.fireChannelActive()
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
-    outbox = Outbox()
+    outbox.detach()
   }
 
   func read(context: ChannelHandlerContext) {
@@ -252,6 +254,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    outbox.detach()
     let wasPhase = phase
     phase = .closed
     switch wasPhase {

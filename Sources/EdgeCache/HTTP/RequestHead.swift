@@ -131,7 +131,7 @@ public struct RequestParser: Sendable {
       bytes: buffer.getSlice(at: buffer.readerIndex &+ skipped, length: end) ?? ByteBuffer(),
       fields: fields)
     let framing = try BodyFraming.request(section, minorVersion: line.minorVersion)
-    let options = try ConnectionOptions(section, line.minorVersion, framing)
+    let options = try ConnectionOptions.read(section, line.minorVersion, framing)
     let head = RequestHead(
       fields: section,
       method: method,
@@ -150,11 +150,11 @@ private struct ConnectionOptions {
   var expectsContinue = false
   var asksForUpgrade = false
 
-  init(
+  static func read(
     _ fields: FieldSection, _ minorVersion: UInt8, _ framing: MessageFraming
-  ) throws(MalformedMessage) {
-    keepsAlive = minorVersion >= 1
-    if fields.contains(.connection) { readConnection(fields, minorVersion) }
+  ) throws(MalformedMessage) -> ConnectionOptions {
+    var options = ConnectionOptions(keepsAlive: minorVersion >= 1)
+    if fields.contains(.connection) { options.readConnection(fields, minorVersion) }
     if minorVersion >= 1, fields.contains(.expect) {
       var known = false
       var unknown = false
@@ -164,8 +164,9 @@ private struct ConnectionOptions {
         return !unknown
       }
       if unknown { throw .expectation }
-      expectsContinue = known && framing != .none && framing != .length(0)
+      options.expectsContinue = known && framing != .none && framing != .length(0)
     }
+    return options
   }
 
   private mutating func readConnection(_ fields: FieldSection, _ minorVersion: UInt8) {

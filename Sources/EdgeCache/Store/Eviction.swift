@@ -71,7 +71,7 @@ struct EvictionOrder: Sendable {
     case .lru: push(slot, on: 0, &slots)
     case .slru:
       push(slot, on: slots[Int(slot)].uses > 1 ? Self.protected : Self.probation, &slots)
-    case .sizeLRU: push(slot, on: Self.list(slots[Int(slot)]), &slots)
+    case .sizeLRU: push(slot, on: Self.list(slots[Int(slot)].cost, slots[Int(slot)].uses), &slots)
     }
   }
 
@@ -83,7 +83,7 @@ struct EvictionOrder: Sendable {
     switch policy {
     case .lru: list = 0
     case .slru: list = Self.protected
-    case .sizeLRU: list = Self.list(slots[Int(slot)])
+    case .sizeLRU: list = Self.list(slots[Int(slot)].cost, slots[Int(slot)].uses)
     }
     if lists[list].newest == slot, slots[Int(slot)].level == level { return }
     remove(slot, &slots)
@@ -128,9 +128,9 @@ struct EvictionOrder: Sendable {
   private static let worths = 52
 
   /// The list of a response: c - b, shifted so that it begins with 0. O(1).
-  private static func list(_ slot: MemoryShard.Slot) -> Int {
-    let size = Int.bitWidth - 1 - max(1, slot.cost).leadingZeroBitCount
-    let use = min(3, 7 - slot.uses.leadingZeroBitCount)
+  private static func list(_ cost: Int, _ uses: UInt8) -> Int {
+    let size = Int.bitWidth - 1 - max(1, cost).leadingZeroBitCount
+    let use = min(3, 7 - uses.leadingZeroBitCount)
     return min(size - use + 3, worths - 1)
   }
 
