@@ -2,8 +2,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench bench-memory bench-offload simulate-eviction conformance \
-  lint format clean
+.PHONY: help setup build run test bench bench-guard bench-memory bench-offload simulate-eviction \
+  conformance lint format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -37,6 +37,11 @@ bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benc
 	@scripts/timed build scripts/release
 	@python3 Benchmarks/compare/bench.py --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),2) \
 	  --cases "$(CASES)" --peers "$(PEERS)"
+
+bench-guard: ## Count instructions and allocations for each request, against thresholds
+	@scripts/setup --guard
+	@scripts/timed build scripts/release --product edge-pop
+	@python3 Benchmarks/guard/guard.py
 
 # Several sizes are written between commas: MEMORY=64MiB,1%
 MEMORY ?= 0.1%,1%,10%
