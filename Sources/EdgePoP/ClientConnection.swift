@@ -129,7 +129,7 @@ final class ClientConnection: ChannelDuplexHandler {
     guard context.channel.isWritable else { return }
     switch phase {
     case .tunnel: exchange?.tunnelClientIsWritable()
-    case .busy: exchange?.clientIsWritable()
+    case .busy: exchange?.clientBecameWritable()
     case .head:
       process()
       flush()
@@ -304,8 +304,9 @@ final class ClientConnection: ChannelDuplexHandler {
     for head: RequestHead, _ key: CacheKey, _ directives: CacheControl, _ route: RequestRoute,
     connection: ClientConnection?
   ) -> Exchange {
+    // With memory of its own: that of the loop may be far larger than this key.
     Exchange(
-      request: head, key: key, directives: directives, route: route, loop: loop,
+      request: head, key: key.compacted, directives: directives, route: route, loop: loop,
       client: identity.asToldBy(head), connection: connection)
   }
 
@@ -351,7 +352,9 @@ final class ClientConnection: ChannelDuplexHandler {
   func finishResponse() {
     guard case .busy = phase else { return }
     account()
+    let ended = exchange
     exchange = nil
+    ended?.responseEnded()
     timing.requestEnded()
     if response.closes || (inputIsClosed && inbound.readableBytes == 0) { return linger() }
     // Content that is still to come has nowhere to go.

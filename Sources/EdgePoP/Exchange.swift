@@ -12,8 +12,11 @@ final class Exchange {
   private var transaction: Transaction
   private let loop: LoopContext
   private let client: ClientIdentity
-  /// Let go of when the response is complete or the client is gone.
+  /// Let go of soon after the response is complete, and when the client is gone.
   private var connection: ClientConnection?
+  /// True until the response is complete: from then on the connection is somebody else's, and says
+  /// nothing about how fast the rest of the upstream's response is to be read.
+  private var isServing = true
 
   private var upstream: UpstreamConnection?
   private var forward: Transaction.Forward?
@@ -78,7 +81,7 @@ final class Exchange {
     repeat {
       performsAgain = false
       while let action = transaction.nextAction(
-        clientIsWritable: connection?.isWritable ?? true, now: loop.now)
+        clientIsWritable: clientIsWritable, now: loop.now)
       {
         perform(action)
       }
@@ -164,6 +167,8 @@ final class Exchange {
       return lease()
     }
     fail(failure, mayRetry: false)
+    // There may be something stale to answer with.
+    flushClient()
   }
 
   func checkTime(_ now: NIODeadline) {
@@ -173,6 +178,7 @@ final class Exchange {
     loop.pools[waitsForPool].stopWaiting(self)
     loop.unwatch(self)
     fail(.queueTimeout, mayRetry: false)
+    flushClient()
   }
 
   private func cancelUpstream() {
@@ -185,6 +191,7 @@ final class Exchange {
     forward = nil
     let abandoned = upstream
     upstream = nil
+    isUpstreamHeld = false
     abandoned?.abandon()
   }
 
@@ -192,14 +199,18 @@ final class Exchange {
     handle(.upstreamFailed(failure, mayRetry: mayRetry))
   }
 
+  /// True if nothing speaks against sending more to the client.
+  private var clientIsWritable: Bool { !isServing || connection?.isWritable ?? true }
+
   private func holdOrResumeUpstream() {
     guard let upstream else { return }
-    // A leader's upstream is held by its flight alone: its own client must not slow down others.
+    // A leader's upstream is held by its flight alone: its own client must not slow down others. And
+    // what nobody is waiting for is read to its end, or its time limit could not see it stall.
     let hold: Bool
     if transaction.isFilling {
       hold = isFlightHolding
     } else {
-      hold = !(connection?.isWritable ?? true)
+      hold = transaction.isPassing && !clientIsWritable
     }
     if hold == isUpstreamHeld { return }
     isUpstreamHeld = hold
@@ -214,14 +225,20 @@ final class Exchange {
   func upstreamUpgraded(_ head: ResponseHead) { handle(.upstreamUpgraded(head)) }
 
   func upstreamReadComplete() {
+    flushClient()
+  }
+
+  /// Sends what was written for the client, and lets go of it if that was all.
+  private func flushClient() {
     connection?.flush()
+    if !isServing { connection = nil }
   }
 
   func upstreamEnded(_ trailers: FieldSection?) {
     upstream = nil
     isUpstreamHeld = false
     handle(.upstreamEnd(trailers))
-    connection?.flush()
+    flushClient()
   }
 
   func upstreamFailed(_ failure: UpstreamFailure, mayRetry: Bool) {
@@ -230,7 +247,7 @@ final class Exchange {
     let mayRetry = mayRetry && !requestContentSent
     if mayRetry { wantsFreshConnection = true }
     fail(failure, mayRetry: mayRetry)
-    connection?.flush()
+    flushClient()
   }
 
   func upstreamIsWritable() {
@@ -279,9 +296,15 @@ final class Exchange {
     connection?.resumeReading()
   }
 
-  func clientIsWritable() {
+  func clientBecameWritable() {
     perform()
-    connection?.flush()
+    flushClient()
+  }
+
+  /// The response is complete; the upstream may not be done yet.
+  func responseEnded() {
+    isServing = false
+    holdOrResumeUpstream()
   }
 
   func clientGone() {
@@ -292,7 +315,7 @@ final class Exchange {
   /// The flight has news.
   func wake() {
     handle(.flightNews)
-    connection?.flush()
+    flushClient()
   }
 
   /// The flight's readers have caught up.

@@ -99,6 +99,11 @@ final class Outbox {
         var rest = buffer
         rest.moveReaderIndex(forwardBy: taken)
         taken = 0
+        // A small response would hold on to all of the memory that it was put together in, for as
+        // long as the client does not read.
+        if rest.storageCapacity > 1024 + 2 * rest.readableBytes {
+          rest = ByteBuffer(bytes: rest.readableBytesView)
+        }
         context?.write(NIOAny(rest), promise: nil)
       }
     }

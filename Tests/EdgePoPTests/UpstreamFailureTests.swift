@@ -68,6 +68,53 @@ struct UpstreamFailureTests {
     }
   }
 
+  @Test("What is stale answers when nobody listens at the upstream any more (RFC 5861 §4)")
+  func staleWhenRefused() async throws {
+    try await withPoP(origin: {
+      $0.answer("old", "Cache-Control: max-age=0, stale-if-error=60", "Connection: close")
+    }) { pop, origin in
+      let wire = try await pop.connect()
+      #expect(try await wire.exchange(TestPoP.request("/")).text == "old")
+      try await pop.waitForFills()
+      await origin.stop()
+      // On the same connection and on a new one: the answer must not wait for the next event.
+      let response = try await wire.exchange(TestPoP.request("/"))
+      #expect(response.text == "old")
+      #expect(response.cacheStatus.contains("detail=connect-failed"))
+      #expect(try await pop.get("/").text == "old")
+    }
+  }
+
+  @Test("A response that nobody waits for any more does not keep its connection for ever")
+  func abandonedResponse() async throws {
+    let gate = Gate()
+    let isOver = Gate()
+    try await withPoP(
+      { $0.limits.betweenBytes = .seconds(1) },
+      origin: { exchange in
+        if exchange.number == 1 {
+          return exchange.answer(
+            "old", "Cache-Control: max-age=0, stale-if-error=60", "ETag: \"a\"")
+        }
+        exchange.send("HTTP/1.1 500 Error\r\nContent-Length: 100000\r\n\r\nsome of it")
+        await gate.wait()
+        exchange.send("and more")
+        _ = try await exchange.wire.waitForEnd()
+        isOver.open()
+      }
+    ) { pop, _ in
+      #expect(try await pop.get("/").text == "old")
+      try await pop.waitForFills()
+      // Answered with what is stale, and then the client leaves.
+      #expect(try await pop.get("/").text == "old")
+      try await eventually("the client is gone") {
+        try await pop.statistics().openConnections == 0
+      }
+      gate.open()
+      await isOver.wait()
+    }
+  }
+
   @Test("A head that breaks off is 502", arguments: UpstreamEnd.allCases)
   func brokenHead(end: UpstreamEnd) async throws {
     try await withPoP(origin: { exchange in

@@ -146,6 +146,12 @@ public struct Transaction {
     }
   }
 
+  /// True while the upstream's response goes straight to the client.
+  public var isPassing: Bool {
+    if case .passing = upstream { return true }
+    return false
+  }
+
   /// True while the upstream's response goes to the store, at a pace that no client sets.
   public var isFilling: Bool {
     if case .filling = upstream { return true }

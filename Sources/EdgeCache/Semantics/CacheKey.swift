@@ -87,6 +87,11 @@ public struct CacheKey: Sendable, Hashable {
       path: head.path.range, isSecure: isSecure, secret: secret, storage: &storage)
   }
 
+  /// This key in memory of exactly its size. O(bytes).
+  public var compacted: CacheKey {
+    CacheKey(bytes: Array(bytes[...]), hostCount: hostCount, scheme: scheme, hash: hash)
+  }
+
   /// Ends the use of a key: the next one can be made in its memory.
   public consuming func giveBack(to storage: inout [UInt8]) {
     storage = bytes
@@ -145,6 +150,13 @@ public struct CacheKey: Sendable, Hashable {
     return CacheKey(
       bytes: Array(bytes[..<hostCount]) + target, hostCount: hostCount, scheme: scheme,
       secret: secret)
+  }
+
+  private init(bytes: [UInt8], hostCount: Int, scheme: KeyScheme, hash: KeyHash) {
+    self.bytes = bytes
+    self.hostCount = hostCount
+    self.scheme = scheme
+    self.hash = hash
   }
 
   private init(bytes: [UInt8], hostCount: Int, scheme: KeyScheme, secret: HashSecret) {
