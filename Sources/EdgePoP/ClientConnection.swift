@@ -42,6 +42,8 @@ final class ClientConnection: ChannelDuplexHandler {
   var response = ResponseInProgress()
   let outbox = Outbox()
   private var requests = 0
+  /// True once a request had content worth larger buffers to read into.
+  private var hasUploaded = false
   private var timing: ConnectionTiming
 
   init(loop: LoopContext) {
@@ -246,7 +248,8 @@ final class ClientConnection: ChannelDuplexHandler {
     phase = .busy
     if head.hasContent {
       decoder = ContentDecoder(head.framing)
-      if ReceiveBuffers.areTooSmall(for: head.framing) {
+      if !hasUploaded, ReceiveBuffers.areTooSmall(for: head.framing) {
+        hasUploaded = true
         try? context?.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveBuffers.upload)
       }
     }

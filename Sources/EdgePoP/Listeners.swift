@@ -84,9 +84,9 @@ enum ReceiveBuffers {
   /// A request's head, a browser's too. An idle connection keeps one of these, so they begin small.
   static let client = AdaptiveRecvByteBufferAllocator(
     minimum: 1024, initial: 1024, maximum: 64 << 10)
-  /// Requests with content.
+  /// Connections whose requests have content.
   static let upload = AdaptiveRecvByteBufferAllocator(
-    minimum: 1024, initial: 16 << 10, maximum: 64 << 10)
+    minimum: 32 << 10, initial: 32 << 10, maximum: 64 << 10)
   /// True if content of a request is better read with larger ones.
   static func areTooSmall(for framing: MessageFraming) -> Bool {
     if case .length(let length) = framing { return length > 4096 }
