@@ -167,7 +167,9 @@ struct OriginServerTests {
     let whole = try await origin.get(target)
     #expect(whole.contains("immutable"))
     #expect(whole.contains("Content-Length: 3000\r\n"))
-    #expect(try await origin.get(target) == whole)
+    // All but the head, which has the time in it.
+    let again = try await origin.get(target)
+    #expect(again.split(separator: "\r\n\r\n").last == whole.split(separator: "\r\n\r\n").last)
     let tag = GeneratedName(path: Array(target.utf8), size: 3000).entityTag
     let same = try await origin.get(target, "If-None-Match: \(tag)\r\n")
     #expect(same.hasPrefix("HTTP/1.1 304 "))
