@@ -29,7 +29,8 @@ struct Transfer {
     look = FirstLook.take(
       request: request, key: key, directives: directives, route: route, store: store, now: now)
     transaction = Transaction(
-      request: request, key: key, directives: directives, route: route, store: store, wake: {})
+      request: request, key: key, directives: directives, route: route, store: store)
+    transaction.listen(wake: {}, resume: {})
     self.length = length
   }
 

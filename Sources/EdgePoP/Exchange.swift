@@ -45,12 +45,9 @@ final class Exchange {
     self.client = client
     self.connection = connection
     requestIsComplete = !request.hasContent
-    let wakeUp = WakeUp(on: loop.eventLoop)
     transaction = Transaction(
       request: request, key: key, directives: directives, route: route,
-      policy: loop.shared.routing.policy(route), store: loop.store,
-      wake: { wakeUp.wake() }, resume: { wakeUp.resume() })
-    wakeUp.bind(self)
+      policy: loop.shared.routing.policy(route), store: loop.store)
   }
 
   /// What was done, as far as it is known.
@@ -62,7 +59,15 @@ final class Exchange {
 
   /// Begins with what the store said.
   func begin(_ look: FirstLook) {
+    // What passes the store by has no flight to hear from.
+    if case .pass = look {} else { listen() }
     handle(.begin(look))
+  }
+
+  private func listen() {
+    let wakeUp = WakeUp(on: loop.eventLoop)
+    wakeUp.bind(self)
+    transaction.listen(wake: { wakeUp.wake() }, resume: { wakeUp.resume() })
   }
 
   private func handle(_ event: Transaction.Event) {

@@ -99,8 +99,8 @@ public struct Transaction {
   private let policy: SitePolicy
   private let store: Store
   private let directives: CacheControl
-  private let wake: @Sendable () -> Void
-  private let resume: @Sendable () -> Void
+  private var wake: (@Sendable () -> Void)?
+  private var resume: (@Sendable () -> Void)?
   private let isHashedURL: Bool
 
   private var state = State.received
@@ -118,12 +118,10 @@ public struct Transaction {
   private var forwardAttempts = 0
   private var lastForward: Forward?
 
-  /// A transaction for a request that came in; `wake` is called, from any thread, when
-  /// ``Event/flightNews`` is due, and `resume` when ``Action/holdUpstream`` no longer holds.
+  /// A transaction for a request that came in.
   public init(
     request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
-    policy: SitePolicy = SitePolicy(), store: Store, wake: @escaping @Sendable () -> Void,
-    resume: @escaping @Sendable () -> Void = {}
+    policy: SitePolicy = SitePolicy(), store: Store
   ) {
     self.request = request
     self.key = key
@@ -131,10 +129,17 @@ public struct Transaction {
     self.route = route
     self.policy = policy
     self.store = store
-    self.wake = wake
-    self.resume = resume
     let path = key.bytes.span.extracting(key.pathRange)
     isHashedURL = HashedURL.matches(path)
+  }
+
+  /// Says what is called, from any thread: `wake` when ``Event/flightNews`` is due, and `resume` when
+  /// ``Action/holdUpstream`` no longer holds. Due before the first event, unless that passes the
+  /// request on past the store.
+  public mutating func listen(
+    wake: @escaping @Sendable () -> Void, resume: @escaping @Sendable () -> Void
+  ) {
+    (self.wake, self.resume) = (wake, resume)
   }
 
   /// True when nothing more will happen.
@@ -216,6 +221,10 @@ public struct Transaction {
 
   private mutating func forward(_ reason: ForwardReason, _ now: Instant) {
     status = .forwarded(reason)
+    guard let wake, let resume else {
+      invariant(false, "a request for the store that nobody can be told of")
+      return
+    }
     let outcome = store.plan(
       key, request: request.fields, stale: stale,
       terms: plan(stale).terms(isBackground: !hasClient, goesAlone: goesAlone), now: now,

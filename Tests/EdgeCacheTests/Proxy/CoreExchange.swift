@@ -95,8 +95,8 @@ final class CoreExchange {
       .applying(world.policy.query, secret: world.store.secret)
     transaction = Transaction(
       request: request, key: key, directives: world.route.directives(request.fields),
-      route: world.route, policy: world.policy, store: world.store,
-      wake: { news.raise() }, resume: { resumption.raise() })
+      route: world.route, policy: world.policy, store: world.store)
+    transaction.listen(wake: { news.raise() }, resume: { resumption.raise() })
   }
 
   var status: CacheStatus { transaction.status }
