@@ -4,6 +4,9 @@ import NIOCore
 
 // One client connection over HTTP/1.1: reads requests, answers hits at once, and gives everything
 // else to an Exchange. Requests are answered in order, one at a time (RFC 9112 §9.3.2).
+//
+// Longer than files here usually are: its phases are one state machine, and every event of the channel
+// looks at them. What goes out is in ClientConnection+Response.
 
 /// Speaks HTTP/1.1 to a client.
 final class ClientConnection: ChannelDuplexHandler {

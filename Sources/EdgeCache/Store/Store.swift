@@ -10,13 +10,13 @@ import Synchronization
 
 /// The memory tier with collapsed forwarding and purge fences.
 public final class Store: Sendable {
-  private struct State: Sendable {
+  struct State: Sendable {
     var memory: MemoryShard
     var flights: [KeyHash: [Flight]] = [:]
     var hitForMiss: HitForMiss
   }
 
-  private final class Shard: Sendable {
+  final class Shard: Sendable {
     let state: Mutex<State>
 
     init(limits: StoreLimits) {
@@ -34,8 +34,8 @@ public final class Store: Sendable {
   public let secret: HashSecret
   /// The purges that were applied.
   public let purges = PurgeLog()
-  private let shards: [Shard]
-  private let variances = VarianceIndex()
+  let shards: [Shard]
+  let variances = VarianceIndex()
 
   /// An empty store.
   public init(limits: StoreLimits, secret: HashSecret) {
@@ -44,7 +44,7 @@ public final class Store: Sendable {
     shards = (0..<limits.shards).map { _ in Shard(limits: limits) }
   }
 
-  private func shard(_ key: CacheKey) -> Shard {
+  func shard(_ key: CacheKey) -> Shard {
     shards[Int(truncatingIfNeeded: key.hash.high) & (shards.count - 1)]
   }
 
@@ -374,93 +374,6 @@ public final class Store: Sendable {
     guard var flights = state.flights[flight.key.hash] else { return }
     flights.removeAll { $0 === flight }
     state.flights[flight.key.hash] = flights.isEmpty ? nil : flights
-  }
-
-  // MARK: Purge and invalidation
-
-  /// Applies a purge. When it returns, no lookup on any thread finds what it covers, and nothing
-  /// that was on its way will be stored. O(variants) for a URL, O(shards) for everything.
-  public func purge(_ scope: PurgeScope) -> Removal {
-    let sequence = purges.append(scope)
-    switch scope {
-    case .url(let key):
-      var removed = shard(key).state.withLock { $0.memory.removeAll(key) }
-      if let other = variances.equivalent(of: key, secret: secret), other.hash != key.hash {
-        let more = purge(.url(other))
-        removed.count += more.count
-        removed.bytes += more.bytes
-        trimPurges()
-        return Removal(sequence: more.sequence, count: removed.count, bytes: removed.bytes)
-      }
-      trimPurges()
-      return Removal(sequence: sequence, count: removed.count, bytes: removed.bytes)
-    case .group:
-      // What is in the group is found out when it is looked up.
-      trimPurges()
-      return Removal(sequence: sequence)
-    case .everything:
-      var removal = Removal(sequence: sequence, count: 0, bytes: 0)
-      for shard in shards {
-        let content = shard.state.withLock { $0.memory.evacuate() }
-        removal.count += content.count
-        removal.bytes += content.bytes
-      }
-      return removal
-    }
-  }
-
-  /// Removes what an unsafe request made unusable (RFC 9111 §4.4), and keeps what is on its way for
-  /// the same key from being stored or joined. O(variants).
-  ///
-  /// Not a purge: a sequence number for each POST would make every hit consult the purge index.
-  public func invalidate(_ key: CacheKey) {
-    if variances.isInUse {
-      // What is on its way under a URL that is as good is told by a number.
-      _ = purges.append(.url(key))
-      if let other = variances.equivalent(of: key, secret: secret), other != key { remove(other) }
-    }
-    for group in remove(key) { _ = purge(.group(CacheGroup(group, at: key))) }
-  }
-
-  /// Removes what is stored under a key and fences its flights; returns the groups that it was in,
-  /// which go with it (RFC 9875 §2.2.1), but take no further groups with them.
-  @discardableResult
-  private func remove(_ key: CacheKey) -> Set<[UInt8]> {
-    shard(key).state.withLock { state in
-      var groups: Set<[UInt8]> = []
-      _ = state.memory.removeAll(key) { response in
-        guard response.key.scheme == key.scheme else { return false }
-        groups.formUnion(response.groups)
-        return true
-      }
-      for flight in state.flights[key.hash] ?? [] where flight.key == key {
-        flight.refuse(.invalidated)
-      }
-      return groups
-    }
-  }
-
-  /// Removes one stored response, if it is still there.
-  public func remove(_ response: StoredResponse) {
-    shard(response.key).state.withLock { state in
-      _ = state.memory.removeAll(response.key) { $0 === response }
-    }
-  }
-
-  /// Purged URLs are remembered only for the sake of flights that are older than the purge; groups
-  /// also for what is stored, so that is looked through first.
-  private func trimPurges() {
-    guard purges.isTrimDue else { return }
-    var oldest = purges.head
-    for shard in shards {
-      shard.state.withLock { state in
-        state.memory.sweep(purges)
-        for flights in state.flights.values {
-          for flight in flights { oldest = min(oldest, flight.sequence) }
-        }
-      }
-    }
-    purges.trim(through: oldest)
   }
 
   /// The counters of all shards, added up when asked. O(shards).
