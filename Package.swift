@@ -46,7 +46,9 @@ let package = Package(
       dependencies: [
         "EdgeCache",
         "EdgeFleet",
+        "EdgeSocket",
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -85,12 +87,21 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
-    // Declarations of the kernel's epoll, for the load generator.
+    // Declarations of the kernel's epoll.
     .systemLibrary(name: "CEpoll"),
+    // Sockets and the loops that wait for them. NIOCore is here for ByteBuffer alone.
+    .target(
+      name: "EdgeSocket",
+      dependencies: [
+        "CEpoll",
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      swiftSettings: settings
+    ),
     .executableTarget(
       name: "edge-load",
       dependencies: [
-        "CEpoll",
+        "EdgeSocket",
         "EdgeCache",
         "EdgeFleet",
         .product(name: "NIOCore", package: "swift-nio"),
@@ -118,6 +129,14 @@ let package = Package(
     .testTarget(
       name: "EdgeCacheTests",
       dependencies: ["EdgeCache", "EdgeMemory"],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "EdgeSocketTests",
+      dependencies: [
+        "EdgeSocket",
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
       swiftSettings: settings
     ),
     .testTarget(

@@ -1,4 +1,5 @@
 import EdgeCache
+import EdgeSocket
 import NIOCore
 
 // What goes out to a client: heads, content in the framing that fits, and answers of our own.
@@ -35,17 +36,10 @@ struct ResponseInProgress {
 }
 
 extension ClientConnection {
-  /// Content up to this is copied behind its head, so that both leave in one write.
-  private static let copiedContent = 4096
-
   private func responseContext(_ key: CacheKey? = nil) -> ResponseContext {
     ResponseContext(
       name: loop.shared.cacheName, closes: response.closes, minorVersion: response.minorVersion,
       key: key)
-  }
-
-  private func write(_ buffer: ByteBuffer) {
-    outbox.send(buffer)
   }
 
   private func began(_ code: Int, _ status: CacheStatus, _ framing: MessageFraming) {
@@ -63,18 +57,13 @@ extension ClientConnection {
   ) {
     let now = loop.now
     let delivery = Delivery(request: request, response: stored, now: now)
-    let count = delivery.contentCount(stored)
-    let copies = count <= Self.copiedContent
     let context = responseContext(key)
-    loop.scratch.clear()
-    loop.scratch.writeHead(stored.head.count + 256 + (copies ? count : 0)) {
+    composeHead {
       ResponseWriter.stored(stored, delivery, status, context, now: now, to: &$0)
     }
-    if copies { delivery.forEachPiece(of: stored) { loop.scratch.writeImmutableBuffer($0) } }
     began(delivery.status(stored), status, .none)
-    response.contentBytes = count
-    write(loop.scratch)
-    if !copies { delivery.forEachPiece(of: stored) { write($0) } }
+    response.contentBytes = delivery.contentCount(stored)
+    delivery.forEachPiece(of: stored) { send($0) }
     finishResponse()
   }
 
@@ -82,34 +71,28 @@ extension ClientConnection {
   func sendFlightHead(
     _ head: FlightHead, _ status: CacheStatus, whole: Bool, key: CacheKey
   ) {
-    var buffer = ByteBuffer()
-    let framing = buffer.writeHead(head.head.count + 256) {
+    let framing = composeHead {
       ResponseWriter.flight(
         head, status, responseContext(key), whole: whole, now: loop.now, to: &$0)
     }
     let code = head.part == nil ? head.head.status : 206
     began(whole ? code : 304, status, framing)
-    write(buffer)
     if !whole { finishResponse() }
   }
 
   /// Sends the head of a response that is passed through.
   func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus, key: CacheKey) {
     closeIfContentIsDue()
-    var buffer = ByteBuffer()
-    let framing = buffer.writeHead(head.fields.bytes.readableBytes + 256) {
+    let framing = composeHead {
       ResponseWriter.passedThrough(head, status, responseContext(key), now: loop.now, to: &$0)
     }
     began(head.status, status, framing)
-    write(buffer)
   }
 
   /// Sends an interim response at once.
   func sendInterim(_ head: ResponseHead) {
     guard !response.hasBegun else { return }
-    var buffer = ByteBuffer()
-    buffer.writeHead { ResponseWriter.interim(head, to: &$0) }
-    write(buffer)
+    composeHead { ResponseWriter.interim(head, to: &$0) }
     flush()
   }
 
@@ -119,21 +102,17 @@ extension ClientConnection {
     switch response.framing {
     case .none: break
     case .chunked:
-      var head = ByteBuffer()
-      head.writeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
-      write(head)
-      write(content)
-      write(ByteBuffer(staticString: "\r\n"))
-    case .length, .untilClose: write(content)
+      composeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
+      send(content)
+      composeHead(16) { ContentEncoder.chunkEnd(to: &$0) }
+    case .length, .untilClose: send(content)
     }
   }
 
   /// Ends the response.
   func sendEnd(_ trailers: FieldSection?) {
     if response.framing == .chunked {
-      var end = ByteBuffer()
-      end.writeHead(16) { ContentEncoder.lastChunk(trailers, to: &$0) }
-      write(end)
+      composeHead { ContentEncoder.lastChunk(trailers, to: &$0) }
     }
     finishResponse()
   }
@@ -149,14 +128,12 @@ extension ClientConnection {
   /// Sends an answer of our own.
   func answer(_ code: Int, _ reason: String, allow: Bool = false, retryAfter: Int? = nil) {
     closeIfContentIsDue()
-    var buffer = ByteBuffer()
-    buffer.writeHead(512) {
+    composeHead {
       ResponseWriter.error(
         code, reason: reason, response.status, responseContext(), allow: allow,
         sendsContent: !response.isToHead, retryAfter: retryAfter, now: loop.now, to: &$0)
     }
     began(code, response.status, .none)
-    write(buffer)
     flush()
     finishResponse()
   }
@@ -171,10 +148,8 @@ extension ClientConnection {
 
   /// Sends 101 and carries bytes from then on.
   func beginTunnel(_ head: ResponseHead, _ status: CacheStatus) {
-    var buffer = ByteBuffer()
-    buffer.writeHead { ResponseWriter.upgrade(head, status, responseContext(), to: &$0) }
+    composeHead { ResponseWriter.upgrade(head, status, responseContext(), to: &$0) }
     began(101, status, .none)
-    write(buffer)
     flush()
     tunnelBegan()
   }
@@ -182,7 +157,7 @@ extension ClientConnection {
   /// Sends bytes of another protocol.
   func sendTunnel(_ bytes: ByteBuffer) {
     tunnelMoved()
-    write(bytes)
+    send(bytes)
     flush()
   }
 }

@@ -1,19 +1,15 @@
 import EdgeCache
-import Glibc
+import EdgeSocket
 import NIOCore
 
 // One client connection over HTTP/1.1: reads requests, answers hits at once, and gives everything
 // else to an Exchange. Requests are answered in order, one at a time (RFC 9112 §9.3.2).
 //
-// Longer than files here usually are: its phases are one state machine, and every event of the channel
+// Longer than files here usually are: its phases are one state machine, and every event of the socket
 // looks at them. What goes out is in ClientConnection+Response.
 
 /// Speaks HTTP/1.1 to a client.
-final class ClientConnection: ChannelDuplexHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
+final class ClientConnection: StreamSocket {
   enum Phase {
     /// Between requests, or within a head.
     case head
@@ -27,8 +23,7 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   let loop: LoopContext
-  private(set) var context: ChannelHandlerContext?
-  private var identity = ClientIdentity(address: "unknown", isSecure: false)
+  private let identity: ClientIdentity
   private var phase = Phase.head
   private var inbound = ByteBuffer()
   private var parser = RequestParser()
@@ -36,57 +31,31 @@ final class ClientConnection: ChannelDuplexHandler {
 
   /// The content of the request that is being answered, until it is complete.
   private var decoder: ContentDecoder?
-  private var inputIsClosed = false
-  private var outputIsClosed = false
-  private var readIsPending = false
+  private var outputHasEnded = false
   private var isProcessing = false
 
   /// The response that is going out.
   var response = ResponseInProgress()
-  let outbox = Outbox()
   private var requests = 0
-  /// True once a request had content worth larger buffers to read into.
-  private var hasUploaded = false
   private var timing: ConnectionTiming
 
-  init(loop: LoopContext) {
+  /// A connection that was accepted.
+  init(_ descriptor: CInt, from address: InternetAddress, loop: LoopContext) {
     self.loop = loop
+    identity = ClientIdentity(address: address.host, isSecure: false)
     timing = ConnectionTiming(limits: loop.limits, now: .now())
+    super.init(descriptor, reactor: loop.reactor)
+    loop.opened(self)
+    start()
   }
 
   /// The status that is logged and counted for a request whose client left before a response began.
   private static let clientLeft = 499
 
-  /// True if what is written goes out at once.
-  var isWritable: Bool { outbox.isWritable }
-
   /// True while content of the request that is being answered is still to come.
   var isReceivingContent: Bool { decoder != nil }
 
-  // MARK: Channel events
-
-  func handlerAdded(context: ChannelHandlerContext) {
-    self.context = context
-    if let address = context.remoteAddress?.ipAddress {
-      identity = ClientIdentity(address: address, isSecure: false)
-    }
-    outbox.attach(context)
-    outbox.connected()
-    loop.add(self)
-  }
-
-  func handlerRemoved(context: ChannelHandlerContext) {
-    self.context = nil
-    outbox.detach()
-  }
-
-  func read(context: ChannelHandlerContext) {
-    if shouldRead {
-      context.read()
-    } else {
-      readIsPending = true
-    }
-  }
+  // MARK: Events of the socket
 
   /// Reading stops while the upstream takes no content and while pipelined requests wait.
   private var shouldRead: Bool {
@@ -100,38 +69,41 @@ final class ClientConnection: ChannelDuplexHandler {
     }
   }
 
-  /// Goes on reading if that was put off and may be done now.
-  func resumeReading() {
-    guard readIsPending, shouldRead else { return }
-    readIsPending = false
-    context?.read()
+  /// Reads on or lets the client wait, as it is now.
+  func updateReading() {
+    setReading(shouldRead)
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    var bytes = unwrapInboundIn(data)
+  override func received(_ bytes: inout ByteBuffer) {
     loop.counters.bytesReceived += UInt64(bytes.readableBytes)
     switch phase {
     case .lingering, .closed: return
     case .tunnel:
       timing.moved()
       exchange?.tunnelFromClient(bytes)
-      return
+      return updateReading()
     case .head, .busy: break
     }
     if inbound.readableBytes == 0 {
-      inbound = bytes
+      swap(&inbound, &bytes)
     } else {
       inbound.writeBuffer(&bytes)
     }
     process()
+    if inbound.readableBytes == 0 {
+      // Gives the memory back, to be read into again.
+      swap(&inbound, &bytes)
+      if inbound.capacity > 0 { inbound = ByteBuffer() }
+    } else {
+      inbound = inbound.compacted()
+    }
   }
 
-  func channelReadComplete(context: ChannelHandlerContext) {
+  override func readCompleted() {
     flush()
   }
 
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
-    guard context.channel.isWritable else { return }
+  override func becameWritable() {
     switch phase {
     case .tunnel: exchange?.tunnelClientIsWritable()
     case .busy: exchange?.clientBecameWritable()
@@ -142,38 +114,27 @@ final class ClientConnection: ChannelDuplexHandler {
     }
   }
 
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if let event = event as? ChannelEvent, event == .inputClosed {
-      inputClosed()
-    } else {
-      context.fireUserInboundEventTriggered(event)
-    }
-  }
-
   /// The client sends no more; it may still read (RFC 9112 §9.6).
-  private func inputClosed() {
-    inputIsClosed = true
+  override func inputEnded() {
     switch phase {
     case .busy where decoder == nil: break
     case .head: process()
-    case .lingering: if outputIsClosed { close() }
+    case .lingering: if outputHasEnded { close() }
     case .tunnel: exchange?.tunnelClientFinished()
-    case .busy: close()
+    case .busy: cutOff()
     case .closed: break
     }
+    flush()
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    loop.shared.logger.debug("client connection", metadata: ["error": "\(error)"])
-    context.close(promise: nil)
+  override func failed(_ error: (any Error)?) {
+    if let error {
+      loop.shared.logger.debug("client connection", metadata: ["error": "\(error)"])
+    }
+    close()
   }
 
-  func channelActive(context: ChannelHandlerContext) {
-    outbox.connected()
-  }
-
-  func channelInactive(context: ChannelHandlerContext) {
-    outbox.detach()
+  override func closed() {
     let wasTunnel: Bool
     if case .tunnel = phase { wasTunnel = true } else { wasTunnel = false }
     phase = .closed
@@ -186,8 +147,7 @@ final class ClientConnection: ChannelDuplexHandler {
     let left = exchange
     exchange = nil
     if wasTunnel { left?.tunnelClientClosed() } else { left?.clientGone() }
-    loop.remove(self)
-    context.fireChannelInactive()
+    loop.closed(self)
   }
 
   // MARK: Requests
@@ -215,7 +175,7 @@ final class ClientConnection: ChannelDuplexHandler {
     }
     isProcessing = false
     if decoder != nil { exchange?.requestContentPauses() }
-    resumeReading()
+    updateReading()
   }
 
   private func readHead() -> Bool {
@@ -223,19 +183,14 @@ final class ClientConnection: ChannelDuplexHandler {
       guard inbound.readableBytes > 0,
         case .head(var head, let consumed) = try parser.parse(inbound)
       else {
-        if inputIsClosed {
+        if inputHasEnded {
           linger()
         } else if inbound.readableBytes > 0 {
           timing.headBegan()
         }
         return false
       }
-      if consumed == inbound.readableBytes {
-        // Lets go of the memory that was read into, so that it is read into again.
-        inbound = ByteBuffer()
-      } else {
-        inbound.moveReaderIndex(forwardBy: consumed)
-      }
+      inbound.moveReaderIndex(forwardBy: consumed)
       accept(head)
       parser.recycle(&head)
       return true
@@ -249,21 +204,15 @@ final class ClientConnection: ChannelDuplexHandler {
   private func accept(_ head: borrowing RequestHead) {
     requests += 1
     phase = .busy
-    if head.hasContent {
-      decoder = ContentDecoder(head.framing)
-      if !hasUploaded, ReceiveBuffers.areTooSmall(for: head.framing) {
-        hasUploaded = true
-        try? context?.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveBuffers.upload)
-      }
-    }
+    if head.hasContent { decoder = ContentDecoder(head.framing) }
     timing.requestBegan(hasContent: head.hasContent)
     let keepsAlive =
-      head.keepsAlive && !loop.isDraining && !(inputIsClosed && inbound.readableBytes == 0)
+      head.keepsAlive && !loop.isDraining && !(inputHasEnded && inbound.readableBytes == 0)
       && requests < loop.limits.requestsPerConnection && !timing.isOld
     response = ResponseInProgress(
       isToHead: head.method == .head, closes: !keepsAlive, minorVersion: head.minorVersion,
       started: loop.now)
-    if loop.shared.accessLog != nil { response.request = copy head }
+    if loop.shared.accessLog != nil { response.request = head.detached() }
 
     if head.method == .trace {
       return answer(405, "TRACE is not supported", allow: true)
@@ -296,11 +245,11 @@ final class ClientConnection: ChannelDuplexHandler {
       sendStored(stored, status, request: head)
       // It holds on to itself by what it waits for; nobody else waits for it.
       if head.method == .get {
-        exchange(for: copy head, key, CacheControl(), route, connection: nil)
+        exchange(for: head.detached(), key, CacheControl(), route, connection: nil)
           .begin(.validate(stored))
       }
     default:
-      let exchange = exchange(for: copy head, key, directives, route, connection: self)
+      let exchange = exchange(for: head.detached(), key, directives, route, connection: self)
       self.exchange = exchange
       exchange.begin(look)
     }
@@ -340,7 +289,7 @@ final class ClientConnection: ChannelDuplexHandler {
       let left = exchange
       exchange = nil
       left?.clientGone()
-      if response.hasBegun { close() } else { refuse(error) }
+      if response.hasBegun { cutOff() } else { refuse(error) }
       return false
     }
   }
@@ -362,7 +311,7 @@ final class ClientConnection: ChannelDuplexHandler {
     exchange = nil
     ended?.responseEnded()
     timing.requestEnded()
-    if response.closes || (inputIsClosed && inbound.readableBytes == 0) { return linger() }
+    if response.closes || (inputHasEnded && inbound.readableBytes == 0) { return linger() }
     // Content that is still to come has nowhere to go.
     if decoder != nil { return linger() }
     phase = .head
@@ -372,82 +321,64 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Closes so that the client can read the response to its end: closing at once would destroy what
   /// has not been sent, and while the client is still sending, what it has not read (RFC 9112 §9.6).
   private func linger() {
-    guard let context else { return }
     phase = .lingering
     timing.lingers()
-    outbox.flush()
-    let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
-    sent.assumeIsolated().whenComplete { [self] _ in
-      outputIsClosed = true
-      if inputIsClosed {
-        close()
-      } else {
-        self.context?.close(mode: .output, promise: nil)
-      }
-    }
-    resumeReading()
+    endOutput()
+    updateReading()
+  }
+
+  override func outputEnded() {
+    outputHasEnded = true
+    if inputHasEnded { close() }
   }
 
   /// Closes the connection at once, whatever has not been sent.
-  func close() {
+  func cutOff() {
     phase = .closed
-    if response.framing == .untilClose, !outputIsClosed,
-      let options = context?.channel as? any SocketOptionProvider
-    {
-      // An orderly end would make what was sent look whole (RFC 9112 §8); a reset does not.
-      _ = options.setSoLinger(Glibc.linger(l_onoff: 1, l_linger: 0))
-    }
-    context?.close(promise: nil)
+    // An orderly end would make what was sent look whole (RFC 9112 §8); a reset does not.
+    if response.framing == .untilClose, !outputHasEnded { breakOff() }
+    close()
   }
 
   /// Breaks off a response so that the client can tell; `status` says why.
   func abort(_ status: CacheStatus) {
-    guard context != nil else { return }
+    guard isOpen else { return }
     response.status = status
     account()
     flush()
-    close()
+    cutOff()
   }
 
   /// Closes the connection when it is idle, or after the response.
   func drain() {
     response.closes = true
-    guard case .head = phase, inbound.readableBytes == 0, let context else { return }
+    guard case .head = phase, inbound.readableBytes == 0 else { return }
     // The end of the last response may still wait for the client to read.
-    outbox.flush()
-    let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer()))
-    sent.assumeIsolated().whenComplete { [self] _ in close() }
+    closeAfterOutput()
   }
 
   // MARK: Time
 
-  func checkTime(_ now: NIODeadline) {
-    guard let context else { return }
-    let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
+  override func checkTime(_ now: NIODeadline) {
     let verdict = timing.check(
-      phase, now: now, isReceiving: decoder != nil && shouldRead, unsent: waiting ?? 0)
+      phase, now: now, isReceiving: decoder != nil && shouldRead, unsent: unsent)
     switch verdict {
     case .fine: break
     case .close:
       loop.counters.timeouts += 1
-      close()
+      cutOff()
     case .requestTimeout:
       loop.counters.timeouts += 1
       let left = exchange
       exchange = nil
       left?.clientGone()
       // Between requests the response is the last one's.
-      if case .busy = phase, response.hasBegun { return close() }
+      if case .busy = phase, response.hasBegun { return cutOff() }
       phase = .busy
       response = ResponseInProgress(closes: true, minorVersion: 1, started: loop.now)
       answer(408, "the request did not come in time")
       flush()
     }
-  }
-
-  /// Sends what was written.
-  func flush() {
-    outbox.flush()
   }
 
   /// Counts and logs the response, once.

@@ -1,4 +1,5 @@
 import EdgeCache
+import EdgeSocket
 import NIOCore
 
 // Carries out what a Transaction decides: between one client connection and one upstream connection,
@@ -65,8 +66,7 @@ final class Exchange {
   }
 
   private func listen() {
-    let wakeUp = WakeUp(on: loop.eventLoop)
-    wakeUp.bind(self)
+    let wakeUp = WakeUp(self, on: loop.reactor)
     transaction.listen(wake: { wakeUp.wake() }, resume: { wakeUp.resume() })
   }
 
@@ -149,16 +149,15 @@ final class Exchange {
     waitsForPool = nil
     guard let forward else { return loop.release(connection) }
     upstream = connection
-    var head = ByteBuffer()
-    let framing = head.writeHead(request.fields.bytes.readableBytes + 256) {
+    connection.send(
+      request, for: self,
+      firstByte: forward.isForStore
+        ? loop.limits.firstByteForStore : loop.limits.firstBytePassThrough
+    ) {
       ForwardedRequest.write(
         request, forward, client: client, cacheName: loop.shared.cacheName.bytes,
         upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority, to: &$0)
     }
-    connection.send(
-      request, head, framing: framing, for: self,
-      firstByte: forward.isForStore
-        ? loop.limits.firstByteForStore : loop.limits.firstBytePassThrough)
     sendPendingContent()
   }
 
@@ -256,7 +255,7 @@ final class Exchange {
   }
 
   func upstreamIsWritable() {
-    connection?.resumeReading()
+    connection?.updateReading()
   }
 
   // MARK: Events of the client connection
@@ -271,7 +270,7 @@ final class Exchange {
 
   func requestContent(_ content: ByteBuffer) {
     guard let upstream else {
-      if isWaiting { pendingContent.append(content) }
+      if isWaiting { pendingContent.append(content.compacted()) }
       return
     }
     requestContentSent = true
@@ -298,7 +297,7 @@ final class Exchange {
       upstream.sendContent(content)
     }
     if requestIsComplete { upstream.sendEnd(requestTrailers) } else { upstream.sendPending() }
-    connection?.resumeReading()
+    connection?.updateReading()
   }
 
   func clientBecameWritable() {
@@ -371,27 +370,20 @@ struct WakeUp: Sendable {
     weak var exchange: Exchange?
   }
 
-  private let eventLoop: any EventLoop
-  private let box: NIOLoopBoundBox<Reference>
+  private let reference: Confined<Reference>
 
-  /// A wake-up on `eventLoop`, to be made on it.
-  init(on eventLoop: any EventLoop) {
-    self.eventLoop = eventLoop
-    box = NIOLoopBoundBox(Reference(), eventLoop: eventLoop)
-  }
-
-  /// Sets the exchange to be called.
-  func bind(_ exchange: Exchange) {
-    box.value.exchange = exchange
+  /// Calls `exchange`, on the thread of which this is made.
+  init(_ exchange: Exchange, on reactor: Reactor) {
+    reference = Confined(Reference(exchange: exchange), to: reactor)
   }
 
   /// Tells the exchange that its flight has news.
   func wake() {
-    eventLoop.execute { box.value.exchange?.wake() }
+    reference.mailbox.execute { reference.value.exchange?.wake() }
   }
 
   /// Tells the exchange that its flight takes content again.
   func resume() {
-    eventLoop.execute { box.value.exchange?.flightResumes() }
+    reference.mailbox.execute { reference.value.exchange?.flightResumes() }
   }
 }

@@ -1,4 +1,5 @@
 import EdgeCache
+import EdgeSocket
 import Logging
 import NIOCore
 import NIOSSL
@@ -15,11 +16,13 @@ final class PoPShared: Sendable {
   let accessLog: AccessLog?
   let logger: Logger
   let tlsContext: NIOSSLContext?
+  let resolver: NameResolver
   let loopCount: Int
 
   init(
     store: Store, routing: Routing, limits: ShellLimits, cacheName: CacheName,
-    accessLog: AccessLog?, logger: Logger, tlsContext: NIOSSLContext?, loopCount: Int
+    accessLog: AccessLog?, logger: Logger, tlsContext: NIOSSLContext?, resolver: NameResolver,
+    loopCount: Int
   ) {
     self.store = store
     self.routing = routing
@@ -28,29 +31,25 @@ final class PoPShared: Sendable {
     self.accessLog = accessLog
     self.logger = logger
     self.tlsContext = tlsContext
+    self.resolver = resolver
     self.loopCount = loopCount
   }
 }
 
 /// The state of one event loop.
 final class LoopContext {
-  let eventLoop: any EventLoop
+  let reactor: Reactor
   let shared: PoPShared
-  let allocator = ByteBufferAllocator()
-  /// Where a hit's response is put together; empty between responses.
-  var scratch = ByteBufferAllocator().buffer(capacity: 16 << 10)
   var counters = Counters()
   var health: UpstreamHealth
   var pools: [ConnectionPool<UpstreamConnection, Exchange>]
   /// Memory for the key of the next request.
   var keyStorage: [UInt8] = []
   private(set) var isDraining = false
-  private var clients: [ObjectIdentifier: ClientConnection] = [:]
-  private var upstreams: [ObjectIdentifier: UpstreamConnection] = [:]
   private var waiting: [ObjectIdentifier: Exchange] = [:]
 
-  init(eventLoop: any EventLoop, shared: PoPShared) {
-    self.eventLoop = eventLoop
+  init(reactor: Reactor, shared: PoPShared) {
+    self.reactor = reactor
     self.shared = shared
     let count = shared.routing.upstreams.count
     health = UpstreamHealth(count: count)
@@ -68,25 +67,15 @@ final class LoopContext {
 
   // MARK: Connections
 
-  func add(_ connection: ClientConnection) {
-    clients[ObjectIdentifier(connection)] = connection
+  /// A client has connected.
+  func opened(_ connection: ClientConnection) {
     counters.connections += 1
     counters.openConnections += 1
   }
 
-  func remove(_ connection: ClientConnection) {
-    if clients.removeValue(forKey: ObjectIdentifier(connection)) != nil {
-      counters.openConnections -= 1
-    }
-  }
-
-  func add(_ connection: UpstreamConnection) {
-    upstreams[ObjectIdentifier(connection)] = connection
-    counters.upstreamConnections += 1
-  }
-
-  func remove(_ connection: UpstreamConnection) {
-    upstreams[ObjectIdentifier(connection)] = nil
+  /// The connection of a client is closed.
+  func closed(_ connection: ClientConnection) {
+    counters.openConnections -= 1
   }
 
   /// Watches the time that an exchange waits for a connection.
@@ -98,31 +87,40 @@ final class LoopContext {
     waiting[ObjectIdentifier(exchange)] = nil
   }
 
-  var openClients: Int { clients.count }
-
-  /// Once a second: ends whatever has taken too long. O(connections).
+  /// Ends whatever has taken too long, now and every second from then on. O(connections).
   func tick() {
+    _ = reactor.schedule(after: 1_000_000_000) { self.tick() }
     let deadline = NIODeadline.now()
-    for client in Array(clients.values) { client.checkTime(deadline) }
-    for upstream in Array(upstreams.values) { upstream.checkTime(deadline) }
+    reactor.forEachSocket { $0.checkTime(deadline) }
     for exchange in Array(waiting.values) { exchange.checkTime(deadline) }
     let idleSince = Instant(
       milliseconds: now.milliseconds - limits.upstreamIdle.nanoseconds / 1_000_000)
     for index in pools.indices {
-      for connection in pools[index].expire(idleSince: idleSince) { connection.close() }
+      for connection in pools[index].expire(idleSince: idleSince) { connection.cutOff() }
     }
   }
 
-  /// Stops keeping connections alive.
+  /// Accepts no more connections and stops keeping those that there are alive.
   func drain() {
     isDraining = true
-    for client in Array(clients.values) { client.drain() }
+    reactor.forEachSocket { socket in
+      switch socket {
+      case let client as ClientConnection: client.drain()
+      case is ListeningSocket: socket.close()
+      default: break
+      }
+    }
   }
 
   /// Closes what is left.
   func closeAll() {
-    for client in Array(clients.values) { client.close() }
-    for upstream in Array(upstreams.values) { upstream.close() }
+    reactor.forEachSocket { socket in
+      switch socket {
+      case let client as ClientConnection: client.cutOff()
+      case let upstream as UpstreamConnection: upstream.cutOff()
+      default: break
+      }
+    }
   }
 
   // MARK: Upstream connections
@@ -144,34 +142,32 @@ final class LoopContext {
 
   /// Makes a connection to an upstream for an exchange.
   func connect(_ index: Int, for exchange: Exchange) {
-    let future = UpstreamConnector.connect(index, loop: self)
-    future.assumeIsolated().whenComplete { [self] result in
+    UpstreamConnector.connect(index, loop: self) { [self] result in
       switch result {
-      case .success(let bound):
-        let handler = bound.value
+      case .success(let connection):
         health.succeeded(index)
-        add(handler)
+        counters.upstreamConnections += 1
         if exchange.isWaiting {
-          exchange.leased(handler)
+          exchange.leased(connection)
         } else {
-          release(handler)
+          release(connection)
         }
-      case .failure(let error):
+      case .failure(let problem):
         if health.failed(index, now: now) {
           shared.logger.warning(
             "cannot connect to upstream",
-            metadata: ["upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(error)"])
+            metadata: [
+              "upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(problem)",
+            ])
         }
-        let isTimeout = (error as? ChannelError).map(Self.isTimeout) ?? false
         perform(pools[index].lost(), upstream: index)
-        exchange.connectFailed(isTimeout ? .connectTimeout : .connect)
+        if case .timeout = problem {
+          exchange.connectFailed(.connectTimeout)
+        } else {
+          exchange.connectFailed(.connect)
+        }
       }
     }
-  }
-
-  private static func isTimeout(_ error: ChannelError) -> Bool {
-    if case .connectTimeout = error { return true }
-    return false
   }
 
   /// Takes back a connection whose exchange is over.
@@ -182,7 +178,6 @@ final class LoopContext {
 
   /// A connection was closed.
   func closed(_ connection: UpstreamConnection) {
-    remove(connection)
     if !pools[connection.upstream].idleClosed(connection) {
       perform(pools[connection.upstream].lost(), upstream: connection.upstream)
     }

@@ -1,5 +1,6 @@
 import EdgeCache
 import EdgeFleet
+import EdgeSocket
 import Glibc
 import Logging
 import NIOCore
@@ -53,14 +54,13 @@ public struct StartProblem: Error, CustomStringConvertible {
 /// A running PoP.
 public final class PoPServer: Service {
   private let options: PoPOptions
-  private let group: MultiThreadedEventLoopGroup
   private let adminGroup: MultiThreadedEventLoopGroup
-  private let loops: [NIOLoopBound<LoopContext>]
+  private let loops: [Confined<LoopContext>]
+  private let resolver: NameResolver
   private let store: Store
   private let accessLog: AccessLog?
   private let life = Life()
   private let started: Instant
-  private let listeners: [any Channel]
   private let adminListener: any Channel
 
   /// Addresses that clients connect to, with the ports that were really bound.
@@ -85,26 +85,20 @@ public final class PoPServer: Service {
           + "EDGE_ADMIN_TOKEN or --admin-token-file")
     }
     let accessLog = try AccessLog.open(options.accessLog)
-    let threads = options.pop.threads ?? System.coreCount
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
     let adminGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     do {
-      return try await PoPServer(
-        options, group: group, adminGroup: adminGroup, accessLog: accessLog)
+      return try await PoPServer(options, adminGroup: adminGroup, accessLog: accessLog)
     } catch {
       accessLog?.close()
-      try? await group.shutdownGracefully()
       try? await adminGroup.shutdownGracefully()
       throw error
     }
   }
 
   private init(
-    _ options: PoPOptions, group: MultiThreadedEventLoopGroup,
-    adminGroup: MultiThreadedEventLoopGroup, accessLog: AccessLog?
+    _ options: PoPOptions, adminGroup: MultiThreadedEventLoopGroup, accessLog: AccessLog?
   ) async throws {
     self.options = options
-    self.group = group
     self.adminGroup = adminGroup
     self.accessLog = accessLog
     started = WallClock.now()
@@ -115,34 +109,27 @@ public final class PoPServer: Service {
 
     let routing = Routing(options.configuration, pop: options.pop)
     let usesTLS = routing.upstreams.contains { $0.url.scheme == .https }
-    let eventLoops = Array(group.makeIterator())
+    let threads = options.pop.threads ?? System.coreCount
+    resolver = NameResolver()
     let shared = PoPShared(
       store: store, routing: routing, limits: options.limits,
       cacheName: CacheName(Self.cacheName(options)), accessLog: accessLog, logger: options.logger,
       tlsContext: usesTLS
         ? try NIOSSLContext(configuration: .makeClientConfiguration()) : nil,
-      loopCount: eventLoops.count)
-    var loops: [NIOLoopBound<LoopContext>] = []
-    for eventLoop in eventLoops {
-      loops.append(
-        try await eventLoop.submit {
-          let context = LoopContext(eventLoop: eventLoop, shared: shared)
-          let bound = NIOLoopBound(context, eventLoop: eventLoop)
-          eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
-            bound.value.tick()
-          }
-          return bound
-        }.get())
-    }
-    self.loops = loops
-
-    var listeners: [any Channel] = []
-    var addresses: [SocketEndpoint] = []
+      resolver: resolver, loopCount: threads)
+    var sockets: [Listeners.Opened] = []
+    var loops: [Confined<LoopContext>] = []
     do {
       for endpoint in options.pop.listen {
-        let opened = try await Listeners.open(endpoint, loops: loops)
-        listeners += opened
-        addresses.append(Listeners.bound(endpoint, opened[0]))
+        sockets.append(try Listeners.open(endpoint, count: threads))
+      }
+      for number in 0..<threads {
+        loops.append(
+          try await Reactor.start(name: "edge-loop-\(number)") { reactor in
+            let loop = LoopContext(reactor: reactor, shared: shared)
+            loop.tick()
+            return loop
+          })
       }
       let service = AdminService(
         popID: options.pop.id, store: store,
@@ -157,12 +144,24 @@ public final class PoPServer: Service {
       adminListener = try await Self.listenAdmin(
         options.pop.admin, group: adminGroup, service: service)
     } catch {
-      for listener in listeners { try? await listener.close() }
+      for descriptor in sockets.flatMap(\.descriptors) { close(descriptor) }
+      await Self.stop(loops)
+      await resolver.stop()
       throw error
     }
-    self.listeners = listeners
-    listenAddresses = addresses
+    self.loops = loops
+    listenAddresses = sockets.map(\.address)
     adminAddress = Listeners.bound(options.pop.admin, adminListener)
+    for (number, loop) in loops.enumerated() {
+      let own = sockets.map { $0.descriptors[number] }
+      await loop.run { loop in
+        for descriptor in own { Listeners.accept(descriptor, loop) }
+      }
+    }
+  }
+
+  private static func stop(_ loops: [Confined<LoopContext>]) async {
+    for loop in loops { await loop.run { $0.reactor.stop() } }
   }
 
   /// `EdgeCache` for a PoP alone, `EdgeCache-sin1` in a fleet: a token both for Cache-Status
@@ -192,12 +191,14 @@ public final class PoPServer: Service {
   }
 
   private static func statistics(
-    _ options: PoPOptions, loops: [NIOLoopBound<LoopContext>], store: Store, started: Instant,
+    _ options: PoPOptions, loops: [Confined<LoopContext>], store: Store, started: Instant,
     accessLog: AccessLog?, on eventLoop: any EventLoop
   ) -> @Sendable () -> EventLoopFuture<Statistics> {
     let popID = options.pop.id
     return {
-      let counts = loops.map { loop in loop.eventLoop.submit { loop.value.counters } }
+      let counts = loops.map { loop in
+        eventLoop.makeFutureWithTask { await loop.run { $0.counters } ?? Counters() }
+      }
       return EventLoopFuture.whenAllSucceed(counts, on: eventLoop).map { counts in
         var sum = Counters()
         for count in counts { sum.add(count) }
@@ -237,27 +238,23 @@ public final class PoPServer: Service {
     await drain()
     flusher.cancel()
     accessLog?.close()
-    try await group.shutdownGracefully()
+    await Self.stop(loops)
+    await resolver.stop()
     try await adminGroup.shutdownGracefully()
   }
 
   private func drain() async {
-    for listener in listeners { try? await listener.close() }
-    for loop in loops {
-      try? await loop.eventLoop.submit { loop.value.drain() }.get()
-    }
+    for loop in loops { await loop.run { $0.drain() } }
     let deadline = ContinuousClock.now + .nanoseconds(options.limits.drain.nanoseconds)
     while ContinuousClock.now < deadline {
       var open = 0
       for loop in loops {
-        open += (try? await loop.eventLoop.submit { loop.value.openClients }.get()) ?? 0
+        open += await loop.run { $0.counters.openConnections } ?? 0
       }
       if open == 0 { break }
       try? await Task.sleep(for: .milliseconds(20))
     }
-    for loop in loops {
-      try? await loop.eventLoop.submit { loop.value.closeAll() }.get()
-    }
+    for loop in loops { await loop.run { $0.closeAll() } }
     try? await adminListener.close()
   }
 }

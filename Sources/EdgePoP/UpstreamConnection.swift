@@ -1,4 +1,5 @@
 import EdgeCache
+import EdgeSocket
 import NIOCore
 import NIOSSL
 
@@ -7,11 +8,7 @@ import NIOSSL
 // Lives on the loop of the exchange that it serves, so both call each other directly.
 
 /// Speaks HTTP/1.1 to an upstream.
-final class UpstreamConnection: ChannelDuplexHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
+final class UpstreamConnection: StreamSocket {
   private enum Phase {
     case idle
     /// The request is going out or is out, its response has not begun.
@@ -26,7 +23,6 @@ final class UpstreamConnection: ChannelDuplexHandler {
   /// Index of the upstream.
   let upstream: Int
   private let loop: LoopContext
-  private var context: ChannelHandlerContext?
   private var exchange: Exchange?
   private var phase = Phase.idle
   private var inbound = ByteBuffer()
@@ -43,46 +39,35 @@ final class UpstreamConnection: ChannelDuplexHandler {
   /// True if the end of the connection is not the upstream's own orderly one.
   private var isBroken = false
   private var isHeld = false
-  private var readIsPending = false
   private var deadline: NIODeadline?
   private var firstByte: TimeAmount = .seconds(60)
 
-  init(loop: LoopContext, upstream: Int) {
+  /// A connection that was made, in TLS with a filter.
+  init(_ descriptor: CInt, loop: LoopContext, upstream: Int, filter: (any StreamFilter)?) {
     self.loop = loop
     self.upstream = upstream
-  }
-
-  private let outbox = Outbox()
-
-  /// True if what is written goes out at once.
-  var isWritable: Bool { outbox.isWritable }
-
-  private func write(_ buffer: ByteBuffer) {
-    outbox.send(buffer)
-  }
-
-  private func flush() {
-    outbox.flush()
+    super.init(descriptor, reactor: loop.reactor)
+    self.filter = filter
+    start()
   }
 
   // MARK: The request
 
-  /// Sends the head of a request; its content follows.
+  /// Sends the head of a request, which `write` writes; its content follows.
   func send(
-    _ request: RequestHead, _ head: ByteBuffer, framing: MessageFraming, for exchange: Exchange,
-    firstByte: TimeAmount
+    _ request: borrowing RequestHead, for exchange: Exchange, firstByte: TimeAmount,
+    _ write: (inout HeadBuffer) -> MessageFraming
   ) {
     self.exchange = exchange
     self.request = (request.method == .head, request.asksForUpgrade)
     self.firstByte = firstByte
-    requestFraming = framing
-    isRequestSent = framing == .none
+    requestFraming = composeHead(512, write)
+    isRequestSent = requestFraming == .none
     sawResponseByte = false
     phase = .waiting
     isHeld = false
     deadline = .coarse() + firstByte
     loop.counters.upstreamRequests += 1
-    write(head)
     // Content that is there already goes with it.
     if isRequestSent { flush() }
     resumeReading()
@@ -93,13 +78,11 @@ final class UpstreamConnection: ChannelDuplexHandler {
     guard content.readableBytes > 0 else { return }
     deadline = .coarse() + firstByte
     if requestFraming == .chunked {
-      var head = ByteBuffer()
-      head.writeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
-      write(head)
-      write(content)
-      write(ByteBuffer(staticString: "\r\n"))
+      composeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
+      send(content)
+      composeHead(16) { ContentEncoder.chunkEnd(to: &$0) }
     } else {
-      write(content)
+      send(content)
     }
   }
 
@@ -112,23 +95,20 @@ final class UpstreamConnection: ChannelDuplexHandler {
   func sendEnd(_ trailers: FieldSection?) {
     isRequestSent = true
     if requestFraming == .chunked {
-      var end = ByteBuffer()
-      end.writeHead(16) { ContentEncoder.lastChunk(trailers, to: &$0) }
-      write(end)
+      composeHead { ContentEncoder.lastChunk(trailers, to: &$0) }
     }
     flush()
   }
 
   /// Sends bytes of another protocol.
   func sendTunnel(_ bytes: ByteBuffer) {
-    write(bytes)
+    send(bytes)
     flush()
   }
 
   /// Ends what is sent, behind all that was.
   func finishTunnel() {
-    flush()
-    context?.close(mode: .output, promise: nil)
+    endOutput()
   }
 
   // MARK: Flow
@@ -136,6 +116,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   /// Stops reading until ``resumeReading()``.
   func hold() {
     isHeld = true
+    setReading(false)
   }
 
   /// Goes on reading.
@@ -146,26 +127,23 @@ final class UpstreamConnection: ChannelDuplexHandler {
     case .waiting: deadline = .coarse() + firstByte
     case .idle, .tunnel, .closed: deadline = nil
     }
-    if readIsPending {
-      readIsPending = false
-      context?.read()
-    }
+    setReading(true)
   }
 
   /// The exchange wants no more of it.
   func abandon() {
     exchange = nil
     phase = .closed
+    cutOff()
+  }
+
+  /// Closes the connection at once.
+  func cutOff() {
+    isBroken = true
     close()
   }
 
-  /// Closes the connection.
-  func close() {
-    isBroken = true
-    context?.close(promise: nil)
-  }
-
-  func checkTime(_ now: NIODeadline) {
+  override func checkTime(_ now: NIODeadline) {
     // While nothing is read, nothing can arrive in time.
     guard let deadline, now >= deadline, !isHeld else { return }
     switch phase {
@@ -181,65 +159,50 @@ final class UpstreamConnection: ChannelDuplexHandler {
     let mayRetry = failure == .closed && servedBefore && !sawResponseByte
     exchange = nil
     phase = .closed
-    context?.close(promise: nil)
+    close()
     failed?.upstreamFailed(failure, mayRetry: mayRetry)
   }
 
-  // MARK: Channel events
+  // MARK: Events of the socket
 
-  func handlerAdded(context: ChannelHandlerContext) {
-    self.context = context
-    outbox.attach(context)
-  }
-
-  func channelActive(context: ChannelHandlerContext) {
-    if loop.shared.routing.upstreams[upstream].url.scheme == .http { outbox.connected() }
-    context.fireChannelActive()
-  }
-
-  func handlerRemoved(context: ChannelHandlerContext) {
-    self.context = nil
-    outbox.detach()
-  }
-
-  func read(context: ChannelHandlerContext) {
-    if isHeld {
-      readIsPending = true
-    } else {
-      context.read()
-    }
-  }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    var bytes = unwrapInboundIn(data)
+  override func received(_ bytes: inout ByteBuffer) {
     loop.counters.bytesFromUpstream += UInt64(bytes.readableBytes)
     if case .tunnel = phase {
       exchange?.tunnelFromUpstream(bytes)
       return
     }
     if inbound.readableBytes == 0 {
-      inbound = bytes
+      swap(&inbound, &bytes)
     } else {
       inbound.writeBuffer(&bytes)
     }
     process()
+    if inbound.readableBytes == 0 {
+      // Gives the memory back, to be read into again.
+      swap(&inbound, &bytes)
+      if inbound.capacity > 0 { inbound = ByteBuffer() }
+    } else {
+      inbound = inbound.compacted()
+    }
   }
 
-  func channelReadComplete(context: ChannelHandlerContext) {
+  override func readCompleted() {
     exchange?.upstreamReadComplete()
-    context.fireChannelReadComplete()
   }
 
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable { exchange?.upstreamIsWritable() }
+  override func becameWritable() {
+    exchange?.upstreamIsWritable()
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+  /// What came before may be all of a response.
+  override var drainsAfterFailure: Bool { true }
+
+  override func failed(_ error: (any Error)?) {
     // A TLS peer that closes without saying so: as good as a close for what frames itself, but what
     // ends with the connection may have been cut (RFC 9112 §9.8).
     isBroken = true
     if case NIOSSLError.uncleanShutdown? = error as? NIOSSLError { return }
-    if error is NIOSSLError {
+    if let error, error is NIOSSLError {
       // Nothing was said in plain text, so no request reached it.
       loop.health.failed(upstream, now: loop.now)
       loop.shared.logger.warning(
@@ -247,14 +210,13 @@ final class UpstreamConnection: ChannelDuplexHandler {
         metadata: [
           "upstream": "\(loop.shared.routing.upstreams[upstream].url)", "reason": "\(error)",
         ])
-    } else {
+    } else if let error {
       loop.shared.logger.debug("upstream connection", metadata: ["error": "\(error)"])
     }
-    context.close(promise: nil)
+    close()
   }
 
-  func channelInactive(context: ChannelHandlerContext) {
-    outbox.detach()
+  override func closed() {
     let wasPhase = phase
     phase = .closed
     switch wasPhase {
@@ -271,7 +233,6 @@ final class UpstreamConnection: ChannelDuplexHandler {
     case .idle, .closed: break
     }
     loop.closed(self)
-    context.fireChannelInactive()
   }
 
   // MARK: The response
@@ -285,7 +246,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
         guard readContent() else { return }
       case .idle:
         // Bytes that nobody asked for: what they would answer is anybody's guess.
-        if inbound.readableBytes > 0 { close() }
+        if inbound.readableBytes > 0 { cutOff() }
         return
       case .tunnel:
         if inbound.readableBytes > 0 {
@@ -377,7 +338,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
       resumeReading()
       loop.release(self)
     } else {
-      close()
+      cutOff()
     }
   }
 }

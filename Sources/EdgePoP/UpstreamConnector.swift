@@ -1,39 +1,52 @@
 import EdgeFleet
+import EdgeSocket
 import NIOCore
-import NIOPosix
 import NIOSSL
 
 /// Makes connections to upstreams, in TLS where the URL says so.
 enum UpstreamConnector {
-  /// Connects on the loop of `loop`. The name is resolved for each connection, and both address
-  /// families are tried (RFC 8305, 250 ms apart), each attempt with a connection of its own.
-  static func connect(_ index: Int, loop: LoopContext) -> EventLoopFuture<
-    NIOLoopBound<UpstreamConnection>
-  > {
+  /// Connects on the loop of `loop`, which hears of the end later or at once. The name is resolved for
+  /// each connection, and both address families are tried (RFC 8305).
+  static func connect(
+    _ index: Int, loop: LoopContext,
+    completion: @escaping (Result<UpstreamConnection, ConnectProblem>) -> Void
+  ) {
     let upstream = loop.shared.routing.upstreams[index]
-    let bound = NIOLoopBound(loop, eventLoop: loop.eventLoop)
-    let tlsContext = upstream.url.scheme == .https ? loop.shared.tlsContext : nil
-    let host = upstream.url.host
-    return ClientBootstrap(group: loop.eventLoop)
-      .connectTimeout(loop.limits.connect)
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .channelOption(.recvAllocator, value: ReceiveBuffers.upstream)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          if let tlsContext {
-            try channel.pipeline.syncOperations.addHandler(
-              NIOSSLClientHandler(context: tlsContext, serverHostname: serverName(host)))
-          }
-          try channel.pipeline.syncOperations.addHandler(
-            UpstreamConnection(loop: bound.value, upstream: index))
-        }
+    let (host, port) = (upstream.url.host, upstream.url.port)
+    let timeout = loop.limits.connect.nanoseconds
+    let numeric = InternetAddress.resolve(host: host, port: port, numericOnly: true)
+    if !numeric.isEmpty {
+      return race(numeric, index, loop, timeout: timeout, completion)
+    }
+    let began = Monotonic.coarse()
+    let waiting = Confined((loop, completion), to: loop.reactor)
+    loop.shared.resolver.resolve(host: host, port: port) { addresses in
+      waiting.mailbox.execute {
+        let (loop, completion) = waiting.value
+        let left = timeout - (Monotonic.coarse() - began)
+        if left <= 0 { return completion(.failure(.timeout)) }
+        race(addresses, index, loop, timeout: left, completion)
       }
-      .connect(host: host, port: upstream.url.port)
-      .flatMapThrowing { channel in
-        NIOLoopBound(
-          try channel.pipeline.syncOperations.handler(type: UpstreamConnection.self),
-          eventLoop: channel.eventLoop)
-      }
+    }
+  }
+
+  private static func race(
+    _ addresses: [InternetAddress], _ index: Int, _ loop: LoopContext, timeout: Int64,
+    _ completion: @escaping (Result<UpstreamConnection, ConnectProblem>) -> Void
+  ) {
+    ConnectRace.run(addresses, reactor: loop.reactor, timeout: timeout) { result in
+      completion(
+        result.map { descriptor in
+          UpstreamConnection(
+            descriptor, loop: loop, upstream: index, filter: filter(index, loop))
+        })
+    }
+  }
+
+  private static func filter(_ index: Int, _ loop: LoopContext) -> TLSFilter? {
+    let url = loop.shared.routing.upstreams[index].url
+    guard url.scheme == .https, let context = loop.shared.tlsContext else { return nil }
+    return TLSFilter(context, serverName: serverName(url.host))
   }
 
   /// The name for SNI and the certificate; addresses have none (RFC 6066 §3).

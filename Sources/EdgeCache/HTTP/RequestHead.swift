@@ -35,6 +35,13 @@ public struct RequestHead: Sendable {
   /// seen. Such a request is answered as if it had not asked, which §7.8 allows.
   public internal(set) var asksForUpgrade: Bool
 
+  /// This head with memory of its own: to be kept when what was read goes. O(bytes of the head).
+  public borrowing func detached() -> RequestHead {
+    var head = copy self
+    head.fields.bytes = ByteBuffer(bytes: fields.bytes.readableBytesView)
+    return head
+  }
+
   /// True if the client sends content, of which there may turn out to be none.
   public var hasContent: Bool { framing != .none && framing != .length(0) }
 

@@ -221,6 +221,11 @@ public enum ContentEncoder {
     buffer.writeStaticString("\r\n")
   }
 
+  /// Writes the line end behind a chunk.
+  public static func chunkEnd(to buffer: inout HeadBuffer) {
+    buffer.writeStaticString("\r\n")
+  }
+
   /// Writes the last chunk and the trailer fields that may be forwarded (RFC 9110 §6.5.1).
   public static func lastChunk(_ trailers: FieldSection?, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("0\r\n")

@@ -16,7 +16,7 @@ public struct Fill: Sendable {
 
 extension ByteBuffer {
   /// This chunk in memory of about its own size: a slice of a receive buffer would keep all of it.
-  func compacted() -> ByteBuffer {
+  public func compacted() -> ByteBuffer {
     if readableBytes * 2 > storageCapacity { return self }
     var copy = ByteBufferAllocator().buffer(capacity: readableBytes)
     copy.writeImmutableBuffer(self)

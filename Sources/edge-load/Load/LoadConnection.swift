@@ -4,6 +4,8 @@
 // Invariant: between `start` and exactly one of `complete`, `fail` there is one request under way,
 // and only then may the connection be handed back to its loop.
 
+import EdgeSocket
+
 /// A request that a connection is to send.
 struct PlannedRequest {
   /// The bytes of the head.
@@ -84,7 +86,7 @@ final class LoadConnection {
     guard let socket else { return connectFailed(now: now) }
     self.socket = socket
     generation &+= 1
-    loop.poller.add(socket.descriptor, token: token, writing: true)
+    loop.poller.add(socket.descriptor, token: token, [.reading, .writing])
     awaitsRoom = true
   }
 
@@ -186,7 +188,7 @@ final class LoadConnection {
   private func setAwaitsRoom(_ awaits: Bool) {
     guard awaits != awaitsRoom, let socket else { return }
     awaitsRoom = awaits
-    loop.poller.change(socket.descriptor, token: token, writing: awaits)
+    loop.poller.change(socket.descriptor, token: token, awaits ? [.reading, .writing] : .reading)
   }
 
   // MARK: Receiving

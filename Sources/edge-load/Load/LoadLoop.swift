@@ -7,6 +7,7 @@
 // wait (coordinated omission). What is due waits for a connection to its own target, so that one
 // target that stalls does not hold up the requests to others.
 
+import EdgeSocket
 import NIOCore
 import Synchronization
 
@@ -17,7 +18,7 @@ final class LoadLoop {
   /// The requests as bytes.
   let requests: RequestTable
   /// The addresses of each target.
-  let addresses: [[ServerAddress]]
+  let addresses: [[InternetAddress]]
   /// Where events come from.
   let poller: Poller
   /// What has happened.
@@ -80,7 +81,7 @@ final class LoadLoop {
 
   /// The share of the loop with that number, of as many as the plan has threads.
   init(
-    plan: LoadPlan, requests: RequestTable, addresses: [[ServerAddress]], number: Int,
+    plan: LoadPlan, requests: RequestTable, addresses: [[InternetAddress]], number: Int,
     poller: Poller, progress: LoadProgress, board: PurgeBoard? = nil
   ) throws {
     self.plan = plan

@@ -1,6 +1,7 @@
 // A run from start to report: threads, progress lines, an early end on Ctrl-C.
 
 import Dispatch
+import EdgeSocket
 import Glibc
 import NIOPosix
 import Synchronization
@@ -15,7 +16,7 @@ struct LoadRun {
   /// Runs to the end and reports; blocks the calling thread.
   func run() throws -> LoadReport {
     let addresses = try plan.targets.map { target in
-      let found = ServerAddress.resolve(host: target.host, port: target.port)
+      let found = InternetAddress.resolve(host: target.host, port: target.port)
       guard !found.isEmpty else {
         throw CommandFailure.cannotStart("no address for \(target.host); check --target")
       }
@@ -35,6 +36,8 @@ struct LoadRun {
       threads.submit { _ in
         defer { ended.signal() }
         do {
+          // A request that is due in 100 us is to leave then, not 50 us later.
+          Poller.makeTimersExact()
           guard let poller = Poller() else { throw CommandFailure.cannotStart("no epoll") }
           // Made on the thread that it is confined to.
           let loop = try LoadLoop(

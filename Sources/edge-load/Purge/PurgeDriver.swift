@@ -3,6 +3,7 @@
 
 import Dispatch
 import EdgeFleet
+import EdgeSocket
 import Synchronization
 
 /// Purges at a constant rate until it is stopped.
@@ -10,7 +11,7 @@ final class PurgeDriver: Sendable {
   private let plan: PurgePlan
   private let board: PurgeBoard
   private let hosts: [String]
-  private let origin: [ServerAddress]
+  private let origin: [InternetAddress]
   private let isStopped = Atomic<Bool>(false)
   private let timeout: TimeSpan
 
@@ -18,7 +19,7 @@ final class PurgeDriver: Sendable {
   init(_ plan: PurgePlan, hosts: [String], board: PurgeBoard, timeout: TimeSpan) {
     (self.plan, self.board, self.timeout) = (plan, board, timeout)
     self.hosts = hosts.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-    origin = ServerAddress.resolve(host: plan.origin.host, port: plan.origin.port)
+    origin = InternetAddress.resolve(host: plan.origin.host, port: plan.origin.port)
   }
 
   /// The path of a resource.

@@ -1,23 +1,25 @@
 // One request on a connection of its own, waited for: what a run needs beside its load, such as
 // telling the origin to change something.
 
+import EdgeSocket
+
 /// A request that is waited for.
 enum BlockingRequest {
   /// Sends a head, and returns what the response said; nil if there was none in time.
   static func send(
-    _ head: String, to addresses: [ServerAddress], timeout: TimeSpan
+    _ head: String, to addresses: [InternetAddress], timeout: TimeSpan
   ) -> ResponseSummary? {
     let deadline = Monotonic.now() + timeout.nanoseconds
     for address in addresses {
       guard let poller = Poller(capacity: 1), let socket = ClientSocket.connecting(to: address)
       else { continue }
       defer { socket.close() }
-      poller.add(socket.descriptor, token: 0, writing: true)
+      poller.add(socket.descriptor, token: 0, [.reading, .writing])
       guard wait(poller, deadline), socket.isConnected else { continue }
       guard case .moved(let count) = socket.send(Array(head.utf8), from: 0, more: false),
         count == head.utf8.count
       else { continue }
-      poller.change(socket.descriptor, token: 0, writing: false)
+      poller.change(socket.descriptor, token: 0, .reading)
       return response(socket, poller, deadline)
     }
     return nil

@@ -1,9 +1,10 @@
-// A TCP socket that never blocks, and the addresses it connects to.
+// A TCP socket that never blocks.
 //
 // Unsafe memory: socket calls take pointers. Invariant: each pointer is to an array or value that
 // lives across the call, with its real length, and is not kept. `discard` passes no pointer at all:
 // with MSG_TRUNC the kernel drops the bytes of a TCP stream without copying them.
 
+import EdgeSocket
 import Glibc
 
 /// How a call on a socket ended.
@@ -18,45 +19,6 @@ enum SocketOutcome: Equatable {
   case failed
 }
 
-/// An address of a server, as the kernel takes it.
-struct ServerAddress: Sendable {
-  fileprivate var storage = sockaddr_storage()
-  fileprivate var length: socklen_t = 0
-
-  /// The addresses of a name or numeric address, in the order of preference; empty if there is none.
-  /// Blocks while the name is looked up.
-  static func resolve(host: String, port: Int) -> [ServerAddress] {
-    var hints = addrinfo()
-    hints.ai_family = AF_UNSPEC
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    var list: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(host, String(port), &hints, &list) == 0 else { return [] }
-    defer { freeaddrinfo(list) }
-    var addresses: [ServerAddress] = []
-    var next = list
-    while let entry = next?.pointee {
-      next = entry.ai_next
-      guard let source = entry.ai_addr,
-        Int(entry.ai_addrlen) <= MemoryLayout<sockaddr_storage>.size
-      else { continue }
-      var address = ServerAddress()
-      address.length = entry.ai_addrlen
-      withUnsafeMutableBytes(of: &address.storage) {
-        $0.copyMemory(
-          from: UnsafeRawBufferPointer(start: source, count: Int(entry.ai_addrlen)))
-      }
-      addresses.append(address)
-    }
-    return addresses
-  }
-
-  /// Whether it is of this machine's loopback network (IPv4).
-  var isLoopback: Bool {
-    guard Int32(storage.ss_family) == AF_INET else { return false }
-    return withUnsafeBytes(of: storage) { $0[4] == 127 }
-  }
-}
-
 /// A connected or connecting socket. A value that somebody must `close`.
 struct ClientSocket {
   /// The descriptor.
@@ -64,19 +26,15 @@ struct ClientSocket {
 
   /// Begins to connect; nil if that failed at once. `source` selects a client address 127.0.0.x, so
   /// that more connections than one address has ports are possible.
-  static func connecting(to address: ServerAddress, source: UInt8? = nil) -> ClientSocket? {
+  static func connecting(to address: InternetAddress, source: UInt8? = nil) -> ClientSocket? {
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    let descriptor = socket(Int32(address.storage.ss_family), kind, 0)
+    let descriptor = socket(address.family, kind, 0)
     guard descriptor >= 0 else { return nil }
     var on: Int32 = 1
     let size = socklen_t(MemoryLayout<Int32>.size)
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
     if let source { bind(descriptor, source, &on, size) }
-    var address = address
-    let length = address.length
-    let status = withUnsafePointer(to: &address.storage) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, length) }
-    }
+    let status = address.withSocketAddress { connect(descriptor, $0, $1) }
     guard status == 0 || errno == EINPROGRESS else {
       Glibc.close(descriptor)
       return nil
