@@ -196,11 +196,24 @@ def measure(program, folder, case, requests):
     return instructions / requests, allocations / requests
 
 
+def profile(path, requests, lines):
+    """The functions in which most instructions are spent, per request."""
+    said = subprocess.run(["callgrind_annotate", path], check=True, capture_output=True, text=True)
+    found = re.findall(r"^\s*([\d,]+) \([ \d.]+%\)\s+\?*:?(.*?)(?: \[.*\])?$", said.stdout, re.MULTILINE)
+    rows = [(int(count.replace(",", "")) / requests, name) for count, name in found]
+    names = subprocess.run(["swift", "demangle", "--simplified"], check=True, capture_output=True,
+                           text=True, input="\n".join(name for _, name in rows[:lines])).stdout
+    for (count, _), name in zip(rows[:lines], names.splitlines()):
+        print(f"{count:>10.1f}  {name[:150]}")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="bench-guard", description=__doc__)
     parser.add_argument("--bin", default=os.path.join(ROOT, ".build/release/edge-pop"))
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--cases", default="", help="comma-separated; all if empty")
+    parser.add_argument("--profile", type=int, metavar="LINES",
+                        help="also print so many lines of what the instructions of each case are")
     options = parser.parse_args()
     for tool in ("valgrind", "gcc", "strip"):
         if not shutil.which(tool):
@@ -231,6 +244,8 @@ def main():
             print(f"{case[0]:<14}{instructions:>14.0f}{most['instructions']:>10}"
                   f"{allocations:>13.2f}{most['allocations']:>9}{'' if good else '  TOO MANY'}",
                   flush=True)
+            if options.profile:
+                profile(os.path.join(folder, "callgrind.out"), options.requests, options.profile)
     if broken:
         sys.exit(2)
 

@@ -6,8 +6,6 @@ import NIOCore
 
 /// The response that is going out on a client connection.
 struct ResponseInProgress {
-  /// The request, where it is to be logged.
-  var request: RequestHead?
   /// True for the answer to HEAD.
   var isToHead = false
   var closes = false
@@ -24,10 +22,9 @@ struct ResponseInProgress {
   init() {}
 
   init(
-    request: RequestHead? = nil, isToHead: Bool = false, closes: Bool, minorVersion: UInt8,
+    isToHead: Bool = false, closes: Bool, minorVersion: UInt8,
     started: Instant
   ) {
-    self.request = request
     self.isToHead = isToHead
     self.closes = closes
     self.minorVersion = minorVersion
@@ -36,10 +33,10 @@ struct ResponseInProgress {
 }
 
 extension ClientConnection {
-  private func responseContext(_ key: CacheKey? = nil) -> ResponseContext {
+  @inline(__always)
+  private func responseContext() -> ResponseContext {
     ResponseContext(
-      name: loop.shared.cacheName, closes: response.closes, minorVersion: response.minorVersion,
-      key: key)
+      name: loop.shared.cacheName, closes: response.closes, minorVersion: response.minorVersion)
   }
 
   private func began(_ code: Int, _ status: CacheStatus, _ framing: MessageFraming) {
@@ -57,9 +54,9 @@ extension ClientConnection {
   ) {
     let now = loop.now
     let delivery = Delivery(request: request, response: stored, now: now)
-    let context = responseContext(key)
     composeHead {
-      ResponseWriter.stored(stored, delivery, status, context, now: now, to: &$0)
+      ResponseWriter.stored(
+        stored, delivery, status, responseContext(), key: key, now: now, to: &$0)
     }
     began(delivery.status(stored), status, .none)
     response.contentBytes = delivery.contentCount(stored)
@@ -73,7 +70,7 @@ extension ClientConnection {
   ) {
     let framing = composeHead {
       ResponseWriter.flight(
-        head, status, responseContext(key), whole: whole, now: loop.now, to: &$0)
+        head, status, responseContext(), key: key, whole: whole, now: loop.now, to: &$0)
     }
     let code = head.part == nil ? head.head.status : 206
     began(whole ? code : 304, status, framing)
@@ -84,7 +81,8 @@ extension ClientConnection {
   func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus, key: CacheKey) {
     closeIfContentIsDue()
     let framing = composeHead {
-      ResponseWriter.passedThrough(head, status, responseContext(key), now: loop.now, to: &$0)
+      ResponseWriter.passedThrough(
+        head, status, responseContext(), key: key, now: loop.now, to: &$0)
     }
     began(head.status, status, framing)
   }

@@ -36,6 +36,8 @@ final class ClientConnection: StreamSocket {
 
   /// The response that is going out.
   var response = ResponseInProgress()
+  /// The request that is being answered, where it is to be logged.
+  private var logged: RequestHead?
   private var requests = 0
   private var timing: ConnectionTiming
 
@@ -212,7 +214,7 @@ final class ClientConnection: StreamSocket {
     response = ResponseInProgress(
       isToHead: head.method == .head, closes: !keepsAlive, minorVersion: head.minorVersion,
       started: loop.now)
-    if loop.shared.accessLog != nil { response.request = head.detached() }
+    if loop.shared.accessLog != nil { logged = head.detached() }
 
     if head.method == .trace {
       return answer(405, "TRACE is not supported", allow: true)
@@ -237,7 +239,7 @@ final class ClientConnection: StreamSocket {
     let look = FirstLook.take(
       request: head, key: key, directives: directives, route: route, store: loop.store,
       now: response.started)
-    switch look {
+    switch consume look {
     case .answer(let stored, let status):
       key.giveBack(to: &loop.keyStorage)
       return sendStored(stored, status, request: head)
@@ -248,7 +250,7 @@ final class ClientConnection: StreamSocket {
         exchange(for: head.detached(), key, CacheControl(), route, connection: nil)
           .begin(.validate(stored))
       }
-    default:
+    case let look:
       let exchange = exchange(for: head.detached(), key, directives, route, connection: self)
       self.exchange = exchange
       exchange.begin(look)
@@ -387,7 +389,8 @@ final class ClientConnection: StreamSocket {
     response.isAccounted = true
     loop.counters.count(response.status, statusCode: response.statusCode)
     loop.counters.bytesSent += UInt64(response.contentBytes)
-    guard let log = loop.shared.accessLog, let request = response.request else { return }
+    guard let log = loop.shared.accessLog, let request = logged else { return }
+    logged = nil
     let entry = AccessLogEntry(
       client: identity.address, request: request, statusCode: response.statusCode,
       bytes: response.contentBytes, status: response.status, started: response.started,

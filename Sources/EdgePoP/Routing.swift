@@ -71,7 +71,7 @@ final class Routing: Sendable {
   /// Groups of upstreams, by their number.
   let groups: [UpstreamGroup]
   private let sites: [Site]
-  /// Hosts in the order of their bytes.
+  /// Hosts in the order of ``order(_:_:_:)``.
   private let exact: [(host: [UInt8], site: Int)]
   /// Longest suffix first.
   private let suffixes: [(suffix: [UInt8], site: Int)]
@@ -109,7 +109,7 @@ final class Routing: Sendable {
     self.upstreams = upstreams.upstreams
     groups = upstreams.groups
     self.sites = sites
-    self.exact = exact.sorted { $0.host.lexicographicallyPrecedes($1.host) }
+    self.exact = exact.sorted { Self.order($0.host, $1.host, $1.host.count) < 0 }
     self.suffixes = suffixes.sorted { $0.suffix.count > $1.suffix.count }
     self.any = any
   }
@@ -153,7 +153,7 @@ final class Routing: Sendable {
 
   private func site(_ key: CacheKey) -> Site? {
     if let any, exact.isEmpty, suffixes.isEmpty { return sites[any] }
-    if let site = exactSite(key.bytes[..<key.hostCount]) { return sites[site] }
+    if let site = exactSite(key) { return sites[site] }
     for (suffix, site) in suffixes where key.hostCount > suffix.count {
       if key.bytes[(key.hostCount - suffix.count)..<key.hostCount].elementsEqual(suffix) {
         return sites[site]
@@ -162,17 +162,25 @@ final class Routing: Sendable {
     return any.map { sites[$0] }
   }
 
-  private func exactSite(_ host: ArraySlice<UInt8>) -> Int? {
+  private func exactSite(_ key: CacheKey) -> Int? {
     var (low, high) = (0, exact.count)
     while low < high {
       let middle = (low + high) / 2
-      if exact[middle].host.lexicographicallyPrecedes(host) {
-        low = middle + 1
-      } else {
-        high = middle
-      }
+      let order = Self.order(exact[middle].host, key.bytes, key.hostCount)
+      if order == 0 { return exact[middle].site }
+      if order < 0 { low = middle + 1 } else { high = middle }
     }
-    return low < exact.count && exact[low].host.elementsEqual(host) ? exact[low].site : nil
+    return nil
+  }
+
+  /// Negative if a host is before the one in the first `count` of some bytes: shorter ones first, then
+  /// by their bytes.
+  private static func order(_ host: [UInt8], _ bytes: [UInt8], _ count: Int) -> Int {
+    if host.count != count { return host.count - count }
+    for index in host.indices where host[index] != bytes[index] {
+      return Int(host[index]) - Int(bytes[index])
+    }
+    return 0
   }
 }
 

@@ -1,3 +1,4 @@
+import CEpoll
 import Glibc
 import NIOCore
 
@@ -9,7 +10,7 @@ import NIOCore
 // memory that they point into, and nobody writes to it meanwhile.
 
 /// Bytes that a socket has written and not flushed.
-public struct Outgoing {
+public final class Outgoing {
   /// A piece of content, and how many bytes of `scratch` go before it.
   private struct Insert {
     let position: Int
@@ -34,7 +35,7 @@ public struct Outgoing {
   var owner: UInt32? { ownerSlot < 0 ? nil : UInt32(ownerSlot) }
 
   /// Makes the bytes those of another socket.
-  mutating func claim(_ slot: UInt32) {
+  func claim(_ slot: UInt32) {
     ownerSlot = Int64(slot)
     if scratch.capacity == 0 { scratch.reserveCapacity(16 << 10) }
   }
@@ -49,7 +50,7 @@ public struct Outgoing {
   var isFull: Bool { count >= Self.limit || inserts.count >= Self.vectors / 2 - 1 }
 
   /// Adds content: a copy of it if it is small.
-  mutating func append(_ content: ByteBuffer) {
+  func append(_ content: ByteBuffer) {
     let count = content.readableBytes
     if count <= Self.copied {
       scratch.writeImmutableBuffer(content)
@@ -60,7 +61,7 @@ public struct Outgoing {
   }
 
   /// Drops everything.
-  mutating func discard() {
+  func discard() {
     ownerSlot = -1
     scratch.clear()
     if !inserts.isEmpty {
@@ -194,19 +195,19 @@ struct Backlog {
 enum StreamCalls {
   @inline(__always)
   static func send(_ descriptor: CInt, _ memory: UnsafeRawBufferPointer) -> Int {
-    retrying { Glibc.send(descriptor, memory.baseAddress, memory.count, CInt(MSG_NOSIGNAL)) }
+    retrying { cepoll_send(descriptor, memory.baseAddress, memory.count) }
   }
 
   static func send(_ descriptor: CInt, _ vectors: UnsafeBufferPointer<iovec>) -> Int {
     var message = msghdr()
     message.msg_iov = UnsafeMutablePointer(mutating: vectors.baseAddress)
     message.msg_iovlen = vectors.count
-    return retrying { sendmsg(descriptor, &message, CInt(MSG_NOSIGNAL)) }
+    return retrying { cepoll_send_message(descriptor, &message) }
   }
 
   @inline(__always)
   static func receive(_ descriptor: CInt, _ memory: UnsafeMutableRawBufferPointer) -> Int {
-    retrying { recv(descriptor, memory.baseAddress, memory.count, 0) }
+    retrying { cepoll_receive(descriptor, memory.baseAddress, memory.count) }
   }
 
   @inline(__always)

@@ -49,12 +49,9 @@ open class PolledSocket {
     }
   }
 
-  /// Watches for nothing at all, not even failures, which would be reported again and again.
-  final func unwatch() {
-    guard isOpen, isWatched else { return }
-    isWatched = false
-    interest = []
-    reactor.poller.remove(descriptor)
+  /// Has what is the case reported anew.
+  final func rearm() {
+    if isOpen, isWatched { reactor.poller.change(descriptor, token: token, interest) }
   }
 
   private final var token: UInt64 { UInt64(generation) << 32 | UInt64(slot) }

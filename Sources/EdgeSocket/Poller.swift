@@ -1,4 +1,4 @@
-// Waits for many sockets at once: epoll, level-triggered, one instance to a thread.
+// Waits for many sockets at once: epoll, one instance to a thread.
 //
 // Unsafe memory: `epoll_event` values are passed to the kernel by pointer. Invariant: the pointer
 // never outlives the call that it is made for, and the kernel is told the real capacity of the array,
@@ -15,6 +15,8 @@ public struct Readiness {
   public var isReadable: Bool
   /// There is room to write, or connecting has ended.
   public var isWritable: Bool
+  /// The peer has ended the stream, of which there may be bytes left. With `edges` only.
+  public var hasEnded: Bool
   /// The connection is broken, or both directions have ended. Reported whatever is watched for.
   public var hasFailed: Bool
 }
@@ -26,6 +28,10 @@ public struct Interest: OptionSet, Sendable {
   public static let reading = Interest(rawValue: 1)
   /// Room for bytes, or the end of connecting.
   public static let writing = Interest(rawValue: 2)
+  /// Each happening is reported once, not for as long as nothing is done about it. Whoever watches so
+  /// takes all that there is, or changes what it watches for, which reports anew what is the case.
+  /// Half the work for the kernel.
+  public static let edges = Interest(rawValue: 4)
 
   public init(rawValue: UInt8) {
     self.rawValue = rawValue
@@ -39,6 +45,8 @@ public final class Poller {
 
   private static let readable = EPOLLIN.rawValue
   private static let writable = EPOLLOUT.rawValue
+  private static let edges = EPOLLET.rawValue
+  private static let ended = EPOLLRDHUP.rawValue
 
   /// An instance that reports at most `capacity` events at once; nil if the kernel refuses it.
   public init?(capacity: Int = 64) {
@@ -75,21 +83,16 @@ public final class Poller {
     var event = epoll_event()
     if interest.contains(.reading) { event.events |= Self.readable }
     if interest.contains(.writing) { event.events |= Self.writable }
+    if interest.contains(.edges) { event.events |= Self.edges | Self.ended }
     event.data.u64 = token
     _ = epoll_ctl(descriptor, operation, socket, &event)
   }
 
   /// Waits until something happens or the time is over, and returns the number of events.
   public func wait(nanoseconds: Int64) -> Int {
-    let span = max(0, nanoseconds)
-    var time = timespec(tv_sec: Int(span / 1_000_000_000), tv_nsec: Int(span % 1_000_000_000))
     let capacity = Int32(events.count)
     let count = events.withUnsafeMutableBufferPointer { events in
-      let count = epoll_pwait2(descriptor, events.baseAddress, capacity, &time, nil)
-      guard count < 0, errno == ENOSYS else { return count }
-      // Before Linux 5.11 there are whole milliseconds only; rounded up, or it would spin.
-      let milliseconds = Int32(clamping: (span + 999_999) / 1_000_000)
-      return epoll_wait(descriptor, events.baseAddress, capacity, milliseconds)
+      cepoll_wait(descriptor, events.baseAddress, capacity, max(0, nanoseconds))
     }
     return max(0, Int(count))
   }
@@ -100,7 +103,8 @@ public final class Poller {
     let failed = event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0
     return Readiness(
       token: event.data.u64, isReadable: failed || event.events & Self.readable != 0,
-      isWritable: failed || event.events & Self.writable != 0, hasFailed: failed)
+      isWritable: failed || event.events & Self.writable != 0,
+      hasEnded: event.events & Self.ended != 0, hasFailed: failed)
   }
 }
 

@@ -29,9 +29,9 @@ public final class Reactor {
   private var isStopped = false
 
   /// Memory that is read into; what of it is kept is somebody else's from then on.
-  var inbox = ByteBuffer()
+  private var inbox: ByteBuffer?
   /// What a socket is about to send.
-  public final var outgoing = Outgoing()
+  public let outgoing = Outgoing()
 
   /// How much is read at once.
   static let inboxSize = 64 << 10
@@ -134,10 +134,16 @@ public final class Reactor {
 
   /// Takes memory to read into.
   func takeInbox() -> ByteBuffer {
-    var memory = inbox
-    inbox = ByteBuffer()
+    guard var memory = inbox.take() else {
+      return ByteBufferAllocator().buffer(capacity: Self.inboxSize)
+    }
     memory.clear(minimumCapacity: Self.inboxSize)
     return memory
+  }
+
+  /// Gives memory back.
+  func putBack(_ memory: consuming ByteBuffer) {
+    inbox = memory
   }
 
   /// Sends what some socket has put together.

@@ -78,7 +78,7 @@ open class StreamSocket: PolledSocket {
   }
 
   private final func updateInterest() {
-    var interest: Interest = []
+    var interest: Interest = .edges
     if isReading, !inputHasEnded { interest.insert(.reading) }
     if backlog.count > 0 { interest.insert(.writing) }
     watch(interest)
@@ -93,14 +93,15 @@ open class StreamSocket: PolledSocket {
     if readiness.isWritable, backlog.count > 0 { drain() }
     guard isOpen else { return }
     if interest.contains(.reading) {
-      if readiness.isReadable { receive() }
-    } else if readiness.hasFailed {
-      // It is reported again and again until something is done about it.
-      if !inputHasEnded, drainsAfterFailure { unwatch() } else { failed(nil) }
+      if readiness.isReadable { receive(untilEnd: readiness.hasEnded || readiness.hasFailed) }
+    } else if readiness.hasFailed, inputHasEnded || !drainsAfterFailure {
+      failed(nil)
     }
   }
 
-  private final func receive() {
+  /// Reads until nothing is left. A read that does not fill its memory has emptied the socket; only
+  /// whether that was the end has to be asked for.
+  private final func receive(untilEnd: Bool) {
     var reads = 0
     repeat {
       var bytes = reactor.takeInbox()
@@ -109,17 +110,22 @@ open class StreamSocket: PolledSocket {
       }
       if count == 0 {
         let (code, hasEnded) = (lastError, lastError == 0)
-        reactor.inbox = bytes
+        reactor.putBack(bytes)
         if hasEnded { return endInput() }
         if code != EAGAIN { failed(IOError(errnoCode: code, reason: "recv")) }
         break
       }
       let isFull = bytes.writableBytes == 0
       if filter == nil { received(&bytes) } else { receiveFiltered(&bytes) }
-      reactor.inbox = bytes
-      guard isFull else { break }
+      reactor.putBack(bytes)
+      guard isFull || untilEnd else { break }
       reads += 1
-    } while isOpen && interest.contains(.reading) && reads < Self.mostReads
+      if reads == Self.mostReads {
+        // Others have their turn; what is left is reported anew.
+        rearm()
+        break
+      }
+    } while isOpen && interest.contains(.reading)
     if isOpen { readCompleted() }
   }
 

@@ -27,25 +27,6 @@ public enum ASCII {
   public static let backslash: UInt8 = 0x5C
 }
 
-/// What a byte may be used for; one table lookup answers all of it.
-enum ByteClass {
-  static let fieldValue: UInt8 = 1
-  static let host: UInt8 = 2
-
-  /// Class bits of each of the 256 bytes.
-  static let table: [UInt8] = (0..<256).map { value in
-    let byte = UInt8(value)
-    var bits: UInt8 = 0
-    let isDigit = byte >= 0x30 && byte <= 0x39
-    let isAlpha = (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7A
-    if byte == ASCII.tab || (byte >= 0x20 && byte != 0x7F) { bits |= fieldValue }
-    // unreserved, pct-encoded and sub-delims of RFC 3986 §3.2.2, less the comma: a list of hosts is
-    // never meant, and joining field lines must not be able to make one.
-    if isDigit || isAlpha || "-._~%!$&'()*+;=".utf8.contains(byte) { bits |= host }
-    return bits
-  }
-}
-
 extension UInt8 {
   /// The lower-case letter of an ASCII letter; any other byte unchanged.
   @inlinable
@@ -71,6 +52,21 @@ extension UInt8 {
     // A bit for each of the characters 0x00 to 0x3F, and 0x40 to 0x7F.
     let set: UInt64 = self < 0x40 ? 0x03FF_6CFA_0000_0000 : 0x57FF_FFFF_C7FF_FFFE
     return self < 0x80 && (set >> UInt64(self & 0x3F)) & 1 != 0
+  }
+
+  /// True for a character of a host name: unreserved, pct-encoded and sub-delims of RFC 3986 §3.2.2,
+  /// less the comma. A list of hosts is never meant, and joining field lines must not be able to make
+  /// one.
+  @inlinable
+  var isHost: Bool {
+    let set: UInt64 = self < 0x40 ? 0x2BFF_6FF2_0000_0000 : 0x47FF_FFFE_87FF_FFFE
+    return self < 0x80 && (set >> UInt64(self & 0x3F)) & 1 != 0
+  }
+
+  /// True for a character of a field value (RFC 9110 §5.5).
+  @inlinable
+  var isFieldValue: Bool {
+    self >= 0x20 ? self != 0x7F : self == ASCII.tab
   }
 
   /// The value of a hexadecimal digit.

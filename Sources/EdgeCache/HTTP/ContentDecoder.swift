@@ -164,7 +164,7 @@ public struct ContentDecoder: Sendable {
     var sawSemicolon = false
     while index < bytes.count, bytes[index] != ASCII.carriageReturn {
       let byte = bytes[index]
-      guard ByteClass.table[Int(byte)] & ByteClass.fieldValue != 0 else { throw .chunkExtension }
+      guard byte.isFieldValue else { throw .chunkExtension }
       if byte == ASCII.semicolon { sawSemicolon = true }
       if !sawSemicolon, !byte.isOptionalWhitespace { throw .chunkSize }
       index &+= 1

@@ -122,6 +122,12 @@ public struct HeadBuffer: ~Copyable {
   /// Writes a number in decimal digits. O(digits).
   mutating func writeDecimal(_ value: Int) {
     if room &- count < 20 { grow(20) }
+    if 0..<10 ~= value {
+      base.storeBytes(
+        of: ASCII.zero &+ UInt8(truncatingIfNeeded: value), toByteOffset: count, as: UInt8.self)
+      count &+= 1
+      return
+    }
     if value < 0 { writeInteger(ASCII.dash) }
     var digits = 1
     var rest = value.magnitude

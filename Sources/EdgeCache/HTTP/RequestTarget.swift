@@ -77,7 +77,7 @@ struct RequestTarget {
     guard !range.isEmpty else { return nil }
     var index = range.lowerBound
     guard bytes[index] == UInt8(ascii: "[") else {
-      while index < range.upperBound, ByteClass.table[Int(bytes[index])] & ByteClass.host != 0 {
+      while index < range.upperBound, bytes[index].isHost {
         // RFC 3986 §2.1: a percent sign stands before two hexadecimal digits and nowhere else.
         if bytes[index] == ASCII.percent {
           guard range.upperBound &- index > 2, bytes[index &+ 1].hexValue != nil,

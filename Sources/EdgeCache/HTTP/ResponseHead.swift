@@ -122,7 +122,7 @@ struct StatusLine {
       throw bytes[index] == ASCII.lineFeed ? .bareLineEnd : .statusLine
     }
     let start = index
-    while index < bytes.count, ByteClass.table[Int(bytes[index])] & ByteClass.fieldValue != 0 {
+    while index < bytes.count, bytes[index].isFieldValue {
       index &+= 1
     }
     if index > limits.startLine { throw .headTooLarge }

@@ -25,13 +25,14 @@ public struct Delivery: Sendable {
   /// Plans the answer to `request` from a stored response (RFC 9110 §13.2.2: preconditions first,
   /// then ranges). O(bytes of the fields).
   public init(request: borrowing RequestHead, response: StoredResponse, now: Instant) {
-    let head = response.head
     sendsContent = request.method != .head
-    if Preconditions.isNotModified(request: request.fields, response: head, now: now) {
+    if request.fields.contains(.ifNoneMatch) || request.fields.contains(.ifModifiedSince),
+      Preconditions.isNotModified(request: request.fields, response: response.head, now: now)
+    {
       kind = .notModified
     } else if request.method == .get, request.fields.contains(.range) {
       switch ByteServing.range(
-        request: request.fields, response: head, length: response.completeLength, now: now)
+        request: request.fields, response: response.head, length: response.completeLength, now: now)
       {
       case .whole: kind = .whole
       case .part(let range): kind = .part(range)

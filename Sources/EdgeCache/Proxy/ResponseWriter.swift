@@ -26,12 +26,10 @@ public struct ResponseContext: Sendable {
   public var closes: Bool
   /// The minor version of the request.
   public var minorVersion: UInt8
-  /// The cache key, where `Cache-Status` is to tell it (RFC 9211 §2.7).
-  public var key: CacheKey?
 
   /// A context from its parts.
-  public init(name: CacheName, closes: Bool, minorVersion: UInt8, key: CacheKey? = nil) {
-    self.key = key
+  @inlinable
+  public init(name: CacheName, closes: Bool, minorVersion: UInt8) {
     self.name = name
     self.closes = closes
     self.minorVersion = minorVersion
@@ -43,9 +41,11 @@ public enum ResponseWriter {
   // MARK: From the store
 
   /// Writes the head of a delivery from the store. O(bytes of the head).
+  ///
+  /// `key` is the cache key, where `Cache-Status` is to tell it (RFC 9211 §2.7).
   public static func stored(
     _ response: StoredResponse, _ delivery: Delivery, _ status: CacheStatus,
-    _ context: ResponseContext, now: Instant, to buffer: inout HeadBuffer
+    _ context: ResponseContext, key: CacheKey? = nil, now: Instant, to buffer: inout HeadBuffer
   ) {
     let head = response.head
     switch delivery.kind {
@@ -74,13 +74,13 @@ public enum ResponseWriter {
       writeLength(0, to: &buffer)
     }
     writeAge(response.freshness.age(now), to: &buffer)
-    finish(status, context, to: &buffer)
+    finish(status, context, key: key, to: &buffer)
   }
 
   /// Writes the head of a response that is still arriving, and says how its content is delimited.
   public static func flight(
-    _ head: FlightHead, _ status: CacheStatus, _ context: ResponseContext, whole: Bool,
-    now: Instant, to buffer: inout HeadBuffer
+    _ head: FlightHead, _ status: CacheStatus, _ context: ResponseContext, key: CacheKey? = nil,
+    whole: Bool, now: Instant, to buffer: inout HeadBuffer
   ) -> MessageFraming {
     var context = context
     var framing = MessageFraming.none
@@ -97,7 +97,7 @@ public enum ResponseWriter {
       writeNotModified(head.head, to: &buffer)
     }
     writeAge(head.freshness.age(now), to: &buffer)
-    finish(status, context, to: &buffer)
+    finish(status, context, key: key, to: &buffer)
     return framing
   }
 
@@ -146,8 +146,8 @@ public enum ResponseWriter {
 
   /// Writes the head of a response that is passed through, and says how its content is delimited.
   public static func passedThrough(
-    _ head: ResponseHead, _ status: CacheStatus, _ context: ResponseContext, now: Instant,
-    to buffer: inout HeadBuffer
+    _ head: ResponseHead, _ status: CacheStatus, _ context: ResponseContext, key: CacheKey? = nil,
+    now: Instant, to buffer: inout HeadBuffer
   ) -> MessageFraming {
     var context = context
     writeStatusLine(head, to: &buffer)
@@ -166,7 +166,7 @@ public enum ResponseWriter {
     } else {
       framing = writeFraming(head.contentLength, &context, to: &buffer)
     }
-    finish(status, context, to: &buffer)
+    finish(status, context, key: key, to: &buffer)
     return framing
   }
 
@@ -269,11 +269,12 @@ public enum ResponseWriter {
   }
 
   private static func finish(
-    _ status: CacheStatus, _ context: ResponseContext, to buffer: inout HeadBuffer
+    _ status: CacheStatus, _ context: ResponseContext, key: CacheKey? = nil,
+    to buffer: inout HeadBuffer
   ) {
     buffer.writeBytes(context.name.preamble)
     status.writeParameters(to: &buffer)
-    if let key = context.key {
+    if let key {
       buffer.writeStaticString("; key=")
       key.writeString(to: &buffer)
     }

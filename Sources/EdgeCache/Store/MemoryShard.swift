@@ -9,9 +9,9 @@
 struct MemoryShard: Sendable {
   static let none: Int32 = -1
 
-  /// What is known of one stored response; 64 bytes.
+  /// What is known of one stored response; 56 bytes. Without the response itself, so that looking at
+  /// it counts no references.
   struct Slot: Sendable {
-    var response: StoredResponse?
     var hash = KeyHash(low: 0, high: 0)
     /// Sequence number of the newest purge that is known not to cover this response.
     var stamp: UInt64 = 0
@@ -31,6 +31,8 @@ struct MemoryShard: Sendable {
   }
 
   private var slots: [Slot] = []
+  /// What is stored in each slot; nil in a free one.
+  private var responses: [StoredResponse?] = []
   /// Open addressing: the first slot of a chain, or `none`.
   private var index: [Int32]
   private var chains = 0
@@ -56,54 +58,72 @@ struct MemoryShard: Sendable {
 
   // MARK: Chains
 
-  /// Whether a stored response is the one that is looked for.
-  enum Match {
-    case no, yes
-    /// Only if no other is.
-    case ifNoOther
-  }
-
-  /// Calls `body` with each stored response of that identity, newest first, until it says yes; that
-  /// one counts as used now, unless it is only looked at. Purged ones are taken out on the way.
+  /// The stored response that a request's fields select, or whether there are others.
+  ///
+  /// RFC 9111 §4.1: of several that match, the newest; and one without `Vary` only if no other
+  /// matches, for some resources leave it out of their default response.
   mutating func select(
-    _ key: CacheKey, purges: PurgeLog, touches: Bool = true, _ body: (StoredResponse) -> Match
-  ) -> StoredResponse? {
+    _ key: CacheKey, request: FieldSection, purges: PurgeLog, touches: Bool
+  ) -> Store.Found {
     var slot = first(key.hash)
     var found = Self.none
+    var hasOthers = false
     let head = purges.head
     while slot != Self.none {
       let next = slots[Int(slot)].next
-      guard let response = slots[Int(slot)].response else { break }
-      if slots[Int(slot)].stamp != head {
-        if purges.newest(covering: response.key, groups: response.groups)
-          > slots[Int(slot)].stamp
-        {
-          remove(slot)
-          slot = next
-          continue
-        }
-        slots[Int(slot)].stamp = head
+      guard slots[Int(slot)].stamp == head || isCurrent(slot, head, purges) else {
+        slot = next
+        continue
       }
-      if response.key.hasIdentity(of: key) {
-        let match = body(response)
-        if match == .yes {
+      guard let response = responses[Int(slot)] else { break }
+      if response.key.hasIdentity(of: key), response.key.scheme == key.scheme {
+        if response.selector.isAny {
+          if found == Self.none { found = slot }
+        } else if response.selector.matches(request) {
           found = slot
           break
+        } else {
+          hasOthers = true
         }
-        if match == .ifNoOther, found == Self.none { found = slot }
       }
       slot = next
     }
-    guard found != Self.none else { return nil }
+    guard found != Self.none, let response = responses[Int(found)] else {
+      return hasOthers ? .otherVariants : .nothing
+    }
     if touches { order.touch(found, &slots) }
-    return slots[Int(found)].response
+    return .selected(response)
   }
 
-  /// The newest stored response of that identity for which `body` returns true.
+  /// Takes a slot out if it has been purged; true, and noted, if it has not.
+  private mutating func isCurrent(_ slot: Int32, _ head: UInt64, _ purges: PurgeLog) -> Bool {
+    guard let response = responses[Int(slot)] else { return false }
+    if purges.newest(covering: response.key, groups: response.groups) > slots[Int(slot)].stamp {
+      remove(slot)
+      return false
+    }
+    slots[Int(slot)].stamp = head
+    return true
+  }
+
+  /// The newest stored response of that identity for which `body` returns true; it counts as used now,
+  /// unless it is only looked at. Purged ones are taken out on the way.
   mutating func find(
     _ key: CacheKey, purges: PurgeLog, touches: Bool = true, where body: (StoredResponse) -> Bool
   ) -> StoredResponse? {
-    select(key, purges: purges, touches: touches) { body($0) ? .yes : .no }
+    var slot = first(key.hash)
+    let head = purges.head
+    while slot != Self.none {
+      let next = slots[Int(slot)].next
+      if slots[Int(slot)].stamp == head || isCurrent(slot, head, purges),
+        let response = responses[Int(slot)], response.key.hasIdentity(of: key), body(response)
+      {
+        if touches { order.touch(slot, &slots) }
+        return response
+      }
+      slot = next
+    }
+    return nil
   }
 
   /// Calls `body` with each stored response of that identity and takes out those for which it
@@ -116,7 +136,7 @@ struct MemoryShard: Sendable {
     var slot = first(key.hash)
     while slot != Self.none {
       let next = slots[Int(slot)].next
-      if let response = slots[Int(slot)].response, response.key.hasIdentity(of: key),
+      if let response = responses[Int(slot)], response.key.hasIdentity(of: key),
         body(response)
       {
         removed += 1
@@ -142,7 +162,7 @@ struct MemoryShard: Sendable {
   private func look(_ key: CacheKey, where body: (StoredResponse) -> Bool) -> Int32? {
     var slot = first(key.hash)
     while slot != Self.none {
-      if let response = slots[Int(slot)].response, response.key.hasIdentity(of: key),
+      if let response = responses[Int(slot)], response.key.hasIdentity(of: key),
         body(response)
       {
         return slot
@@ -156,7 +176,7 @@ struct MemoryShard: Sendable {
   mutating func sweep(_ purges: PurgeLog) {
     let head = purges.head
     for slot in slots.indices where slots[slot].stamp != head {
-      guard let response = slots[slot].response else { continue }
+      guard let response = responses[slot] else { continue }
       if purges.newest(covering: response.key, groups: response.groups) > slots[slot].stamp {
         remove(Int32(slot))
       } else {
@@ -192,7 +212,7 @@ struct MemoryShard: Sendable {
 
   /// What was in a shard, to be freed where it holds nobody up.
   struct Evacuated: Sendable {
-    fileprivate var slots: [Slot]
+    fileprivate var responses: [StoredResponse?]
     /// Number of stored responses.
     let count: Int
     /// Bytes that they took.
@@ -201,8 +221,9 @@ struct MemoryShard: Sendable {
 
   /// Empties the shard. O(1): the content is handed to the caller to free.
   mutating func evacuate() -> Evacuated {
-    let content = Evacuated(slots: slots, count: count, bytes: used - reserved)
+    let content = Evacuated(responses: responses, count: count, bytes: used - reserved)
     slots = []
+    responses = []
     index = [Int32](repeating: Self.none, count: 64)
     chains = 0
     free = Self.none
@@ -217,8 +238,9 @@ struct MemoryShard: Sendable {
   mutating func insert(_ response: StoredResponse, cost: Int, stamp: UInt64, uses: UInt8 = 1) {
     let slot = takeFreeSlot()
     let place = place(of: response.key.hash)
+    responses[Int(slot)] = response
     slots[Int(slot)] = Slot(
-      response: response, hash: response.key.hash, stamp: stamp, cost: cost, next: index[place],
+      hash: response.key.hash, stamp: stamp, cost: cost, next: index[place],
       uses: uses)
     if index[place] == Self.none { chains += 1 }
     index[place] = slot
@@ -234,6 +256,7 @@ struct MemoryShard: Sendable {
   private mutating func takeFreeSlot() -> Int32 {
     if free == Self.none {
       slots.append(Slot())
+      responses.append(nil)
       return Int32(slots.count - 1)
     }
     let slot = free
@@ -248,6 +271,7 @@ struct MemoryShard: Sendable {
     count -= 1
     invariant(used >= 0 && count >= 0, "the shard's sums are wrong")
     slots[Int(slot)] = Slot(older: free)
+    responses[Int(slot)] = nil
     free = slot
   }
 
@@ -317,6 +341,6 @@ struct MemoryShard: Sendable {
   var ordersEachResponseOnce: Bool {
     let listed = order.contents(slots).joined()
     return listed.count == count && Set(listed).count == count
-      && listed.allSatisfy { slots[Int($0)].response != nil }
+      && listed.allSatisfy { responses[Int($0)] != nil }
   }
 }

@@ -64,25 +64,9 @@ public final class Store: Sendable {
   ///
   /// With `touches` false it is only looked at, and does not count as used.
   public func find(_ key: CacheKey, request: FieldSection, touches: Bool = true) -> Found {
-    shard(key).state.withLock { Self.find(&$0, key, request, purges, touches: touches) }
-  }
-
-  /// RFC 9111 §4.1: of several that match, the newest; and one without `Vary` only if no other
-  /// matches, for some resources leave it out of their default response.
-  private static func find(
-    _ state: inout State, _ key: CacheKey, _ request: FieldSection, _ purges: PurgeLog,
-    touches: Bool = true
-  ) -> Found {
-    var hasOthers = false
-    let found = state.memory.select(key, purges: purges, touches: touches) { response in
-      guard response.key.scheme == key.scheme else { return .no }
-      if response.selector.isAny { return .ifNoOther }
-      if response.selector.matches(request) { return .yes }
-      hasOthers = true
-      return .no
+    shard(key).state.withLock {
+      $0.memory.select(key, request: request, purges: purges, touches: touches)
     }
-    if let found { return .selected(found) }
-    return hasOthers ? .otherVariants : .nothing
   }
 
   /// The stored response of another URL that its origin says is as good for this one
@@ -136,7 +120,9 @@ public final class Store: Sendable {
       var present: StoredResponse?
       // What was found before has been counted as used.
       let isFirst = stale == nil
-      if case .selected(let response) = Self.find(&state, key, request, purges, touches: isFirst) {
+      if case .selected(let response) = state.memory.select(
+        key, request: request, purges: purges, touches: isFirst)
+      {
         if response !== stale, terms.takesStored, response.part == nil,
           response.freshness.isFresh(now)
         {

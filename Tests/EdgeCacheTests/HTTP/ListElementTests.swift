@@ -108,10 +108,9 @@ import Testing
     let host = wire("-._~%!$&'()*+;=0123456789")
     for byte in UInt8.min...UInt8.max {
       let isAlpha = (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-      let bits = ByteClass.table[Int(byte)]
       #expect(byte.isToken == (isAlpha || token.contains(byte)))
-      #expect((bits & ByteClass.host != 0) == (isAlpha || host.contains(byte)))
-      #expect((bits & ByteClass.fieldValue != 0) == (byte == 9 || byte >= 32 && byte != 127))
+      #expect(byte.isHost == (isAlpha || host.contains(byte)))
+      #expect(byte.isFieldValue == (byte == 9 || byte >= 32 && byte != 127))
       let isTarget = HeadScanner.endOfTarget([byte].span, from: 0) == 1
       #expect(isTarget == ((33...126).contains(byte) && byte != 35))
       #expect(byte.isDigit == (48...57).contains(byte))
