@@ -18,9 +18,9 @@ struct Counters: Sendable {
   var retries: UInt64 = 0
   var tunnels: UInt64 = 0
   var statuses: [UInt64] = Array(repeating: 0, count: 6)
-  var forwards: [ForwardReason: UInt64] = [:]
-  var refusals: [StorageRefusal: UInt64] = [:]
-  var failures: [UpstreamFailure: UInt64] = [:]
+  var forwards = CaseCounts<ForwardReason>()
+  var refusals = CaseCounts<StorageRefusal>()
+  var failures = CaseCounts<UpstreamFailure>()
 
   /// Counts a response that was answered.
   mutating func count(_ status: CacheStatus, statusCode: Int) {
@@ -28,10 +28,10 @@ struct Counters: Sendable {
     statuses[min(5, max(0, statusCode / 100))] += 1
     if status.isHit { hits += 1 }
     if status.isCollapsed { collapsed += 1 }
-    if let forward = status.forward { forwards[forward, default: 0] += 1 }
+    if let forward = status.forward { forwards.count(forward) }
     switch status.detail {
-    case .refused(let refusal): refusals[refusal, default: 0] += 1
-    case .failed(let failure): failures[failure, default: 0] += 1
+    case .refused(let refusal): refusals.count(refusal)
+    case .failed(let failure): failures.count(failure)
     case .onlyIfCached, .unknownHost, .loop, .staleWhileRevalidate, nil: break
     }
   }
@@ -39,7 +39,7 @@ struct Counters: Sendable {
   /// Counts a response that was on its way into the store.
   mutating func count(stored refusal: StorageRefusal?) {
     if let refusal {
-      refusals[refusal, default: 0] += 1
+      refusals.count(refusal)
     } else {
       stored += 1
     }
@@ -63,8 +63,8 @@ struct Counters: Sendable {
     retries += other.retries
     tunnels += other.tunnels
     for index in statuses.indices { statuses[index] += other.statuses[index] }
-    forwards.merge(other.forwards, uniquingKeysWith: +)
-    refusals.merge(other.refusals, uniquingKeysWith: +)
-    failures.merge(other.failures, uniquingKeysWith: +)
+    forwards.add(other.forwards)
+    refusals.add(other.refusals)
+    failures.add(other.failures)
   }
 }

@@ -10,6 +10,8 @@ import NIOCore
 
 /// Performs one transaction.
 final class Exchange {
+  /// The request.
+  let request: RequestHead
   private var transaction: Transaction
   private let loop: LoopContext
   private let client: ClientIdentity
@@ -21,7 +23,7 @@ final class Exchange {
 
   private var upstream: UpstreamConnection?
   private var forward: Transaction.Forward?
-  private var triedUpstreams: [Int] = []
+  private var triedUpstreams = UpstreamSet()
   private var waitsForPool: Int?
   private var waitsUntil: NIODeadline?
   private var wantsFreshConnection = false
@@ -42,6 +44,7 @@ final class Exchange {
     request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
     loop: LoopContext, client: ClientIdentity, connection: ClientConnection?
   ) {
+    self.request = request
     self.loop = loop
     self.client = client
     self.connection = connection
@@ -53,8 +56,6 @@ final class Exchange {
 
   /// What was done, as far as it is known.
   var status: CacheStatus { transaction.status }
-  /// The request.
-  var request: RequestHead { transaction.request }
   /// True while it waits for a connection.
   var isWaiting: Bool { waitsUntil != nil }
 
@@ -100,7 +101,7 @@ final class Exchange {
     case .forward(let forward):
       if self.forward != nil { loop.counters.retries += 1 }
       self.forward = forward
-      triedUpstreams = []
+      triedUpstreams = UpstreamSet()
       lease()
     case .cancelUpstream: cancelUpstream()
     case .holdUpstream: isFlightHolding = true
@@ -113,7 +114,8 @@ final class Exchange {
     case .sendUpstreamHead(let head, let status):
       connection?.sendUpstreamHead(head, status, key: transaction.key)
     case .sendContent(let content): connection?.sendContent(content)
-    case .sendEnd(let trailers): connection?.sendEnd(trailers)
+    case .sendEnd: connection?.sendEnd(nil)
+    case .sendTrailers(let trailers): connection?.sendEnd(trailers)
     case .sendError(let code, let status): connection?.sendError(code, status)
     case .abortClient: connection?.abort(transaction.status)
     case .tunnel(let head, let status): connection?.beginTunnel(head, status)
@@ -128,7 +130,7 @@ final class Exchange {
     guard let index = loop.health.next(group, tried: triedUpstreams, now: loop.now) else {
       return fail(.connect, mayRetry: false)
     }
-    triedUpstreams.append(index)
+    triedUpstreams.insert(index)
     waitsForPool = index
     waitsUntil = .coarse() + loop.limits.queue
     let lease =

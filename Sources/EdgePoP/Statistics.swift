@@ -70,9 +70,9 @@ struct Statistics: Codable, Sendable {
     bytesReceived = counters.bytesReceived
     statuses = [:]
     for index in 1..<6 { statuses["\(index)xx"] = counters.statuses[index] }
-    forwards = Self.named(ForwardReason.allCases, counters.forwards)
-    storageRefusals = Self.named(StorageRefusal.allCases, counters.refusals)
-    upstreamFailures = Self.named(UpstreamFailure.allCases, counters.failures)
+    forwards = Self.named(counters.forwards)
+    storageRefusals = Self.named(counters.refusals)
+    upstreamFailures = Self.named(counters.failures)
     memory = Memory(
       storedResponses: store.responses, bytes: store.bytes, reservedBytes: store.reservedBytes,
       capacity: store.capacity, eviction: store.eviction.rawValue, evictions: store.evictions,
@@ -82,10 +82,10 @@ struct Statistics: Codable, Sendable {
       retries: counters.retries, bytes: counters.bytesFromUpstream)
   }
 
-  private static func named<Name: RawRepresentable<String> & Hashable>(
-    _ names: [Name], _ counts: [Name: UInt64]
+  private static func named<Name: RawRepresentable<String> & CaseIterable & Sendable>(
+    _ counts: CaseCounts<Name>
   ) -> [String: UInt64] {
-    Dictionary(uniqueKeysWithValues: names.map { ($0.rawValue, counts[$0] ?? 0) })
+    Dictionary(uniqueKeysWithValues: Name.allCases.map { ($0.rawValue, counts[$0]) })
   }
 
   /// The body of the answer.

@@ -266,7 +266,7 @@ final class UpstreamConnection: StreamSocket {
     sawResponseByte = true
     do throws(MalformedMessage) {
       guard
-        case .head(let head, let consumed) = try parser.parse(
+        case .head(var head, let consumed) = try parser.parse(
           inbound, toHead: request.isHead)
       else { return false }
       inbound.moveReaderIndex(forwardBy: consumed)
@@ -284,6 +284,7 @@ final class UpstreamConnection: StreamSocket {
         decoder = ContentDecoder(head.framing)
         deadline = .coarse() + loop.limits.betweenBytes
         exchange?.upstreamHead(head)
+        parser.recycle(&head)
       }
       return true
     } catch {

@@ -31,14 +31,13 @@ enum BodyFraming {
     return .length(count)
   }
 
-  /// How a response's content is delimited (RFC 9112 §6.3).
+  /// How a response's content is delimited (RFC 9112 §6.3); `length` is its ``contentLength(_:)``.
   ///
   /// A response with both fields is refused: whoever sees it otherwise would cut it elsewhere.
   static func response(
-    _ fields: FieldSection, status: Int, minorVersion: UInt8, toHead: Bool
+    _ fields: FieldSection, length: Int?, status: Int, minorVersion: UInt8, toHead: Bool
   ) throws(MalformedMessage) -> MessageFraming {
     let hasTransferEncoding = fields.contains(.transferEncoding)
-    let length = try contentLength(fields)
     if toHead || status < 200 || status == 204 || status == 304 { return .none }
     if hasTransferEncoding {
       if minorVersion == 0 { throw .transferEncodingInHTTP10 }
@@ -53,6 +52,10 @@ enum BodyFraming {
   static func contentLength(_ fields: FieldSection) throws(MalformedMessage) -> Int? {
     guard fields.contains(.contentLength) else { return nil }
     let bytes = fields.bytes.readableBytesUInt8Span
+    // Nearly all have one line with one number.
+    if let only = fields.only(.contentLength), let number = bytes.decimal(only.range) {
+      return number
+    }
     var agreed: Int?
     for field in fields.fields where field.name == .contentLength {
       var failure: MalformedMessage?

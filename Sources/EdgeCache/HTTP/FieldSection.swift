@@ -38,6 +38,17 @@ public struct FieldSection: Sendable {
     present & name.bit != 0
   }
 
+  /// This section with memory of its own for the bytes.
+  borrowing func detached() -> FieldSection {
+    var memory = ByteBufferAllocator().buffer(capacity: bytes.readableBytes)
+    memory.writeImmutableBuffer(bytes)
+    return FieldSection(bytes: memory, fields: fields, present: present)
+  }
+
+  private init(bytes: ByteBuffer, fields: [Field], present: UInt64) {
+    (self.bytes, self.fields, self.present) = (bytes, fields, present)
+  }
+
   /// Gives away the table, to be filled anew for another section.
   mutating func takeTable() -> [Field] {
     let table = fields

@@ -89,14 +89,56 @@ enum HeadScanner {
     byte > 0x20 && byte < 0x7F && byte != ASCII.hash
   }
 
+  /// The index of the first byte from `start` that a quoted string escapes (RFC 9110 §5.6.4). O(bytes).
+  static func endOfUnescaped(_ bytes: Span<UInt8>, from start: Int) -> Int {
+    bytes.withUnsafeBufferPointer { memory in
+      guard let base = memory.baseAddress else { return start }
+      let end = memory.count
+      var index = start
+      while index &+ 8 <= end {
+        let word = load(base, index)
+        let stops = marks(ASCII.quote, word) | marks(ASCII.backslash, word)
+        if stops != 0 { return index &+ stops.trailingZeroBitCount >> 3 }
+        index &+= 8
+      }
+      while index < end, base[index] != ASCII.quote, base[index] != ASCII.backslash { index &+= 1 }
+      return index
+    }
+  }
+
+  /// The high bit of each byte that is no letter and no dash; exact in every place.
+  @inline(__always)
+  private static func marksNoName(_ word: UInt64) -> UInt64 {
+    let low = word & spread(0x7F)
+    // With the high bit out of the way no sum carries into the next byte.
+    let letters = low | spread(0x20)
+    let isLetter = (letters &+ spread(0x80 - 0x61)) & ~(letters &+ spread(0x80 - 0x7B))
+    let dash = low ^ spread(ASCII.dash)
+    let isDash = ~(dash &+ spread(0x7F))
+    return (~(isLetter | isDash) | word) & spread(0x80)
+  }
+
   /// The index of the first byte from `start` that cannot be part of a token. O(bytes).
+  ///
+  /// Names of fields are letters and dashes, which are passed over eight at a time.
   @inline(__always)
   static func endOfToken(_ bytes: Span<UInt8>, from start: Int) -> Int {
     bytes.withUnsafeBufferPointer { memory in
       guard let base = memory.baseAddress else { return start }
+      let end = memory.count
       var index = start
-      while index < memory.count, base[index].isToken { index &+= 1 }
-      return index
+      while true {
+        while index &+ 8 <= end {
+          let others = marksNoName(load(base, index))
+          if others != 0 {
+            index &+= others.trailingZeroBitCount >> 3
+            break
+          }
+          index &+= 8
+        }
+        guard index < end, base[index].isToken else { return index }
+        index &+= 1
+      }
     }
   }
 

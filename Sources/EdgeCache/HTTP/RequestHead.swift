@@ -37,9 +37,10 @@ public struct RequestHead: Sendable {
 
   /// This head with memory of its own: to be kept when what was read goes. O(bytes of the head).
   public borrowing func detached() -> RequestHead {
-    var head = copy self
-    head.fields.bytes = ByteBuffer(bytes: fields.bytes.readableBytesView)
-    return head
+    RequestHead(
+      fields: fields.detached(), method: method, methodRange: methodRange, form: form,
+      authority: authority, path: path, minorVersion: minorVersion, framing: framing,
+      keepsAlive: keepsAlive, expectsContinue: expectsContinue, asksForUpgrade: asksForUpgrade)
   }
 
   /// True if the client sends content, of which there may turn out to be none.

@@ -25,10 +25,18 @@ public struct ResponseHead: Sendable {
 public struct ResponseParser: Sendable {
   private let limits: HeadLimits
   private var progress = HeadProgress()
+  /// The table of an earlier head that nobody needs any more.
+  private var spare: [Field] = []
 
   /// A parser for one connection.
   public init(limits: HeadLimits = .response) {
     self.limits = limits
+  }
+
+  /// Takes back a head that is done with, so that the next one needs no memory of its own.
+  public mutating func recycle(_ head: inout ResponseHead) {
+    head.fields.bytes = ByteBuffer()
+    spare = head.fields.takeTable()
   }
 
   /// Parses the head at the start of `buffer` without consuming it; `toHead` says that the request
@@ -48,21 +56,24 @@ public struct ResponseParser: Sendable {
     return outcome
   }
 
-  private func parseHead(
+  private mutating func parseHead(
     _ buffer: ByteBuffer, toHead: Bool
   ) throws(MalformedMessage) -> ParseOutcome<ResponseHead> {
     let bytes = buffer.readableBytesUInt8Span
     guard let line = try StatusLine.parse(bytes, limits: limits) else { return .needMore }
-    var parsed: [Field] = []
-    parsed.reserveCapacity(16)
+    var parsed = spare
+    spare = []
+    parsed.removeAll(keepingCapacity: true)
+    if parsed.capacity == 0 { parsed.reserveCapacity(16) }
     let scan = try FieldParser.parse(
       bytes, from: line.end, into: &parsed, limits: limits, allowsSpaceBeforeColon: true)
     guard case .complete(let end) = scan else { return .needMore }
 
     let fields = FieldSection(
       bytes: buffer.getSlice(at: buffer.readerIndex, length: end) ?? ByteBuffer(), fields: parsed)
+    let length = try BodyFraming.contentLength(fields)
     let framing = try BodyFraming.response(
-      fields, status: line.status, minorVersion: line.minorVersion, toHead: toHead)
+      fields, length: length, status: line.status, minorVersion: line.minorVersion, toHead: toHead)
     var keepsAlive = line.minorVersion >= 1
     if fields.contains(.connection) {
       if fields.hasElement(.connection, "close") {
@@ -71,7 +82,6 @@ public struct ResponseParser: Sendable {
         keepsAlive = true
       }
     }
-    let length = try BodyFraming.contentLength(fields)
     if framing == .untilClose
       || !BodyFraming.isEmptyAsSaid(fields, status: line.status, length: length)
     {

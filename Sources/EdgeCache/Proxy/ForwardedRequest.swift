@@ -3,26 +3,34 @@ import NIOCore
 // A request as it goes upstream (RFC 9110 §7.6): what belongs to the client's connection stays
 // behind, what tells the upstream about the client is added.
 
-/// Who sent a request, and how.
-public struct ClientIdentity: Sendable {
+/// Who sent a request, and how. A class, so that each request takes a reference to it and no copies.
+public final class ClientIdentity: Sendable {
   /// The IP address as text, without brackets.
-  public var address: String
+  public let address: String
   /// True if the connection is secured, here or at a terminator on this machine.
-  public var isSecure: Bool
+  public let isSecure: Bool
+  /// What upstreams are told of it: `X-Forwarded-For`, `X-Forwarded-Proto`, and `Forwarded` as far as it
+  /// is the same for all requests.
+  let forwardedFields: [UInt8]
 
   /// An identity from its parts.
   public init(address: String, isSecure: Bool) {
     self.address = address
     self.isSecure = isSecure
+    let proto = isSecure ? "https" : "http"
+    let node = address.utf8.contains(ASCII.colon) ? "\"[\(address)]\"" : address
+    // More lines of a list field are the same as a longer list (RFC 9110 §5.3).
+    forwardedFields = Array(
+      ("X-Forwarded-For: \(address)\r\nX-Forwarded-Proto: \(proto)\r\n"
+        + "Forwarded: for=\(node);proto=\(proto)").utf8)
   }
-}
 
-extension ClientIdentity {
   /// This identity as a request tells of it: a TLS terminator on the same machine is believed when it
   /// says with `X-Forwarded-Proto` that its client's connection is secured. Nobody else is: the field
   /// decides the scheme of the cache key, and what an origin redirects. O(fields).
-  public func asToldBy(_ request: RequestHead) -> ClientIdentity {
-    ClientIdentity(address: address, isSecure: isSecured(request))
+  public func asToldBy(_ request: borrowing RequestHead) -> ClientIdentity {
+    let isSecured = isSecured(request)
+    return isSecured == isSecure ? self : ClientIdentity(address: address, isSecure: isSecured)
   }
 
   /// True if a request came over a secured connection, here or at a terminator. O(fields).
@@ -46,26 +54,26 @@ public enum ForwardedRequest {
   ///
   /// `upstreamAuthority` stands in for `Host` in requests of HTTP/1.0 that have none.
   public static func write(
-    _ request: RequestHead, _ forward: Transaction.Forward, client: ClientIdentity,
+    _ request: borrowing RequestHead, _ forward: Transaction.Forward, client: ClientIdentity,
     cacheName: [UInt8], upstreamAuthority: String, to buffer: inout HeadBuffer
   ) -> MessageFraming {
-    let fields = request.fields
-    buffer.writeRange(request.methodRange, of: fields)
+    buffer.writeRange(request.methodRange, of: request.fields)
     buffer.writeInteger(ASCII.space)
     writeTarget(request, to: &buffer)
     buffer.writeStaticString(" HTTP/1.1\r\nHost: ")
     if request.authority.isEmpty {
       buffer.writeString(upstreamAuthority)
     } else {
-      buffer.writeRange(request.authority, of: fields)
+      buffer.writeRange(request.authority, of: request.fields)
     }
     buffer.writeStaticString("\r\n")
 
-    for (index, field) in fields.fields.enumerated()
-    where (fields.isEndToEnd(index) || field.name == .cdnLoop)
-      && !isReplaced(field.name, request, forward)
-    {
-      buffer.writeLine(field, of: fields)
+    for index in request.fields.fields.indices {
+      let field = request.fields.fields[index]
+      guard request.fields.isEndToEnd(index) || field.name == .cdnLoop,
+        !isReplaced(field.name, request, forward)
+      else { continue }
+      buffer.writeLine(field, of: request.fields)
     }
     writeValidators(forward.validates, to: &buffer)
     writeMissingRange(forward.part, to: &buffer)
@@ -77,7 +85,7 @@ public enum ForwardedRequest {
     return framing
   }
 
-  private static func writeTarget(_ request: RequestHead, to buffer: inout HeadBuffer) {
+  private static func writeTarget(_ request: borrowing RequestHead, to buffer: inout HeadBuffer) {
     if request.form == .asterisk {
       buffer.writeInteger(ASCII.asterisk)
       return
@@ -91,7 +99,7 @@ public enum ForwardedRequest {
 
   /// True for fields that are written anew or left out.
   private static func isReplaced(
-    _ name: FieldName, _ request: RequestHead, _ forward: Transaction.Forward
+    _ name: FieldName, _ request: borrowing RequestHead, _ forward: Transaction.Forward
   ) -> Bool {
     switch name {
     case .host, .xForwardedProto, .maxForwards: true
@@ -141,7 +149,7 @@ public enum ForwardedRequest {
   }
 
   /// RFC 9110 §7.6.2: counted down on each hop for OPTIONS and TRACE, left alone otherwise.
-  private static func writeMaxForwards(_ request: RequestHead, to buffer: inout HeadBuffer) {
+  private static func writeMaxForwards(_ request: borrowing RequestHead, to buffer: inout HeadBuffer) {
     guard let range = request.fields.first(.maxForwards) else { return }
     let bytes = request.fields.bytes.readableBytesUInt8Span
     buffer.writeStaticString("Max-Forwards: ")
@@ -156,23 +164,10 @@ public enum ForwardedRequest {
   }
 
   private static func writeClient(
-    _ client: ClientIdentity, _ request: RequestHead, cacheName: [UInt8],
+    _ client: ClientIdentity, _ request: borrowing RequestHead, cacheName: [UInt8],
     to buffer: inout HeadBuffer
   ) {
-    let proto: StaticString = client.isSecure ? "https" : "http"
-    // More lines of a list field are the same as a longer list (RFC 9110 §5.3).
-    buffer.writeStaticString("X-Forwarded-For: ")
-    buffer.writeString(client.address)
-    buffer.writeStaticString("\r\nX-Forwarded-Proto: ")
-    buffer.writeStaticString(proto)
-    buffer.writeStaticString("\r\nForwarded: for=")
-    if client.address.utf8.contains(ASCII.colon) {
-      buffer.writeString("\"[\(client.address)]\"")
-    } else {
-      buffer.writeString(client.address)
-    }
-    buffer.writeStaticString(";proto=")
-    buffer.writeStaticString(proto)
+    buffer.writeBytes(client.forwardedFields)
     if !request.authority.isEmpty {
       buffer.writeStaticString(";host=\"")
       buffer.writeRange(request.authority, of: request.fields)
@@ -189,7 +184,7 @@ public enum ForwardedRequest {
   }
 
   private static func writeFraming(
-    _ request: RequestHead, to buffer: inout HeadBuffer
+    _ request: borrowing RequestHead, to buffer: inout HeadBuffer
   ) -> MessageFraming {
     switch request.framing {
     case .length(let length):
@@ -203,7 +198,7 @@ public enum ForwardedRequest {
   }
 
   private static func writeConnection(
-    _ request: RequestHead, _ forward: Transaction.Forward, to buffer: inout HeadBuffer
+    _ request: borrowing RequestHead, _ forward: Transaction.Forward, to buffer: inout HeadBuffer
   ) {
     if request.asksForUpgrade, !forward.isForStore {
       buffer.writeStaticString("Connection: upgrade\r\nUpgrade: websocket\r\n")

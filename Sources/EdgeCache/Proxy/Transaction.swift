@@ -57,7 +57,10 @@ public struct Transaction {
     /// Send the upstream's own head; content follows.
     indirect case sendUpstreamHead(ResponseHead, CacheStatus)
     case sendContent(ByteBuffer)
-    indirect case sendEnd(FieldSection?)
+    /// The response is complete.
+    case sendEnd
+    /// The response is complete, with these trailer fields.
+    indirect case sendTrailers(FieldSection)
     /// Send this head, and from then on carry bytes both ways.
     indirect case tunnel(ResponseHead, CacheStatus)
     /// Send an answer of our own; nothing follows.
@@ -106,7 +109,7 @@ public struct Transaction {
   private var state = State.received
   private var upstream = Upstream.idle
   private var fill = Fill()
-  private var actions: [Action] = []
+  private var actions = ActionQueue()
   private var hasClient = true
   private var stale: StoredResponse?
   /// What is stored of a content whose beginning arrives.
@@ -167,7 +170,7 @@ public struct Transaction {
   /// while the client can be written to.
   public mutating func nextAction(clientIsWritable: Bool, now: Instant) -> Action? {
     if actions.isEmpty, hasClient { takeFlightStep(clientIsWritable: clientIsWritable, now: now) }
-    return actions.isEmpty ? nil : actions.removeFirst()
+    return actions.popFirst()
   }
 
   /// Takes an event in.
@@ -318,7 +321,7 @@ public struct Transaction {
     case .end:
       flight.unsubscribe(reader)
       state = .answered
-      actions.append(.sendEnd(nil))
+      actions.append(.sendEnd)
     case .truncated:
       flight.unsubscribe(reader)
       status.detail = .failed(.truncated)
@@ -582,7 +585,7 @@ public struct Transaction {
     for group in CacheGroup.invalidated(by: head.fields, method: request.method, at: key) {
       _ = store.purge(.group(group))
     }
-    freshenByHead(head, now)
+    if request.method == .head { freshenByHead(head, now) }
     guard hasClient else {
       upstream = .idle
       state = .answered
@@ -590,14 +593,18 @@ public struct Transaction {
       return
     }
     upstream = .passing
-    var head = head
-    if policy.usesSurrogateControl { head.fields.removeAll(.surrogateControl) }
-    actions.append(.sendUpstreamHead(head, status))
+    if policy.usesSurrogateControl, head.fields.contains(.surrogateControl) {
+      var head = head
+      head.fields.removeAll(.surrogateControl)
+      actions.append(.sendUpstreamHead(head, status))
+    } else {
+      actions.append(.sendUpstreamHead(head, status))
+    }
   }
 
   /// What the answer to HEAD says about a stored response to GET (RFC 9111 §4.3.5).
   private func freshenByHead(_ head: ResponseHead, _ now: Instant) {
-    guard request.method == .head, route.cached != nil, !directives.noStore,
+    guard route.cached != nil, !directives.noStore,
       case .selected(let stored) = store.find(key, request: request.fields, touches: false),
       let updated = Validation.judgeHead(head, stored: stored, context(now))
     else { return }
@@ -636,7 +643,7 @@ public struct Transaction {
       actions.append(.countStored(refusal))
     case .passing:
       state = .answered
-      if hasClient { actions.append(.sendEnd(trailers)) }
+      if hasClient { actions.append(trailers.map { .sendTrailers($0) } ?? .sendEnd) }
     case .idle, .waiting, .draining: break
     }
   }
@@ -702,7 +709,7 @@ public struct Transaction {
     case .received, .answered: break
     case .passing:
       state = .answered
-      actions.removeAll()
+      actions.removeAll { _ in true }
       switch upstream {
       case .waiting, .passing:
         upstream = .idle

@@ -35,7 +35,7 @@ public struct UpstreamHealth: Sendable {
 
   /// The next upstream of a group that is not in `tried`; nil when all were tried. O(group).
   public mutating func next(
-    _ group: UpstreamGroup, tried: [Int], now: Instant
+    _ group: UpstreamGroup, tried: UpstreamSet, now: Instant
   ) -> Int? {
     for tier in group.tiers where !tier.isEmpty {
       turns[tier[0]] &+= 1
@@ -71,5 +71,33 @@ public struct UpstreamHealth: Sendable {
   /// True if the upstream is left out at the moment. O(1).
   public func isHeldDown(_ upstream: Int, now: Instant) -> Bool {
     now < records[upstream].heldUntil
+  }
+}
+
+/// Some upstreams; the first 64 of a PoP take no memory.
+public struct UpstreamSet: Sendable, ExpressibleByArrayLiteral {
+  private var low: UInt64 = 0
+  private var others: [Int] = []
+
+  /// Those with these numbers.
+  public init(arrayLiteral upstreams: Int...) {
+    for upstream in upstreams { insert(upstream) }
+  }
+
+  /// None.
+  public init() {}
+
+  /// True if an upstream is among them. O(1) for the first 64.
+  public func contains(_ upstream: Int) -> Bool {
+    upstream < 64 ? low >> UInt64(upstream) & 1 != 0 : others.contains(upstream)
+  }
+
+  /// Adds an upstream.
+  public mutating func insert(_ upstream: Int) {
+    if upstream < 64 {
+      low |= 1 << UInt64(upstream)
+    } else if !others.contains(upstream) {
+      others.append(upstream)
+    }
   }
 }

@@ -178,13 +178,23 @@ public struct CacheKey: Sendable, Hashable {
   /// byte that such a string could not have.
   func writeString(to buffer: inout HeadBuffer) {
     buffer.writeStaticString(scheme.isSecure ? "\"https://" : "\"http://")
-    for (index, byte) in bytes.enumerated() {
-      if index == hostCount { writePort(to: &buffer) }
-      if byte == ASCII.quote || byte == ASCII.backslash { buffer.writeInteger(ASCII.backslash) }
-      buffer.writeInteger(byte)
-    }
-    if hostCount == bytes.count { writePort(to: &buffer) }
+    writeEscaped(0..<hostCount, to: &buffer)
+    writePort(to: &buffer)
+    writeEscaped(hostCount..<bytes.count, to: &buffer)
     buffer.writeInteger(ASCII.quote)
+  }
+
+  private func writeEscaped(_ range: Range<Int>, to buffer: inout HeadBuffer) {
+    let span = bytes.span
+    var start = range.lowerBound
+    while true {
+      let end = min(HeadScanner.endOfUnescaped(span, from: start), range.upperBound)
+      buffer.writeBytes(bytes, start..<end)
+      if end == range.upperBound { return }
+      buffer.writeInteger(ASCII.backslash)
+      buffer.writeInteger(bytes[end])
+      start = end + 1
+    }
   }
 
   private func writePort(to buffer: inout HeadBuffer) {
