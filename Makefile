@@ -27,7 +27,7 @@ test: ## Install what tests need, build, test, lint
 	@scripts/timed build swift build --build-tests
 	@scripts/timed "pure tests" swift test --skip-build \
 	  --filter '^(EdgeCacheTests|EdgeFleetTests|EdgeLoadTests)\.'
-	@scripts/timed "socket tests" swift test --skip-build --filter '^EdgePoPTests\.'
+	@scripts/timed "socket tests" swift test --skip-build --filter '^(EdgeSocketTests|EdgePoPTests)\.'
 	@scripts/timed "end-to-end tests" swift test --skip-build --no-parallel \
 	  --filter '^EndToEndTests\.'
 	@scripts/timed lint scripts/lint

@@ -143,7 +143,7 @@ public final class Reactor {
 
   /// Gives memory back.
   func putBack(_ memory: consuming ByteBuffer) {
-    inbox = memory
+    inbox = memory.capacity <= 2 * Self.inboxSize ? memory : nil
   }
 
   /// Sends what some socket has put together.

@@ -115,7 +115,8 @@ open class StreamSocket: PolledSocket {
         if code != EAGAIN { failed(IOError(errnoCode: code, reason: "recv")) }
         break
       }
-      let isFull = bytes.writableBytes == 0
+      // There may be more; however much memory there was, so much was asked for.
+      let isFull = count == Reactor.inboxSize
       if filter == nil { received(&bytes) } else { receiveFiltered(&bytes) }
       reactor.putBack(bytes)
       guard isFull || untilEnd else { break }

@@ -206,7 +206,7 @@ final class CoreExchange {
           head, status, context, now: now, to: &$0)
       }
     case .sendContent(let content): received.content += Array(content.readableBytesView)
-    case .sendEnd: received.isComplete = true
+    case .sendEnd, .sendTrailers: received.isComplete = true
     case .tunnel: received.isComplete = true
     case .sendError(let code, let status):
       beginHead()
