@@ -181,6 +181,7 @@ open class StreamSocket: PolledSocket {
   /// Adds what `body` writes behind all that was sent before: only small things.
   @inlinable
   @inline(__always)
+  @discardableResult
   public final func compose<Result>(_ body: (inout ByteBuffer) -> Result) -> Result {
     claim()
     let result = body(&reactor.outgoing.scratch)

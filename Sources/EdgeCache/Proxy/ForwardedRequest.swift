@@ -149,7 +149,9 @@ public enum ForwardedRequest {
   }
 
   /// RFC 9110 §7.6.2: counted down on each hop for OPTIONS and TRACE, left alone otherwise.
-  private static func writeMaxForwards(_ request: borrowing RequestHead, to buffer: inout HeadBuffer) {
+  private static func writeMaxForwards(
+    _ request: borrowing RequestHead, to buffer: inout HeadBuffer
+  ) {
     guard let range = request.fields.first(.maxForwards) else { return }
     let bytes = request.fields.bytes.readableBytesUInt8Span
     buffer.writeStaticString("Max-Forwards: ")
