@@ -19,6 +19,8 @@ public struct PoPOptions: Sendable {
   public var pop: FleetConfiguration.PoP
   /// The token that admin requests must carry.
   public var adminToken: AdminToken?
+  /// A file of certificates that upstreams may be certified by besides the system's, in PEM.
+  public var upstreamCA: String?
   /// Where access log lines go.
   public var accessLog: AccessLogTarget
   /// Time limits and bounds.
@@ -29,12 +31,13 @@ public struct PoPOptions: Sendable {
   /// Options from their parts.
   public init(
     configuration: FleetConfiguration, pop: FleetConfiguration.PoP, adminToken: AdminToken? = nil,
-    accessLog: AccessLogTarget = .off, limits: ShellLimits = ShellLimits(),
+    upstreamCA: String? = nil, accessLog: AccessLogTarget = .off, limits: ShellLimits = ShellLimits(),
     logger: Logger = Logger(label: "edge-pop")
   ) {
     self.configuration = configuration
     self.pop = pop
     self.adminToken = adminToken
+    self.upstreamCA = upstreamCA
     self.accessLog = accessLog
     self.limits = limits
     self.logger = logger
@@ -108,15 +111,13 @@ public final class PoPServer: Service {
       secret: HashSecret(generator.next(), generator.next()))
 
     let routing = Routing(options.configuration, pop: options.pop)
-    let usesTLS = routing.upstreams.contains { $0.url.scheme == .https }
+    let tlsContext = try Self.tlsContext(routing, upstreamCA: options.upstreamCA)
     let threads = options.pop.threads ?? System.coreCount
     resolver = NameResolver()
     let shared = PoPShared(
       store: store, routing: routing, limits: options.limits,
       cacheName: CacheName(Self.cacheName(options)), accessLog: accessLog, logger: options.logger,
-      tlsContext: usesTLS
-        ? try NIOSSLContext(configuration: .makeClientConfiguration()) : nil,
-      resolver: resolver, loopCount: threads)
+      tlsContext: tlsContext, resolver: resolver, loopCount: threads)
     var sockets: [Listeners.Opened] = []
     var loops: [Confined<LoopContext>] = []
     do {
@@ -158,6 +159,25 @@ public final class PoPServer: Service {
         for descriptor in own { Listeners.accept(descriptor, loop) }
       }
     }
+  }
+
+  /// What TLS with upstreams is made with; nil if no upstream wants it.
+  private static func tlsContext(
+    _ routing: Routing, upstreamCA: String?
+  ) throws -> NIOSSLContext? {
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    if let upstreamCA {
+      do {
+        configuration.additionalTrustRoots = [
+          .certificates(try NIOSSLCertificate.fromPEMFile(upstreamCA))
+        ]
+      } catch {
+        throw StartProblem(
+          "--upstream-ca \(upstreamCA): cannot be read, or holds no certificates in PEM")
+      }
+    }
+    guard routing.upstreams.contains(where: { $0.url.scheme == .https }) else { return nil }
+    return try NIOSSLContext(configuration: configuration)
   }
 
   private static func stop(_ loops: [Confined<LoopContext>]) async {

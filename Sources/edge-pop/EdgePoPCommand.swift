@@ -58,6 +58,12 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "File with the admin token; otherwise EDGE_ADMIN_TOKEN is used.")
   var adminTokenFile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "File with certificates of authorities (PEM) that https upstreams may be certified by, "
+        + "besides those of the system.", valueName: "file"))
+  var upstreamCA: String?
+
   func run() async throws {
     guard let level = Logger.Level(rawValue: logLevel.lowercased()) else {
       throw Failure(
@@ -82,7 +88,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
       server = try await PoPServer.start(
         PoPOptions(
           configuration: configuration, pop: chosen, adminToken: try adminToken(),
-          accessLog: accessLogTarget, logger: logger))
+          upstreamCA: upstreamCA, accessLog: accessLogTarget, logger: logger))
     } catch let problem as StartProblem {
       throw Failure(problem.description)
     } catch let problem as AccessLogProblem {
