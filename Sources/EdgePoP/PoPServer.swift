@@ -31,8 +31,8 @@ public struct PoPOptions: Sendable {
   /// Options from their parts.
   public init(
     configuration: FleetConfiguration, pop: FleetConfiguration.PoP, adminToken: AdminToken? = nil,
-    upstreamCA: String? = nil, accessLog: AccessLogTarget = .off, limits: ShellLimits = ShellLimits(),
-    logger: Logger = Logger(label: "edge-pop")
+    upstreamCA: String? = nil, accessLog: AccessLogTarget = .off,
+    limits: ShellLimits = ShellLimits(), logger: Logger = Logger(label: "edge-pop")
   ) {
     self.configuration = configuration
     self.pop = pop
