@@ -34,12 +34,15 @@ let package = Package(
     .target(
       name: "EdgeCache",
       dependencies: [
+        "CXXHash",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(
           name: "RawStructuredFieldValues", package: "swift-http-structured-headers"),
       ],
       swiftSettings: settings
     ),
+    // The checksum of what is on disk.
+    .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
     // The shell: moves bytes between sockets and the core.
     .target(
       name: "EdgePoP",

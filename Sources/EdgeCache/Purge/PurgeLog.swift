@@ -83,6 +83,30 @@ public final class PurgeLog: Sendable {
     sequence != head && newest(covering: key, groups: groups) > sequence
   }
 
+  // MARK: After a restart
+
+  /// Takes in what an earlier process logged; in the order of the log.
+  func restore(_ purge: DiskPurge) {
+    index.withLock { index in
+      index.last = max(index.last, purge.sequence)
+      switch purge.scope {
+      case .url(let hash): index.urls[hash] = max(index.urls[hash] ?? 0, purge.sequence)
+      case .removed: break
+      case .group(let group): index.groups[group] = max(index.groups[group] ?? 0, purge.sequence)
+      case .everything:
+        index.everything = max(index.everything, purge.sequence)
+        index.urls.removeAll()
+        index.groups.removeAll()
+      }
+      published.store(index.last, ordering: .releasing)
+    }
+  }
+
+  /// True if what has that identity and stamp has been purged, as far as its groups do not decide.
+  func isPurged(_ hash: KeyHash, since stamp: UInt64) -> Bool {
+    index.withLock { stamp < max($0.everything, $0.urls[hash] ?? 0) }
+  }
+
   /// Number of URLs that are remembered.
   public var rememberedURLs: Int {
     index.withLock { $0.urls.count }

@@ -18,6 +18,11 @@ public struct CacheGroup: Sendable, Hashable {
     self.bytes = bytes
   }
 
+  /// A group from what another process kept of it.
+  init(stored bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
   /// Groups that are read of one field; more are left out (RFC 9875 §2 asks for 128 at least).
   public static let limit = 128
 

@@ -166,6 +166,11 @@ public struct CacheKey: Sendable, Hashable {
     hash = SipHash.hash(bytes.span, prefix: UInt64(hostCount), secret: secret)
   }
 
+  /// A key from what another process kept of it; the hash is the one that it had.
+  init(stored bytes: [UInt8], hostCount: Int, scheme: KeyScheme, hash: KeyHash) {
+    self.init(bytes: bytes, hostCount: hostCount, scheme: scheme, hash: hash)
+  }
+
   /// The key as a URL; the port is left out where it is the scheme's own.
   public var url: String {
     let port = scheme.port == (scheme.isSecure ? 443 : 80) ? "" : ":\(scheme.port)"

@@ -134,6 +134,26 @@ public struct StoredHead: Sendable {
     date = dates.date
   }
 
+  /// A head from what another process kept of it; nil if its parts contradict each other. O(fields).
+  init?(
+    storage: [UInt8], count: Int, statusLineCount: Int, status: Int, etag: ByteRange?,
+    lastModified: Int64?, date: Int64?
+  ) {
+    guard count <= storage.count, statusLineCount <= count, (100...999).contains(status),
+      (storage.count - count) % Self.entry == 0, etag.map({ $0.range.upperBound <= count }) ?? true
+    else { return nil }
+    self.storage = storage
+    self.count = count
+    self.statusLineCount = statusLineCount
+    self.status = status
+    self.etag = etag
+    self.lastModified = lastModified
+    self.date = date
+    var end = statusLineCount
+    forEachField { end = $0.value.range.upperBound + 2 }
+    if end != count { return nil }
+  }
+
   /// This head with the fields of a 304, 206 or response to HEAD put in the place of its own
   /// (RFC 9111 §3.2, §3.4, §4.3.4, §4.3.5).
   ///

@@ -39,7 +39,7 @@ public struct VariantSelector: Sendable, Hashable {
       + MemoryCost.array(of: values) + values.reduce(0) { $0 + MemoryCost.array(of: $1 ?? []) }
   }
 
-  private init(names: [[UInt8]], values: [[UInt8]?]) {
+  init(names: [[UInt8]], values: [[UInt8]?]) {
     self.names = names
     self.values = values
   }

@@ -29,6 +29,15 @@ public struct Content: Sendable {
   /// Content of no bytes.
   public static let empty = Content(copying: [], count: 0)
 
+  /// Content of that many bytes which are not there: for what is only looked at.
+  static func placeholder(count: Int) -> Content { Content(count: count) }
+
+  private init(count: Int) {
+    parts = .none
+    self.count = count
+    capacity = 0
+  }
+
   /// A copy of `chunks`, which hold `count` bytes. O(count).
   public init(copying chunks: [ByteBuffer], count: Int) {
     var pieces: [ByteBuffer] = []

@@ -61,6 +61,13 @@ public final class StoredResponse: Sendable {
       content: content, isHashedURL: isHashedURL, part: part)
   }
 
+  /// This response with its content.
+  func with(_ content: Content) -> StoredResponse {
+    StoredResponse(
+      key: key, selector: selector, head: head, freshness: freshness, content: content,
+      isHashedURL: isHashedURL, part: part)
+  }
+
   /// This response for requests that `selector` selects.
   func reselected(_ selector: VariantSelector) -> StoredResponse {
     StoredResponse(

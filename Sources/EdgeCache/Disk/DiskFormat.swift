@@ -1,0 +1,330 @@
+// What lies where on disk: docs/disk-format.md, in code. Pure: bytes in, values out.
+//
+// Everything is checked by itself, so that whatever a crash leaves of it is told from what was written.
+// Values are little endian; lengths in bytes.
+
+/// The form of all files of a store.
+enum DiskFormat {
+  /// What this program writes, and the only thing it reads.
+  static let version: UInt32 = 1
+  /// Records begin at multiples of it.
+  static let unit = 64
+  /// A segment's header, before its first record.
+  static let segmentHeader = 64
+  /// Content up to this is checked as a whole; longer content in blocks of this size, so that a part of
+  /// it can be checked alone.
+  static let block = 256 << 10
+
+  /// Rounded up to whole units.
+  static func padded(_ count: Int) -> Int { (count + unit - 1) / unit * unit }
+}
+
+/// `STORE`: what a store is, once and for all.
+struct StoreHeader: Equatable {
+  static let size = 72
+
+  /// Tells this store's segments from those of another.
+  var id: (UInt64, UInt64)
+  var segmentSize: Int
+  var segmentCount: Int
+  /// What keys the hashes: the directory would be lost with it.
+  var secret: (UInt64, UInt64)
+  var created: Instant
+
+  static func == (lhs: StoreHeader, rhs: StoreHeader) -> Bool {
+    lhs.id == rhs.id && lhs.segmentSize == rhs.segmentSize
+      && lhs.segmentCount == rhs.segmentCount && lhs.secret == rhs.secret
+      && lhs.created == rhs.created
+  }
+
+  /// Why a file is no header that can be used.
+  enum Problem: Error, Equatable {
+    case notAStore
+    case damaged
+    case version(UInt32)
+  }
+
+  var bytes: [UInt8] {
+    var writer = DiskWriter(capacity: Self.size)
+    writer.write("EDGESTOR")
+    writer.write(DiskFormat.version)
+    writer.write(UInt32(truncatingIfNeeded: segmentSize))
+    writer.write(UInt32(truncatingIfNeeded: segmentCount))
+    writer.write(UInt32(0))
+    writer.write(id.0)
+    writer.write(id.1)
+    writer.write(secret.0)
+    writer.write(secret.1)
+    writer.write(created.milliseconds)
+    writer.seal(at: 64)
+    return writer.bytes
+  }
+
+  init(
+    id: (UInt64, UInt64), segmentSize: Int, segmentCount: Int, secret: (UInt64, UInt64),
+    created: Instant
+  ) {
+    self.id = id
+    self.segmentSize = segmentSize
+    self.segmentCount = segmentCount
+    self.secret = secret
+    self.created = created
+  }
+
+  init(_ bytes: [UInt8]) throws(Problem) {
+    var reader = DiskReader(bytes)
+    guard reader.expect("EDGESTOR") != nil, let version = reader.read(UInt32.self) else {
+      throw .notAStore
+    }
+    if version != DiskFormat.version { throw .version(version) }
+    guard bytes.count >= Self.size, let segmentSize = reader.read(UInt32.self),
+      let segmentCount = reader.read(UInt32.self), reader.read(UInt32.self) != nil,
+      let id0 = reader.read(UInt64.self), let id1 = reader.read(UInt64.self),
+      let k0 = reader.read(UInt64.self), let k1 = reader.read(UInt64.self),
+      let created = reader.read(Int64.self), let checksum = reader.read(UInt64.self),
+      checksum == Checksum.of(bytes, 0..<64)
+    else { throw .damaged }
+    self.init(
+      id: (id0, id1), segmentSize: Int(segmentSize), segmentCount: Int(segmentCount),
+      secret: (k0, k1), created: Instant(milliseconds: created))
+  }
+}
+
+/// The beginning of a segment: whose it is, and which of its lives this is.
+struct SegmentHeader: Equatable {
+  var index: Int
+  /// Ascends over the whole store: what an earlier life left behind has another.
+  var life: UInt64
+  var store: (UInt64, UInt64)
+
+  static func == (lhs: SegmentHeader, rhs: SegmentHeader) -> Bool {
+    lhs.index == rhs.index && lhs.life == rhs.life && lhs.store == rhs.store
+  }
+
+  var bytes: [UInt8] {
+    var writer = DiskWriter(capacity: DiskFormat.segmentHeader)
+    writer.write("EDGESEGM")
+    writer.write(DiskFormat.version)
+    writer.write(UInt32(truncatingIfNeeded: index))
+    writer.write(life)
+    writer.write(store.0)
+    writer.write(store.1)
+    writer.seal(at: 56)
+    return writer.bytes
+  }
+
+  init(index: Int, life: UInt64, store: (UInt64, UInt64)) {
+    self.index = index
+    self.life = life
+    self.store = store
+  }
+
+  init?(_ bytes: [UInt8]) {
+    var reader = DiskReader(bytes)
+    guard bytes.count >= DiskFormat.segmentHeader, reader.expect("EDGESEGM") != nil,
+      reader.read(UInt32.self) == DiskFormat.version, let index = reader.read(UInt32.self),
+      let life = reader.read(UInt64.self), let id0 = reader.read(UInt64.self),
+      let id1 = reader.read(UInt64.self)
+    else { return nil }
+    var tail = DiskReader(bytes, 56..<64)
+    guard tail.read(UInt64.self) == Checksum.of(bytes, 0..<56) else { return nil }
+    self.init(index: Int(index), life: life, store: (id0, id1))
+  }
+}
+
+/// What is known of a record without reading it.
+struct RecordSummary: Equatable {
+  static let footerEntry = 64
+
+  var hash: KeyHash
+  /// The newest purge when its request left.
+  var stamp: UInt64
+  var stored: Instant
+  var freshUntil: Instant
+  var contentCount: Int
+  /// Where it begins in its segment, and how much of it that takes: multiples of a unit.
+  var offset: Int
+  var size: Int
+
+  /// A number that ascends in the order in which records are written.
+  static func position(life: UInt64, offset: Int) -> UInt64 {
+    life << 20 | UInt64(offset / DiskFormat.unit)
+  }
+
+  func write(to writer: inout DiskWriter) {
+    writer.write(hash.low)
+    writer.write(hash.high)
+    writer.write(UInt32(truncatingIfNeeded: offset / DiskFormat.unit))
+    writer.write(UInt32(truncatingIfNeeded: size / DiskFormat.unit))
+    writer.write(stamp)
+    writer.write(stored.milliseconds)
+    writer.write(freshUntil.milliseconds)
+    writer.write(UInt64(truncatingIfNeeded: contentCount))
+    writer.write(UInt64(0))
+  }
+
+  init(
+    hash: KeyHash, stamp: UInt64, stored: Instant, freshUntil: Instant, contentCount: Int,
+    offset: Int, size: Int
+  ) {
+    self.hash = hash
+    self.stamp = stamp
+    self.stored = stored
+    self.freshUntil = freshUntil
+    self.contentCount = contentCount
+    self.offset = offset
+    self.size = size
+  }
+
+  init?(_ reader: inout DiskReader) {
+    guard let low = reader.read(UInt64.self), let high = reader.read(UInt64.self),
+      let offset = reader.read(UInt32.self), let size = reader.read(UInt32.self),
+      let stamp = reader.read(UInt64.self), let stored = reader.read(Int64.self),
+      let freshUntil = reader.read(Int64.self), let content = reader.read(UInt64.self),
+      reader.read(UInt64.self) != nil, content <= UInt64(Int.max)
+    else { return nil }
+    self.init(
+      hash: KeyHash(low: low, high: high), stamp: stamp,
+      stored: Instant(milliseconds: stored), freshUntil: Instant(milliseconds: freshUntil),
+      contentCount: Int(content), offset: Int(offset) * DiskFormat.unit,
+      size: Int(size) * DiskFormat.unit)
+  }
+}
+
+/// The beginning of a record; key, head, checksums of blocks and content follow.
+struct RecordHeader: Equatable {
+  static let size = 128
+
+  var life: UInt64
+  var stamp: UInt64
+  var hash: KeyHash
+  var stored: Instant
+  var freshUntil: Instant
+  var keyCount: Int
+  var headCount: Int
+  var contentCount: Int
+  /// Of key and head.
+  var headChecksum: UInt64
+  /// Of the content, or of the checksums of its blocks.
+  var contentChecksum: UInt64
+
+  /// Number of blocks that are checked one by one; 0 for content that is checked as a whole.
+  var blocks: Int {
+    contentCount <= DiskFormat.block
+      ? 0 : (contentCount + DiskFormat.block - 1) / DiskFormat.block
+  }
+  /// Where the checksums of blocks begin, from the beginning of the record.
+  var tableOffset: Int { Self.size + keyCount + headCount }
+  /// Where the content begins.
+  var contentOffset: Int { tableOffset + 8 * blocks }
+  /// Bytes of the whole record.
+  var total: Int { DiskFormat.padded(contentOffset + contentCount) }
+
+  var bytes: [UInt8] {
+    var writer = DiskWriter(capacity: Self.size)
+    writer.write("EREC")
+    writer.write(UInt32(0))
+    writer.write(life)
+    writer.write(stamp)
+    writer.write(hash.low)
+    writer.write(hash.high)
+    writer.write(stored.milliseconds)
+    writer.write(freshUntil.milliseconds)
+    writer.write(UInt32(truncatingIfNeeded: keyCount))
+    writer.write(UInt32(truncatingIfNeeded: headCount))
+    writer.write(UInt64(truncatingIfNeeded: contentCount))
+    writer.write(headChecksum)
+    writer.write(contentChecksum)
+    writer.seal(at: 120)
+    return writer.bytes
+  }
+
+  init(
+    life: UInt64, stamp: UInt64, hash: KeyHash, stored: Instant, freshUntil: Instant,
+    keyCount: Int, headCount: Int, contentCount: Int, headChecksum: UInt64,
+    contentChecksum: UInt64
+  ) {
+    self.life = life
+    self.stamp = stamp
+    self.hash = hash
+    self.stored = stored
+    self.freshUntil = freshUntil
+    self.keyCount = keyCount
+    self.headCount = headCount
+    self.contentCount = contentCount
+    self.headChecksum = headChecksum
+    self.contentChecksum = contentChecksum
+  }
+
+  /// The header in the first bytes of a record; nil if there is none, or one of another life.
+  init?(_ bytes: [UInt8], at offset: Int = 0, life expected: UInt64) {
+    var reader = DiskReader(bytes, offset..<(offset + Self.size))
+    guard offset >= 0, bytes.count - offset >= Self.size, reader.expect("EREC") != nil,
+      reader.read(UInt32.self) == 0, reader.read(UInt64.self) == expected,
+      let stamp = reader.read(UInt64.self), let low = reader.read(UInt64.self),
+      let high = reader.read(UInt64.self), let stored = reader.read(Int64.self),
+      let freshUntil = reader.read(Int64.self), let keyCount = reader.read(UInt32.self),
+      let headCount = reader.read(UInt32.self), let contentCount = reader.read(UInt64.self),
+      contentCount <= 1 << 53, let headChecksum = reader.read(UInt64.self),
+      let contentChecksum = reader.read(UInt64.self)
+    else { return nil }
+    var tail = DiskReader(bytes, (offset + 120)..<(offset + 128))
+    guard tail.read(UInt64.self) == Checksum.of(bytes, offset..<(offset + 120)) else { return nil }
+    self.init(
+      life: expected, stamp: stamp, hash: KeyHash(low: low, high: high),
+      stored: Instant(milliseconds: stored), freshUntil: Instant(milliseconds: freshUntil),
+      keyCount: Int(keyCount), headCount: Int(headCount), contentCount: Int(contentCount),
+      headChecksum: headChecksum, contentChecksum: contentChecksum)
+  }
+}
+
+/// The end of a segment that is full: a list of its records, so that nobody needs to read it all.
+enum SegmentFooter {
+  /// The last bytes of the segment.
+  static let trailer = 64
+
+  /// Bytes of a footer with so many entries.
+  static func size(_ count: Int) -> Int { count * RecordSummary.footerEntry + trailer }
+
+  /// Entries and trailer.
+  static func bytes(_ records: [RecordSummary], life: UInt64) -> [UInt8] {
+    var writer = DiskWriter(capacity: size(records.count))
+    for record in records { record.write(to: &writer) }
+    let entries = Checksum.of(writer.bytes.span)
+    var end = DiskWriter(capacity: trailer)
+    end.write("EDGEFOOT")
+    end.write(life)
+    end.write(UInt32(truncatingIfNeeded: records.count))
+    end.write(UInt32(0))
+    end.write(entries)
+    end.seal(at: 56)
+    writer.write(end.bytes)
+    return writer.bytes
+  }
+
+  /// The number of entries and their checksum, from a trailer; nil if there is none of that life.
+  static func readTrailer(_ bytes: [UInt8], life: UInt64) -> (count: Int, checksum: UInt64)? {
+    var reader = DiskReader(bytes)
+    guard bytes.count == trailer, reader.expect("EDGEFOOT") != nil,
+      reader.read(UInt64.self) == life, let count = reader.read(UInt32.self),
+      reader.read(UInt32.self) != nil, let checksum = reader.read(UInt64.self)
+    else { return nil }
+    var tail = DiskReader(bytes, 56..<64)
+    guard tail.read(UInt64.self) == Checksum.of(bytes, 0..<56) else { return nil }
+    return (Int(count), checksum)
+  }
+
+  /// The entries, if they are what the trailer says.
+  static func readEntries(_ bytes: [UInt8], count: Int, checksum: UInt64) -> [RecordSummary]? {
+    guard bytes.count == count * RecordSummary.footerEntry, Checksum.of(bytes.span) == checksum
+    else { return nil }
+    var reader = DiskReader(bytes)
+    var records: [RecordSummary] = []
+    records.reserveCapacity(count)
+    for _ in 0..<count {
+      guard let record = RecordSummary(&reader) else { return nil }
+      records.append(record)
+    }
+    return records
+  }
+}

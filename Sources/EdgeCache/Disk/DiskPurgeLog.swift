@@ -1,0 +1,86 @@
+// purge.log: every purge, before it is acknowledged, so that none is forgotten in a crash. One record
+// behind the other, each checked by itself; what a crash left at the end is cut off.
+
+/// One purge, or a removal that has no number, as it is logged.
+struct DiskPurge: Equatable {
+  enum Scope: Equatable {
+    case url(KeyHash)
+    case group(CacheGroup)
+    case everything
+    /// What was written of an identity before a position was made unusable by an unsafe request
+    /// (RFC 9111 §4.4) or a newer response. It has no number; in its place is the position.
+    case removed(KeyHash)
+
+    fileprivate var kind: UInt32 {
+      switch self {
+      case .url: 0
+      case .group: 1
+      case .everything: 2
+      case .removed: 3
+      }
+    }
+  }
+
+  static let header = 48
+
+  /// The number of the purge; for a removal a ``RecordSummary/position(life:offset:)``.
+  var sequence: UInt64
+  var scope: Scope
+  var time: Instant
+
+  var bytes: [UInt8] {
+    var text: [UInt8] = []
+    var hash = KeyHash(low: 0, high: 0)
+    switch scope {
+    case .url(let key), .removed(let key): hash = key
+    case .group(let group): text = group.bytes
+    case .everything: break
+    }
+    var writer = DiskWriter(capacity: Self.header + 8 + text.count)
+    writer.write("EPRG")
+    writer.write(scope.kind)
+    writer.write(sequence)
+    writer.write(hash.low)
+    writer.write(hash.high)
+    writer.write(time.milliseconds)
+    // Its length twice: as what is to be checked comes behind it.
+    writer.write(UInt32(truncatingIfNeeded: text.count))
+    writer.write(UInt32(truncatingIfNeeded: ~text.count))
+    writer.write(text)
+    writer.write(Checksum.of(writer.bytes.span))
+    return writer.bytes
+  }
+
+  init(sequence: UInt64, scope: Scope, time: Instant) {
+    self.sequence = sequence
+    self.scope = scope
+    self.time = time
+  }
+
+  /// The record at `offset`, and where the next one begins; nil if there is no whole one.
+  static func read(_ bytes: [UInt8], at offset: Int) -> (DiskPurge, next: Int)? {
+    guard bytes.count - offset >= header + 8 else { return nil }
+    var reader = DiskReader(bytes, offset..<bytes.count)
+    guard reader.expect("EPRG") != nil, let kind = reader.read(UInt32.self),
+      let sequence = reader.read(UInt64.self), let low = reader.read(UInt64.self),
+      let high = reader.read(UInt64.self), let time = reader.read(Int64.self),
+      let count = reader.read(UInt32.self), reader.read(UInt32.self) == ~count,
+      let text = reader.read(Int(count)), let checksum = reader.read(UInt64.self)
+    else { return nil }
+    let end = offset + header + Int(count)
+    guard checksum == Checksum.of(bytes, offset..<end) else { return nil }
+    let hash = KeyHash(low: low, high: high)
+    let scope: Scope
+    switch kind {
+    case 0: scope = .url(hash)
+    case 1:
+      scope = .group(CacheGroup(stored: text))
+    case 2: scope = .everything
+    case 3: scope = .removed(hash)
+    default: return nil
+    }
+    return (
+      DiskPurge(sequence: sequence, scope: scope, time: Instant(milliseconds: time)), end + 8
+    )
+  }
+}

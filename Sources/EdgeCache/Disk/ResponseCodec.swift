@@ -1,0 +1,128 @@
+import NIOCore
+
+// A stored response as bytes: the key, and the head with all that was worked out when it arrived. The
+// content lies behind them as it is.
+
+/// Turns stored responses into what lies on disk, and back.
+enum ResponseCodec {
+  /// The cache key.
+  static func key(_ key: CacheKey) -> [UInt8] {
+    var writer = DiskWriter(capacity: key.bytes.count + 8)
+    writer.write(UInt32(truncatingIfNeeded: key.hostCount))
+    writer.write(UInt8(key.scheme.isSecure ? 1 : 0))
+    writer.write(UInt8(0))
+    writer.write(key.scheme.port)
+    writer.write(key.bytes)
+    return writer.bytes
+  }
+
+  /// The cache key in `range`; nil if there is none. The hash is that of the record.
+  static func readKey(_ bytes: [UInt8], _ range: Range<Int>, hash: KeyHash) -> CacheKey? {
+    var reader = DiskReader(bytes, range)
+    guard range.count >= 8, let hostCount = reader.read(UInt32.self),
+      let secure = reader.read(UInt8.self), secure <= 1, reader.read(UInt8.self) == 0,
+      let port = reader.read(UInt16.self), let rest = reader.read(range.count - 8),
+      Int(hostCount) <= rest.count
+    else { return nil }
+    return CacheKey(
+      stored: rest, hostCount: Int(hostCount),
+      scheme: KeyScheme(isSecure: secure == 1, port: port), hash: hash)
+  }
+
+  /// All but key and content.
+  static func head(_ response: StoredResponse) -> [UInt8] {
+    var writer = DiskWriter(capacity: response.head.storage.count + 160)
+    let freshness = response.freshness
+    var flags: UInt16 = 0
+    if response.isHashedURL { flags |= 1 }
+    if freshness.alwaysValidate { flags |= 2 }
+    if freshness.neverStale { flags |= 4 }
+    if freshness.immutable { flags |= 8 }
+    if freshness.staleIfError != nil { flags |= 16 }
+    if response.part != nil { flags |= 32 }
+    if response.head.etag != nil { flags |= 64 }
+    if response.head.lastModified != nil { flags |= 128 }
+    if response.head.date != nil { flags |= 256 }
+    writer.write(flags)
+    writer.write(freshness.source.rawValue)
+    writer.write(freshness.field.rawValue)
+    writer.write(UInt32(truncatingIfNeeded: response.head.status))
+    writer.write(freshness.responseTime.milliseconds)
+    writer.write(freshness.initialAge)
+    writer.write(freshness.lifetime)
+    writer.write(freshness.staleIfError ?? 0)
+    writer.write(freshness.staleWhileRevalidate)
+    writer.write(Int64(response.part?.range.lowerBound ?? 0))
+    writer.write(Int64(response.part?.range.upperBound ?? 0))
+    writer.write(Int64(response.part?.completeLength ?? 0))
+    writer.write(response.head.etag?.offset ?? 0)
+    writer.write(response.head.etag?.count ?? 0)
+    writer.write(response.head.lastModified ?? 0)
+    writer.write(response.head.date ?? 0)
+    writer.write(UInt32(truncatingIfNeeded: response.head.count))
+    writer.write(UInt32(truncatingIfNeeded: response.head.statusLineCount))
+    writer.writeCounted(response.head.storage)
+    writer.write(UInt32(truncatingIfNeeded: response.selector.names.count))
+    for name in response.selector.names { writer.writeCounted(name) }
+    for value in response.selector.values { writer.writeCounted(value) }
+    return writer.bytes
+  }
+
+  /// The stored response of a key, the bytes that ``head(_:)`` made, and the content.
+  static func read(
+    _ bytes: [UInt8], _ range: Range<Int>, key: CacheKey, content: Content
+  ) -> StoredResponse? {
+    var reader = DiskReader(bytes, range)
+    guard let flags = reader.read(UInt16.self),
+      let source = reader.read(UInt8.self).flatMap(LifetimeSource.init(rawValue:)),
+      let field = reader.read(UInt8.self).flatMap(ControlField.init(rawValue:)),
+      let status = reader.read(UInt32.self),
+      let received = reader.read(Int64.self), let initialAge = reader.read(Int64.self),
+      let lifetime = reader.read(Int64.self), let staleIfError = reader.read(Int64.self),
+      let whileRevalidate = reader.read(Int64.self), let lower = reader.read(Int64.self),
+      let upper = reader.read(Int64.self), let length = reader.read(Int64.self),
+      let etagOffset = reader.read(UInt32.self), let etagCount = reader.read(UInt32.self),
+      let lastModified = reader.read(Int64.self), let date = reader.read(Int64.self),
+      let count = reader.read(UInt32.self), let lineCount = reader.read(UInt32.self),
+      case .some(.some(let storage)) = reader.readCounted(),
+      let selector = readSelector(&reader), reader.isAtEnd
+    else { return nil }
+    func flag(_ bit: UInt16) -> Bool { flags & bit != 0 }
+    guard
+      let head = StoredHead(
+        storage: storage, count: Int(count), statusLineCount: Int(lineCount), status: Int(status),
+        etag: flag(64) ? ByteRange(offset: Int(etagOffset), count: Int(etagCount)) : nil,
+        lastModified: flag(128) ? lastModified : nil, date: flag(256) ? date : nil)
+    else { return nil }
+    var part: ContentPart?
+    if flag(32) {
+      guard lower >= 0, lower <= upper, upper <= length, Int(upper - lower) == content.count else {
+        return nil
+      }
+      part = ContentPart(range: Int(lower)..<Int(upper), completeLength: Int(length))
+    }
+    let freshness = Freshness(
+      responseTime: Instant(milliseconds: received), initialAge: initialAge, lifetime: lifetime,
+      source: source, field: field, alwaysValidate: flag(2), neverStale: flag(4),
+      immutable: flag(8), staleIfError: flag(16) ? staleIfError : nil,
+      staleWhileRevalidate: whileRevalidate)
+    return StoredResponse(
+      key: key, selector: selector, head: head, freshness: freshness, content: content,
+      isHashedURL: flag(1), part: part)
+  }
+
+  private static func readSelector(_ reader: inout DiskReader) -> VariantSelector? {
+    guard let count = reader.read(UInt32.self), count <= 1024 else { return nil }
+    var names: [[UInt8]] = []
+    var values: [[UInt8]?] = []
+    for _ in 0..<count {
+      guard case .some(.some(let name)) = reader.readCounted() else { return nil }
+      names.append(name)
+    }
+    for _ in 0..<count {
+      guard let value = reader.readCounted() else { return nil }
+      values.append(value)
+    }
+    return VariantSelector(names: names, values: values)
+  }
+}
