@@ -55,10 +55,10 @@ extension EndToEnd {
           #expect(small.status == 200 && small.content == Array("hello over TLS\n".utf8))
         }
         let large = try await pop.request("GET", "/large")
-        #expect(large.content.count == 1 << 20)
-        #expect(
-          large.content
-            == Array(String(repeating: "0123456789abcdef", count: 1 << 16).utf8))
+        let expected = Array(String(repeating: "0123456789abcdef", count: 1 << 16).utf8)
+        // As a whole: nobody wants to see how a megabyte differs.
+        let isSame = large.content == expected
+        #expect(isSame)
         let head = try await pop.request("HEAD", "/large")
         #expect(head.status == 200 && head.content.isEmpty)
         let statistics = try await run(
