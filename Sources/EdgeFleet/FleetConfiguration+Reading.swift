@@ -8,6 +8,8 @@ extension FleetConfiguration {
 
   /// The least memory tier that makes sense to configure.
   public static let smallestMemory = ByteSize.mebibytes(1)
+  /// The least that a disk tier takes.
+  public static let smallestDisk = ByteSize.mebibytes(16)
 
   /// The most threads that can be asked for.
   public static let mostThreads = 1024
@@ -164,7 +166,7 @@ private struct FleetReading {
 
   private mutating func readPoP(_ node: ConfigurationNode, index: Int) -> FleetConfiguration.PoP? {
     let required = ["id", "city", "latitude", "longitude", "region", "listen", "admin"]
-    let optional = ["memory", "threads", "eviction"]
+    let optional = ["memory", "threads", "eviction", "disk"]
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
     }
@@ -205,11 +207,33 @@ private struct FleetReading {
     }
     let threads = reader.integer(fields["threads"], in: 1...FleetConfiguration.mostThreads)
     let eviction = reader.choice(fields["eviction"], FleetConfiguration.Eviction.self)
+    let disk = fields["disk"].flatMap { readDisk($0) }
     guard let id, let city, let latitude, let longitude, let region, let admin else { return nil }
     return .init(
       id: id, city: city, latitude: latitude, longitude: longitude, region: region,
       listen: listen, admin: admin, memory: memory ?? FleetConfiguration.PoP.defaultMemory,
-      threads: threads, eviction: eviction)
+      threads: threads, eviction: eviction, disk: disk)
+  }
+
+  private mutating func readDisk(_ node: ConfigurationNode) -> FleetConfiguration.Disk? {
+    guard
+      let fields = reader.fields(node, required: ["path"], optional: ["size", "admission"])
+    else { return nil }
+    let path = reader.value(fields["path"]) { text throws(ValueProblem) in
+      guard !text.isEmpty else { throw ValueProblem(text, "is not a directory") }
+      return text
+    }
+    let size = reader.value(fields["size"]) { text throws(ValueProblem) in
+      let size = try ByteSize(parsing: text)
+      guard size >= FleetConfiguration.smallestDisk else {
+        throw ValueProblem(text, "is too little; at least \(FleetConfiguration.smallestDisk)")
+      }
+      return size
+    }
+    let admission = reader.choice(fields["admission"], FleetConfiguration.DiskAdmission.self)
+    guard let path else { return nil }
+    return .init(
+      path: path, size: size ?? FleetConfiguration.Disk.defaultSize, admission: admission)
   }
 
   // MARK: - Claims

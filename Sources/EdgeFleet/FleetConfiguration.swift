@@ -129,6 +129,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var threads: Int?
     /// Which stored response gives way when memory is full; nil leaves it to the PoP.
     public var eviction: Eviction?
+    /// The disk tier, if there is one.
+    public var disk: Disk?
 
     /// The capacity of the memory tier where the configuration does not say.
     public static let defaultMemory = ByteSize.mebibytes(256)
@@ -137,13 +139,42 @@ public struct FleetConfiguration: Sendable, Hashable {
     public init(
       id: String, city: String, latitude: Double, longitude: Double, region: String,
       listen: [SocketEndpoint], admin: SocketEndpoint, memory: ByteSize = Self.defaultMemory,
-      threads: Int? = nil, eviction: Eviction? = nil
+      threads: Int? = nil, eviction: Eviction? = nil, disk: Disk? = nil
     ) {
       (self.id, self.city, self.region) = (id, city, region)
       (self.latitude, self.longitude) = (latitude, longitude)
       (self.listen, self.admin) = (listen, admin)
       (self.memory, self.threads, self.eviction) = (memory, threads, eviction)
+      self.disk = disk
     }
+  }
+
+  /// A disk tier.
+  public struct Disk: Sendable, Hashable {
+    /// The directory, which belongs to this PoP alone.
+    public var path: String
+    /// What it may take.
+    public var size: ByteSize
+    /// What is written to it; nil leaves it to the PoP.
+    public var admission: DiskAdmission?
+
+    /// The capacity where only the directory is given.
+    public static let defaultSize = ByteSize.mebibytes(10 << 10)
+
+    /// A disk tier from its parts.
+    public init(path: String, size: ByteSize = defaultSize, admission: DiskAdmission? = nil) {
+      (self.path, self.size, self.admission) = (path, size, admission)
+    }
+  }
+
+  /// What is written to disk.
+  public enum DiskAdmission: String, Sendable, Hashable, CaseIterable {
+    /// Everything while there is free room, then what is asked for a second time.
+    case auto
+    /// Everything.
+    case all
+    /// What is asked for a second time.
+    case secondHit = "second-hit"
   }
 
   /// Which stored response gives way when memory is full.

@@ -18,6 +18,7 @@ struct AdminService: Sendable {
   let logger: Logger
   let statistics: @Sendable () -> EventLoopFuture<Statistics>
   let life: Life
+  let disk: DiskTier?
 }
 
 /// Whether the PoP is on its way out; read by the admin API, set once at shutdown.
@@ -36,7 +37,7 @@ final class AdminConnection: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
 
-  private struct Answer {
+  private struct Answer: Sendable {
     var status: HTTPResponseStatus
     var json: [UInt8]
     var extra: [(String, String)] = []
@@ -111,7 +112,7 @@ final class AdminConnection: ChannelInboundHandler {
     }
     let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? ""
     switch (head.method, path) {
-    case (.POST, "/purge"): send(purge(), head, context)
+    case (.POST, "/purge"): purge(head, context)
     case (.GET, "/health"), (.HEAD, "/health"): send(health(), head, context)
     case (.GET, "/stats"), (.HEAD, "/stats"): sendStatistics(head, context)
     case (.GET, ExplainQuery.path), (.HEAD, ExplainQuery.path):
@@ -146,6 +147,25 @@ final class AdminConnection: ChannelInboundHandler {
       }
     } catch {
       return .refusal(.badRequest, error.description)
+    }
+  }
+
+  /// Acknowledges a purge when it has been applied, and cannot be forgotten in a crash.
+  private func purge(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    let answer = purge()
+    guard let disk = service.disk, answer.status == .ok else { return send(answer, head, context) }
+    let loop = context.eventLoop
+    let bound = NIOLoopBound((self, context), eventLoop: loop)
+    disk.makePurgesLast { problem in
+      loop.execute {
+        let (handler, context) = bound.value
+        guard let problem else { return handler.send(answer, head, context) }
+        handler.send(
+          .refusal(
+            .internalServerError,
+            "applied, but it cannot be made to last: \(problem); nothing is served from disk any "
+              + "more"), head, context)
+      }
     }
   }
 

@@ -27,6 +27,9 @@ final class Exchange {
   private var waitsForPool: Int?
   private var waitsUntil: NIODeadline?
   private var wantsFreshConnection = false
+  /// True while the disk is asked, and until when.
+  private var isConsulting = false
+  private var consultsUntil = NIODeadline.now()
 
   private var isPerforming = false
   private var performsAgain = false
@@ -98,6 +101,7 @@ final class Exchange {
 
   private func perform(_ action: Transaction.Action) {
     switch action {
+    case .consult: consult()
     case .forward(let forward):
       if self.forward != nil { loop.counters.retries += 1 }
       self.forward = forward
@@ -120,6 +124,33 @@ final class Exchange {
     case .abortClient: connection?.abort(transaction.status)
     case .tunnel(let head, let status): connection?.beginTunnel(head, status)
     }
+  }
+
+  // MARK: The tier below memory
+
+  /// Asks the disk. A client that waits for a disk that is stuck waits no longer than
+  /// ``ShellLimits/disk``.
+  private func consult() {
+    guard let disk = loop.shared.disk else { return handle(.consulted(nil)) }
+    let waiting = Confined(self, to: loop.reactor)
+    isConsulting = true
+    consultsUntil = .coarse() + loop.limits.disk
+    loop.watch(self)
+    let store = loop.store
+    disk.read(transaction.key, request: request.fields) { read in
+      let response = read.flatMap {
+        store.promote($0.response, stamp: $0.stamp, now: WallClock.coarse())
+      }
+      waiting.mailbox.execute { waiting.value.consulted(response) }
+    }
+  }
+
+  private func consulted(_ response: StoredResponse?) {
+    guard isConsulting else { return }
+    isConsulting = false
+    loop.unwatch(self)
+    handle(.consulted(response))
+    flushClient()
   }
 
   // MARK: Upstream connection
@@ -178,6 +209,10 @@ final class Exchange {
   }
 
   func checkTime(_ now: NIODeadline) {
+    if isConsulting, now >= consultsUntil {
+      loop.counters.timeouts += 1
+      return consulted(nil)
+    }
     guard let waitsUntil, now >= waitsUntil, let waitsForPool else { return }
     self.waitsUntil = nil
     self.waitsForPool = nil

@@ -17,12 +17,13 @@ final class PoPShared: Sendable {
   let logger: Logger
   let tlsContext: NIOSSLContext?
   let resolver: NameResolver
+  let disk: DiskTier?
   let loopCount: Int
 
   init(
     store: Store, routing: Routing, limits: ShellLimits, cacheName: CacheName,
     accessLog: AccessLog?, logger: Logger, tlsContext: NIOSSLContext?, resolver: NameResolver,
-    loopCount: Int
+    disk: DiskTier?, loopCount: Int
   ) {
     self.store = store
     self.routing = routing
@@ -32,6 +33,7 @@ final class PoPShared: Sendable {
     self.logger = logger
     self.tlsContext = tlsContext
     self.resolver = resolver
+    self.disk = disk
     self.loopCount = loopCount
   }
 }

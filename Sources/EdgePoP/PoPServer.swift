@@ -60,6 +60,7 @@ public final class PoPServer: Service {
   private let adminGroup: MultiThreadedEventLoopGroup
   private let loops: [Confined<LoopContext>]
   private let resolver: NameResolver
+  private let disk: DiskTier?
   private let store: Store
   private let accessLog: AccessLog?
   private let life = Life()
@@ -106,9 +107,14 @@ public final class PoPServer: Service {
     self.accessLog = accessLog
     started = WallClock.now()
     var generator = SystemRandomNumberGenerator()
+    let purges = PurgeLog()
+    disk = try options.pop.disk.map { tier in
+      try DiskTier(tier, purges: purges, logger: options.logger)
+    }
     store = Store(
       limits: Self.storeLimits(options.pop),
-      secret: HashSecret(generator.next(), generator.next()))
+      secret: disk?.store.secret ?? HashSecret(generator.next(), generator.next()),
+      purges: purges, lower: disk)
 
     let routing = Routing(options.configuration, pop: options.pop)
     let tlsContext = try Self.tlsContext(routing, upstreamCA: options.upstreamCA)
@@ -117,7 +123,7 @@ public final class PoPServer: Service {
     let shared = PoPShared(
       store: store, routing: routing, limits: options.limits,
       cacheName: CacheName(Self.cacheName(options)), accessLog: accessLog, logger: options.logger,
-      tlsContext: tlsContext, resolver: resolver, loopCount: threads)
+      tlsContext: tlsContext, resolver: resolver, disk: disk, loopCount: threads)
     var sockets: [Listeners.Opened] = []
     var loops: [Confined<LoopContext>] = []
     do {
@@ -140,14 +146,15 @@ public final class PoPServer: Service {
         logger: options.logger,
         statistics: Self.statistics(
           options, loops: loops, store: store, started: started, accessLog: accessLog,
-          on: adminGroup.any()),
-        life: life)
+          disk: disk, on: adminGroup.any()),
+        life: life, disk: disk)
       adminListener = try await Self.listenAdmin(
         options.pop.admin, group: adminGroup, service: service)
     } catch {
       for descriptor in sockets.flatMap(\.descriptors) { close(descriptor) }
       await Self.stop(loops)
       await resolver.stop()
+      await disk?.stop()
       throw error
     }
     self.loops = loops
@@ -212,7 +219,7 @@ public final class PoPServer: Service {
 
   private static func statistics(
     _ options: PoPOptions, loops: [Confined<LoopContext>], store: Store, started: Instant,
-    accessLog: AccessLog?, on eventLoop: any EventLoop
+    accessLog: AccessLog?, disk: DiskTier?, on eventLoop: any EventLoop
   ) -> @Sendable () -> EventLoopFuture<Statistics> {
     let popID = options.pop.id
     return {
@@ -225,7 +232,8 @@ public final class PoPServer: Service {
         return Statistics(
           pop: popID, uptimeSeconds: Int(WallClock.now().milliseconds(since: started) / 1000),
           purgeSequence: store.purges.head, counters: sum, store: store.statistics,
-          droppedLogLines: accessLog?.dropped ?? 0)
+          droppedLogLines: accessLog?.dropped ?? 0, disk: disk?.store.statistics,
+          bypassed: disk?.bypassed)
       }
     }
   }
@@ -260,6 +268,7 @@ public final class PoPServer: Service {
     accessLog?.close()
     await Self.stop(loops)
     await resolver.stop()
+    await disk?.stop()
     try await adminGroup.shutdownGracefully()
   }
 

@@ -20,6 +20,8 @@ public struct ShellLimits: Sendable {
   public var connectionAge: TimeAmount = .hours(1)
   /// Without the client taking any byte that waits for it.
   public var clientStall: TimeAmount = .seconds(30)
+  /// Waiting for the disk before a request is treated as a miss.
+  public var disk: TimeAmount = .seconds(1)
   /// Making a connection to an upstream.
   public var connect: TimeAmount = .seconds(2)
   /// Waiting for a connection to an upstream that has its limit of them.

@@ -104,7 +104,8 @@ public final class Reactor {
       // Nothing that was written waits for longer than others are served.
       if outgoing.owner != nil { flushOutgoing() }
     }
-    forEachSocket { $0.close() }
+    // Whoever hears of an end may begin something else, which ends too.
+    for _ in 0..<16 where free.count < slots.count { forEachSocket { $0.close() } }
     while case let tasks = mailbox.close(), !tasks.isEmpty {
       for task in tasks { task() }
     }

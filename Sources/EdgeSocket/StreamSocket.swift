@@ -152,15 +152,14 @@ open class StreamSocket: PolledSocket {
 
   private final func receiveFiltered(_ bytes: inout ByteBuffer) {
     guard let filter else { return }
-    do {
-      try filter.receive(bytes)
-    } catch {
-      forward(from: filter)
-      return failed(error)
-    }
+    var problem: (any Error)?
+    do { try filter.receive(bytes) } catch { problem = error }
     forward(from: filter)
+    // What was right before something was wrong is still what the peer sent.
     while isOpen, var plain = filter.nextReceived() { received(&plain) }
-    if isOpen, filter.hasEnded { endInput() }
+    guard isOpen else { return }
+    if let problem { return failed(problem) }
+    if filter.hasEnded { endInput() }
   }
 
   // MARK: Sending

@@ -46,6 +46,15 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "What gives way when memory is full: lru, slru or size-lru. (default: size-lru)")
   var eviction: String?
 
+  @Option(help: "Directory for stored responses on disk; of this PoP alone. (default: no disk)")
+  var disk: String?
+
+  @Option(help: "What the disk may take, such as 10GiB. (default: 10GiB)")
+  var diskSize: String?
+
+  @Option(help: "What is written to disk: auto, all or second-hit. (default: auto)")
+  var diskAdmission: String?
+
   @Option(help: "Event loops. (default: one for each core)")
   var threads: Int?
 
@@ -171,11 +180,40 @@ struct EdgePoPCommand: AsyncParsableCommand {
       }
       pop.eviction = policy
     }
+    try overrideDisk(&pop)
     if let threads {
       guard (1...FleetConfiguration.mostThreads).contains(threads) else {
         throw Failure("--threads \(threads): from 1 to \(FleetConfiguration.mostThreads)")
       }
       pop.threads = threads
+    }
+  }
+
+  private func overrideDisk(_ pop: inout FleetConfiguration.PoP) throws {
+    if let disk {
+      if disk.isEmpty { throw Failure("--disk: is not a directory") }
+      pop.disk = FleetConfiguration.Disk(
+        path: disk, size: pop.disk?.size ?? FleetConfiguration.Disk.defaultSize,
+        admission: pop.disk?.admission)
+    }
+    guard diskSize != nil || diskAdmission != nil else { return }
+    guard pop.disk != nil else {
+      throw Failure("--disk-size and --disk-admission need --disk DIRECTORY")
+    }
+    if let diskSize {
+      let size = try described("--disk-size") { try ByteSize(parsing: diskSize) }
+      if size < FleetConfiguration.smallestDisk {
+        throw Failure("--disk-size \(diskSize): at least \(FleetConfiguration.smallestDisk)")
+      }
+      pop.disk?.size = size
+    }
+    if let diskAdmission {
+      guard let admission = FleetConfiguration.DiskAdmission(rawValue: diskAdmission) else {
+        let known = FleetConfiguration.DiskAdmission.allCases.map(\.rawValue)
+        throw Failure(
+          "--disk-admission \(diskAdmission): there is \(known.joined(separator: ", "))")
+      }
+      pop.disk?.admission = admission
     }
   }
 

@@ -204,6 +204,7 @@ private struct Recovery {
     }
     directory = DiskDirectory(expecting: all.reduce(0) { $0 + $1.records.count })
     for (index, records) in all {
+      segments[index].oldestStamp = records.reduce(UInt64.max) { min($0, $1.stamp) }
       for record in records where !isDead(record, life: segments[index].life) {
         directory.insert(
           record.hash,

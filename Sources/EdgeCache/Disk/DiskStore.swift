@@ -27,6 +27,8 @@ public final class DiskStore: Sendable {
     /// Where the next record goes.
     var end = DiskFormat.segmentHeader
     var records: [RecordSummary] = []
+    /// The lowest stamp of a record.
+    var oldestStamp = UInt64.max
     var readers = 0
     var errors = 0
   }
@@ -99,6 +101,14 @@ public final class DiskStore: Sendable {
       statistics.serves = state.serves
       statistics.writes = state.writes
       return statistics
+    }
+  }
+
+  /// The lowest stamp of anything in a segment, dead or not; the highest number there is if there is
+  /// nothing.
+  public var oldestStamp: UInt64 {
+    state.withLock { state in
+      state.segments.reduce(UInt64.max) { min($0, $1.oldestStamp) }
     }
   }
 
@@ -315,6 +325,7 @@ public final class DiskStore: Sendable {
         let summary = record.summary(at: offset)
         state.segments[segment].records.append(summary)
         state.segments[segment].end = offset + record.total
+        state.segments[segment].oldestStamp = min(stamp, state.segments[segment].oldestStamp)
         state.statistics.bytesWritten += UInt64(record.total)
         state.statistics.written += 1
         let isDropped = state.writing?.isDropped ?? true
@@ -413,13 +424,30 @@ public final class DiskStore: Sendable {
   /// Makes a purge last that has this number, and takes out what it covers. Throws if it cannot be made
   /// to last; then nothing is served from this disk any more.
   public func purge(_ scope: PurgeScope, sequence: UInt64, now: Instant) throws(DiskError) {
-    let logged: DiskPurge.Scope =
-      switch scope {
-      case .url(let key): .url(key.hash)
-      case .group(let group): .group(group)
-      case .everything: .everything
-      }
-    try log(DiskPurge(sequence: sequence, scope: logged, time: now), syncs: true)
+    forget(scope)
+    try log([(scope, sequence)], syncs: true, now: now)
+  }
+
+  /// Makes purges outlast this process, and if it `syncs` a crash of the machine, with those that were logged
+  /// before. Throws if that is not possible; then nothing is served from this disk any more.
+  public func log(
+    _ purges: [(scope: PurgeScope, sequence: UInt64)], syncs: Bool, now: Instant
+  ) throws(DiskError) {
+    var bytes: [UInt8] = []
+    for (scope, sequence) in purges {
+      let logged: DiskPurge.Scope =
+        switch scope {
+        case .url(let key): .url(key.hash)
+        case .group(let group): .group(group)
+        case .everything: .everything
+        }
+      bytes += DiskPurge(sequence: sequence, scope: logged, time: now).bytes
+    }
+    try append(bytes, syncs: syncs)
+  }
+
+  /// Takes out what a purge covers that has its number already. Does not wait for the disk.
+  public func forget(_ scope: PurgeScope) {
     state.withLock { state in
       switch scope {
       case .url(let key): state.directory.remove(key.hash)
@@ -454,16 +482,20 @@ public final class DiskStore: Sendable {
 
   /// Makes a removal outlast this process, if not a crash of the machine.
   public func log(_ removal: Removal, now: Instant) {
-    try? log(
-      DiskPurge(sequence: removal.position, scope: .removed(removal.hash), time: now),
+    try? append(
+      DiskPurge(sequence: removal.position, scope: .removed(removal.hash), time: now).bytes,
       syncs: false)
   }
 
-  private func log(_ purge: DiskPurge, syncs: Bool) throws(DiskError) {
+  private func append(_ bytes: [UInt8], syncs: Bool) throws(DiskError) {
     let problem = writer.withLock { writer -> DiskError? in
-      let bytes = purge.bytes
+      // One that is missing could not be made good by those that follow.
+      guard state.withLock({ $0.serves }) else {
+        return DiskError(
+          operation: "write", file: Self.logFile, reason: "an earlier purge could not be written")
+      }
       do throws(DiskError) {
-        try volume.write(Self.logFile, at: writer.logEnd, bytes)
+        if !bytes.isEmpty { try volume.write(Self.logFile, at: writer.logEnd, bytes) }
         writer.logEnd += bytes.count
         if syncs { try volume.sync(Self.logFile) }
         return nil

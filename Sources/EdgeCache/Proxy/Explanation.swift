@@ -72,6 +72,10 @@ public struct Explanation: Sendable {
           + "stale-while-revalidate of \(freshness.staleWhileRevalidate) s: it is sent, and validated "
           + "in the background (RFC 5861 §3).")
       because.append(Self.delivery(request, response, now))
+    case .consult:
+      because.append(
+        "Nothing is stored for it in memory, and something may be on disk: a request would have it "
+          + "looked for there, and be judged by what is found.")
     case .validate: break
     case .onlyIfCached:
       because.append(
@@ -195,7 +199,7 @@ extension FirstLook {
     case .answer(let response, _), .answerAndValidate(let response, _), .validate(let response):
       response
     case .forward(_, let stale): stale
-    case .onlyIfCached, .pass: nil
+    case .onlyIfCached, .consult, .pass: nil
     }
   }
 
@@ -205,6 +209,7 @@ extension FirstLook {
     case .answer(_, let status), .answerAndValidate(_, let status): return status
     case .validate: return .forwarded(.stale)
     case .forward(let reason, _): return .forwarded(reason)
+    case .consult: return CacheStatus()
     case .onlyIfCached:
       var status = CacheStatus()
       status.detail = .onlyIfCached

@@ -11,22 +11,40 @@ public enum FirstLook: Sendable {
   case validate(StoredResponse)
   /// The client wants only what is stored, and nothing that may be used is (RFC 9111 §5.2.1.7).
   case onlyIfCached
+  /// Ask the tier below memory, and look again with what it has.
+  case consult
   /// Send it past the store, for these reasons.
   case pass(ForwardReason, StorageRefusal)
   /// Forward it for the store; what is stored may be validated.
   case forward(ForwardReason, stale: StoredResponse?)
 
+  /// What the tier below memory said.
+  public enum Below: Sendable {
+    /// It has not been asked.
+    case unasked
+    /// It has this one, which is not in memory, or nothing.
+    case answered(StoredResponse?)
+  }
+
   /// Looks a request up. O(variants of the key). With `touches` false nothing counts as used.
   public static func take(
     request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
-    store: Store, now: Instant, touches: Bool = true
+    store: Store, now: Instant, touches: Bool = true, below: Below = .unasked
   ) -> FirstLook {
     if let (reason, refusal) = passThroughReason(request, directives, route) {
       return directives.onlyIfCached ? .onlyIfCached : .pass(reason, refusal)
     }
     let reason: ForwardReason
     var stale: StoredResponse?
-    switch store.find(key, request: request.fields, touches: touches) {
+    var found = store.find(key, request: request.fields, touches: touches)
+    switch (found, below) {
+    case (.selected, _): break
+    case (_, .answered(let response?)): found = .selected(response)
+    case (_, .answered(nil)): break
+    case (_, .unasked):
+      if let lower = store.lower, lower.mayHave(key.hash) { return .consult }
+    }
+    switch found {
     case .selected(let response):
       stale = response
       if let part = response.part,

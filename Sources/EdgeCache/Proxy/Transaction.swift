@@ -4,7 +4,8 @@ import NIOCore
 //
 //   state      | what it waits for       | where it goes
 //   -----------+-------------------------+------------------------------------------------
-//   received   | start                   | answered, following, leading, passing
+//   received   | start                   | answered, consulting, following, leading, passing
+//   consulting | the tier below memory   | answered, following, leading, passing
 //   following  | news of a flight        | reading, answered, received (go alone)
 //   leading    | the upstream's head     | reading, answered, passing, leading (again)
 //   reading    | content of the flight   | answered
@@ -25,6 +26,8 @@ public struct Transaction {
     case start
     /// Go on from what was found in the store already.
     case begin(FirstLook)
+    /// The tier below memory has answered: the stored response that the request selects, if any.
+    case consulted(StoredResponse?)
     /// The flight that is followed or read has news.
     case flightNews
     case upstreamInterim(ResponseHead)
@@ -40,6 +43,8 @@ public struct Transaction {
 
   /// What is to be done for a request. Heads are held by reference: actions are moved often.
   public enum Action {
+    /// Ask the tier below memory.
+    case consult
     /// Send the request upstream.
     indirect case forward(Forward)
     /// Let go of the upstream.
@@ -71,6 +76,7 @@ public struct Transaction {
 
   private enum State {
     case received
+    case consulting
     case following(Flight, Flight.ReaderID)
     case leading(Flight, Flight.ReaderID)
     case reading(Flight, Flight.ReaderID)
@@ -181,6 +187,7 @@ public struct Transaction {
         request: request, key: key, directives: directives, route: route, store: store, now: now)
       start(look, now)
     case .begin(let look): start(look, now)
+    case .consulted(let response): consulted(response, now)
     case .flightNews: break
     case .upstreamInterim(let head):
       if hasClient, request.minorVersion >= 1 { actions.append(.sendInterim(head)) }
@@ -205,6 +212,9 @@ public struct Transaction {
     case .answer(let response, let status), .answerAndValidate(let response, let status):
       answer(response, status)
     case .onlyIfCached: refuseOnlyIfCached()
+    case .consult:
+      state = .consulting
+      actions.append(.consult)
     case .pass(let reason, let refusal): pass(reason, refusal, now)
     case .forward(let reason, let stale):
       self.stale = stale
@@ -214,6 +224,15 @@ public struct Transaction {
       self.stale = stale
       forward(.stale, now)
     }
+  }
+
+  private mutating func consulted(_ response: StoredResponse?, _ now: Instant) {
+    guard case .consulting = state else { return }
+    state = .received
+    start(
+      FirstLook.take(
+        request: request, key: key, directives: directives, route: route, store: store, now: now,
+        below: .answered(response)), now)
   }
 
   private mutating func refuseOnlyIfCached() {
@@ -309,7 +328,7 @@ public struct Transaction {
       step(flight, reader, now)
     case .reading(let flight, let reader):
       if clientIsWritable { step(flight, reader, now) }
-    case .received, .passing, .answered: break
+    case .received, .consulting, .passing, .answered: break
     }
   }
 
@@ -706,7 +725,7 @@ public struct Transaction {
     case .leading(let flight, let reader):
       // A leader goes on: others may wait, and what arrives can be stored. Nobody reads for it.
       flight.unsubscribe(reader)
-    case .received, .answered: break
+    case .received, .consulting, .answered: break
     case .passing:
       state = .answered
       actions.removeAll { _ in true }
@@ -718,6 +737,9 @@ public struct Transaction {
       case .idle, .filling, .draining: break
       }
     }
-    if case .received = state { state = .answered }
+    switch state {
+    case .received, .consulting: state = .answered
+    default: break
+    }
   }
 }

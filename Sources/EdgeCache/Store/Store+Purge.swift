@@ -9,6 +9,7 @@ extension Store {
   /// that was on its way will be stored. O(variants) for a URL, O(shards) for everything.
   public func purge(_ scope: PurgeScope) -> Removal {
     let sequence = purges.append(scope)
+    lower?.purged(scope, sequence: sequence)
     switch scope {
     case .url(let key):
       var removed = shard(key).state.withLock { $0.memory.removeAll(key) }
@@ -43,7 +44,7 @@ extension Store {
   public func invalidate(_ key: CacheKey) {
     if variances.isInUse {
       // What is on its way under a URL that is as good is told by a number.
-      _ = purges.append(.url(key))
+      lower?.purged(.url(key), sequence: purges.append(.url(key)))
       if let other = variances.equivalent(of: key, secret: secret), other != key { remove(other) }
     }
     for group in remove(key) { _ = purge(.group(CacheGroup(group, at: key))) }
@@ -63,6 +64,7 @@ extension Store {
       for flight in state.flights[key.hash] ?? [] where flight.key == key {
         flight.refuse(.invalidated)
       }
+      lower?.removed(key.hash)
       return groups
     }
   }
@@ -71,6 +73,7 @@ extension Store {
   public func remove(_ response: StoredResponse) {
     shard(response.key).state.withLock { state in
       _ = state.memory.removeAll(response.key) { $0 === response }
+      lower?.removed(response.key.hash)
     }
   }
 
@@ -78,7 +81,7 @@ extension Store {
   /// also for what is stored, so that is looked through first.
   private func trimPurges() {
     guard purges.isTrimDue else { return }
-    var oldest = purges.head
+    var oldest = min(purges.head, lower?.oldestStamp ?? .max)
     for shard in shards {
       shard.state.withLock { state in
         state.memory.sweep(purges)

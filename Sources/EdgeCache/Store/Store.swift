@@ -33,14 +33,21 @@ public final class Store: Sendable {
   /// What keys the hashes.
   public let secret: HashSecret
   /// The purges that were applied.
-  public let purges = PurgeLog()
+  public let purges: PurgeLog
+  /// What is stored below memory, if anything is.
+  public let lower: (any LowerTier)?
   let shards: [Shard]
   let variances = VarianceIndex()
 
-  /// An empty store.
-  public init(limits: StoreLimits, secret: HashSecret) {
+  /// An empty store, above another tier if there is one: with its secret and its purges.
+  public init(
+    limits: StoreLimits, secret: HashSecret, purges: PurgeLog = PurgeLog(),
+    lower: (any LowerTier)? = nil
+  ) {
     self.limits = limits
     self.secret = secret
+    self.purges = purges
+    self.lower = lower
     shards = (0..<limits.shards).map { _ in Shard(limits: limits) }
   }
 
@@ -240,7 +247,8 @@ public final class Store: Sendable {
     let response = StoredResponse(
       key: flight.key, selector: head.selector, head: head.head, freshness: head.freshness,
       content: content, isHashedURL: isHashedURL, part: part)
-    return put(response, replacing: stale, flight: flight, fill: &fill, now: now)
+    return put(
+      response, replacing: stale, flight: flight, fill: &fill, isNew: true, now: now)
   }
 
   /// Puts the outcome of a validation in the place of `stale`, if it is about that one, and hands it
@@ -249,7 +257,8 @@ public final class Store: Sendable {
     _ flight: Flight, stale: StoredResponse?, with response: StoredResponse, now: Instant
   ) -> StorageRefusal? {
     var fill = Fill()
-    let refusal = put(response, replacing: stale, flight: flight, fill: &fill, now: now)
+    let refusal = put(
+      response, replacing: stale, flight: flight, fill: &fill, isNew: false, now: now)
     if refusal == nil, response.freshness.isFresh(now) {
       flight.resolve(response)
     } else {
@@ -261,7 +270,7 @@ public final class Store: Sendable {
 
   private func put(
     _ response: StoredResponse, replacing stale: StoredResponse?, flight: Flight,
-    fill: inout Fill, now: Instant
+    fill: inout Fill, isNew: Bool, now: Instant
   ) -> StorageRefusal? {
     let reserved = fill.reserved
     fill.reserved = 0
@@ -297,6 +306,11 @@ public final class Store: Sendable {
       guard state.memory.reserve(cost) else { return .full }
       state.memory.insert(response, cost: cost, stamp: flight.sequence, uses: uses)
       state.hitForMiss.clear(flight.key)
+      // What was only confirmed is below as it was, and will be confirmed again when it comes up.
+      if isNew, let lower {
+        lower.removed(response.key.hash)
+        lower.stored(response, stamp: flight.sequence)
+      }
       // A purge that came meanwhile may have been of a URL that this one would stand for.
       if flight.sequence == purges.head { variances.note(response, secret: secret) }
       return nil
@@ -315,6 +329,27 @@ public final class Store: Sendable {
       let cost = new.cost
       guard state.memory.reserve(cost) else { return }
       state.memory.insert(new, cost: cost, stamp: head, uses: uses)
+      // It is older than what was learned of it.
+      lower?.removed(old.key.hash)
+    }
+  }
+
+  /// Takes in what was read from the tier below, and returns what is to be used: that, what came into memory
+  /// meanwhile for the same requests, or nothing if it has been purged. O(variants).
+  public func promote(_ response: StoredResponse, stamp: UInt64, now: Instant) -> StoredResponse? {
+    let cost = response.cost
+    return shard(response.key).state.withLock { state in
+      if purges.isPurged(response.key, groups: response.groups, since: stamp) { return nil }
+      let newer = state.memory.find(response.key, purges: purges) {
+        $0.key.scheme == response.key.scheme && $0.selector == response.selector
+      }
+      if let newer { return newer }
+      guard cost <= limits.largestResponse,
+        Self.makeVariantRoom(&state, for: response, limits: limits, now: now),
+        state.memory.reserve(cost)
+      else { return response }
+      state.memory.insert(response, cost: cost, stamp: stamp)
+      return response
     }
   }
 

@@ -166,6 +166,7 @@ final class CoreExchange {
   private func perform(_ action: Transaction.Action) {
     let now = world.now
     switch action {
+    case .consult: transaction.handle(.consulted(nil), now: now)
     case .forward(let forward):
       forwards.append(forward)
       var buffer = ByteBuffer()

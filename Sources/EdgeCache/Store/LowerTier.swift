@@ -1,0 +1,15 @@
+/// The tier below memory, as the store speaks to it. Nothing here waits for a disk, for the store calls it
+/// under its locks, so that whatever happens to a key happens in one order in both tiers.
+public protocol LowerTier: Sendable {
+  /// True if something may be stored for an identity.
+  func mayHave(_ hash: KeyHash) -> Bool
+  /// A response came into memory whose request left when `stamp` was the newest purge.
+  func stored(_ response: StoredResponse, stamp: UInt64)
+  /// All that is stored of an identity has become unusable, without a purge.
+  func removed(_ hash: KeyHash)
+  /// The purge with this number was published: what it covers is not to be found any more, when this
+  /// returns.
+  func purged(_ scope: PurgeScope, sequence: UInt64)
+  /// The lowest stamp of anything that is stored, or on its way there.
+  var oldestStamp: UInt64 { get }
+}
