@@ -137,6 +137,19 @@ struct DiskDirectory {
     return removed
   }
 
+  /// Takes out all places of the identities that have one in a segment. O(entries).
+  mutating func removeIdentities(in segment: Int) {
+    var marks: Set<UInt64> = []
+    for entry in entries where entry.place != 0 && DiskPlace(entry.place).segment == segment {
+      marks.insert(entry.mark)
+    }
+    if marks.isEmpty { return }
+    let start = firstEmpty
+    let kept = (0..<entries.count).map { entries[(start + $0) & (entries.count - 1)] }
+      .filter { $0.place != 0 && !marks.contains($0.mark) }
+    refill(kept, capacity: entries.count)
+  }
+
   /// Takes out everything.
   mutating func removeAll() {
     self = DiskDirectory()

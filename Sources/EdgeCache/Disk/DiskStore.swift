@@ -134,7 +134,8 @@ public final class DiskStore: Sendable {
     var fallback: (DiskPlace, Record)?
     var seen: [VariantSelector] = []
     for (place, life) in places {
-      guard let record = readHead(place, life: life, key: key) else { continue }
+      // What cannot be read hides what is older, which it may have replaced.
+      guard let record = readHead(place, life: life, key: key) else { return nil }
       guard record.key == key else { continue }
       // A newer one of the same variant hides it.
       if seen.contains(record.response.selector) { continue }
@@ -276,7 +277,8 @@ public final class DiskStore: Sendable {
       state.segments[place.segment].phase == .sealed
     {
       state.segments[place.segment].phase = .abandoned
-      _ = state.directory.removeAll(in: place.segment)
+      // With whatever is older than what was in it.
+      state.directory.removeIdentities(in: place.segment)
     }
   }
 
@@ -374,10 +376,10 @@ public final class DiskStore: Sendable {
   private func openNext(_ writer: inout Writer) -> Int? {
     let next = state.withLock { state -> Int? in
       if let free = state.segments.firstIndex(where: { $0.phase == .free }) { return free }
-      let oldest = state.segments.indices.filter {
-        state.segments[$0].phase == .sealed && state.segments[$0].readers == 0
-      }.min { state.segments[$0].life < state.segments[$1].life }
-      guard let oldest else { return nil }
+      let oldest = state.segments.indices.filter { state.segments[$0].phase == .sealed }
+        .min { state.segments[$0].life < state.segments[$1].life }
+      // Not the next one: what it has may have been replaced by what would go before it.
+      guard let oldest, state.segments[oldest].readers == 0 else { return nil }
       // Out of the directory before a byte of it changes.
       state.statistics.evicted += UInt64(state.directory.removeAll(in: oldest))
       state.statistics.recycled += 1
@@ -411,6 +413,10 @@ public final class DiskStore: Sendable {
     if writer.open == index { writer.open = nil }
     state.withLock { state in
       state.writing = nil
+      // What failed may lie there all the same, as far as the segment goes.
+      state.position = max(
+        state.position,
+        RecordSummary.position(life: state.segments[index].life, offset: header.segmentSize))
       state.statistics.writeErrors += 1
       state.failures += 1
       state.segments[index].phase = state.segments[index].records.isEmpty ? .abandoned : .sealed
@@ -548,7 +554,9 @@ private struct RecordBytes {
     bytes += key
     bytes += head
     bytes.append(contentsOf: repeatElement(0, count: 8 * header.blocks))
-    for piece in content.pieces { bytes.append(contentsOf: piece.readableBytesView) }
+    for piece in content.pieces {
+      piece.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
+    }
     var header = header
     header.life = life
     let start = header.contentOffset

@@ -1,0 +1,184 @@
+import EdgeCache
+import Synchronization
+
+/// A disk in memory that fails, and that can be looked at as a crash would leave it.
+final class SimulatedVolume: DiskVolume {
+  /// Chances of faults, out of a thousand calls.
+  struct Faults {
+    var read = 0
+    var write = 0
+    var sync = 0
+    var flip = 0
+  }
+
+  private struct Write {
+    let offset: Int
+    let bytes: [UInt8]
+  }
+
+  private struct File {
+    /// What is on stable storage.
+    var stable: [UInt8] = []
+    /// What a process sees.
+    var seen: [UInt8] = []
+    /// What was written since the last sync, in order.
+    var unsynced: [Write] = []
+  }
+
+  private struct State {
+    var files: [String: File] = [:]
+    var faults = Faults()
+    var random: SeededRandom
+  }
+
+  private let state: Mutex<State>
+
+  init(seed: UInt64) {
+    state = Mutex(State(random: SeededRandom(seed: seed)))
+  }
+
+  private init(_ files: [String: File], seed: UInt64) {
+    state = Mutex(State(files: files, random: SeededRandom(seed: seed)))
+  }
+
+  func arm(_ faults: Faults) {
+    state.withLock { $0.faults = faults }
+  }
+
+  /// The bytes of a file as a process sees them.
+  func bytes(_ file: String) -> [UInt8] { state.withLock { $0.files[file]?.seen ?? [] } }
+
+  /// Changes a file behind everybody's back.
+  func damage(_ file: String, _ body: (inout [UInt8]) -> Void) {
+    state.withLock { state in
+      guard var found = state.files[file] else { return }
+      body(&found.seen)
+      found.stable = found.seen
+      found.unsynced = []
+      state.files[file] = found
+    }
+  }
+
+  /// The disk after a crash of the process, which leaves what was written, or of the machine, which leaves any
+  /// part of what was not synced.
+  func crashed(machine: Bool, seed: UInt64) -> SimulatedVolume {
+    state.withLock { state in
+      var files = state.files
+      if machine {
+        for name in files.keys.sorted() {
+          guard var file = files[name] else { continue }
+          // Each sector of what was not synced is there or not, whatever the order.
+          for write in file.unsynced {
+            for start in stride(from: 0, to: write.bytes.count, by: 512)
+            where Bool.random(using: &state.random) {
+              let end = min(start + 512, write.bytes.count)
+              Self.put(write.bytes[start..<end], at: write.offset + start, in: &file.stable)
+            }
+          }
+          file.seen = file.stable
+          file.unsynced = []
+          files[name] = file
+        }
+      }
+      return SimulatedVolume(files, seed: seed)
+    }
+  }
+
+  private static func put(_ bytes: ArraySlice<UInt8>, at offset: Int, in file: inout [UInt8]) {
+    if file.count < offset + bytes.count {
+      file.append(contentsOf: repeatElement(0, count: offset + bytes.count - file.count))
+    }
+    file.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
+  }
+
+  private static func fails(_ chance: Int, _ state: inout State) -> Bool {
+    chance > 0 && Int.random(in: 0..<1000, using: &state.random) < chance
+  }
+
+  private static func error(_ operation: String, _ file: String) -> DiskError {
+    DiskError(operation: operation, file: file, reason: "Input/output error")
+  }
+
+  // MARK: DiskVolume
+
+  func size(_ file: String) throws(DiskError) -> Int? {
+    state.withLock { $0.files[file]?.seen.count }
+  }
+
+  func read(_ file: String, at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
+    let result = state.withLock { state -> Result<[UInt8], DiskError> in
+      guard let found = state.files[file], !Self.fails(state.faults.read, &state) else {
+        return .failure(Self.error("read", file))
+      }
+      guard offset < found.seen.count else { return .success([]) }
+      var bytes = Array(found.seen[offset..<min(offset + count, found.seen.count)])
+      if !bytes.isEmpty, Self.fails(state.faults.flip, &state) {
+        let place = Int.random(in: bytes.indices, using: &state.random)
+        bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &state.random)
+      }
+      return .success(bytes)
+    }
+    return try result.get()
+  }
+
+  func write(_ file: String, at offset: Int, _ bytes: [UInt8]) throws(DiskError) {
+    let problem = state.withLock { state -> DiskError? in
+      // Out of the table while it is changed, or all of it would be copied.
+      guard var found = state.files.removeValue(forKey: file) else {
+        return Self.error("write", file)
+      }
+      let isFailing = Self.fails(state.faults.write, &state)
+      let count = isFailing ? Int.random(in: 0...bytes.count, using: &state.random) : bytes.count
+      Self.put(bytes[..<count], at: offset, in: &found.seen)
+      found.unsynced.append(Write(offset: offset, bytes: Array(bytes[..<count])))
+      state.files[file] = found
+      return isFailing ? Self.error("write", file) : nil
+    }
+    if let problem { throw problem }
+  }
+
+  func sync(_ file: String) throws(DiskError) {
+    let problem = state.withLock { state -> DiskError? in
+      guard var found = state.files[file], !Self.fails(state.faults.sync, &state) else {
+        return Self.error("sync", file)
+      }
+      found.stable = found.seen
+      found.unsynced = []
+      state.files[file] = found
+      return nil
+    }
+    if let problem { throw problem }
+  }
+
+  func reserve(_ file: String, size: Int) throws(DiskError) {
+    let problem = state.withLock { state -> DiskError? in
+      if Self.fails(state.faults.write, &state) { return Self.error("reserve", file) }
+      var found = state.files[file] ?? File()
+      for keyPath in [\File.seen, \File.stable] {
+        let count = found[keyPath: keyPath].count
+        if count > size { found[keyPath: keyPath].removeLast(count - size) }
+        if count < size {
+          found[keyPath: keyPath].append(contentsOf: repeatElement(0, count: size - count))
+        }
+      }
+      state.files[file] = found
+      return nil
+    }
+    if let problem { throw problem }
+  }
+
+  func truncate(_ file: String, to size: Int) throws(DiskError) {
+    state.withLock { state in
+      guard let count = state.files[file]?.seen.count, count > size else { return }
+      state.files[file]?.seen.removeLast(count - size)
+    }
+  }
+
+  func replace(_ file: String, with bytes: [UInt8]) throws(DiskError) {
+    state.withLock { $0.files[file] = File(stable: bytes, seen: bytes) }
+  }
+
+  func remove(_ file: String) throws(DiskError) {
+    state.withLock { $0.files[file] = nil }
+  }
+}
