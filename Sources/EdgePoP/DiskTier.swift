@@ -27,6 +27,7 @@ final class DiskTier: LowerTier {
     var reads = 0
     var bypassedReads: UInt64 = 0
     var bypassedWrites: UInt64 = 0
+    var hasComplained = false
   }
 
   let store: DiskStore
@@ -146,9 +147,27 @@ final class DiskTier: LowerTier {
         return queue.writes.removeFirst()
       }
       guard let next else { return }
-      store.write(next.response, stamp: next.stamp, now: WallClock.now())
+      let isThere = store.write(next.response, stamp: next.stamp, now: WallClock.now())
+      if !isThere { complain() }
       queue.withLock { $0.bytes -= next.cost }
     }
+  }
+
+  /// Says once that the disk takes nothing more.
+  private func complain() {
+    let statistics = store.statistics
+    guard !statistics.writes else { return }
+    let isFirst = queue.withLock { queue in
+      defer { queue.hasComplained = true }
+      return !queue.hasComplained
+    }
+    guard isFirst else { return }
+    logger.error(
+      "nothing more is written to disk",
+      metadata: [
+        "errors": "\(statistics.writeErrors)",
+        "advice": "look for a full or failing disk, and restart when it is well again",
+      ])
   }
 
   func removed(_ hash: KeyHash) {

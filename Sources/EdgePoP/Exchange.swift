@@ -138,8 +138,10 @@ final class Exchange {
     loop.watch(self)
     let store = loop.store
     disk.read(transaction.key, request: request.fields) { read in
-      let response = read.flatMap {
-        store.promote($0.response, stamp: $0.stamp, now: WallClock.coarse())
+      let response = read.flatMap { read in
+        store.promote(read.response, stamp: read.stamp, now: WallClock.coarse()) {
+          disk.store.has(read)
+        }
       }
       waiting.mailbox.execute { waiting.value.consulted(response) }
     }

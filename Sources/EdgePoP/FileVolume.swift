@@ -133,6 +133,8 @@ final class FileVolume: DiskVolume {
         throw error("reserve", file)
       }
     }
+    // A file that nobody finds after a crash would be as if it had never been.
+    try syncDirectory(file.contains("/") ? "\(path)/segments" : path)
   }
 
   func truncate(_ file: String, to size: Int) throws(DiskError) {

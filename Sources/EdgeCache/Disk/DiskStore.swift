@@ -124,6 +124,14 @@ public final class DiskStore: Sendable {
     public let response: StoredResponse
     /// The newest purge when its request left.
     public let stamp: UInt64
+    let place: DiskPlace
+  }
+
+  /// True if what was read has not been removed meanwhile; does not wait for the disk. O(places).
+  public func has(_ read: Read) -> Bool {
+    state.withLock {
+      $0.serves && $0.directory.places(read.response.key.hash).contains(read.place)
+    }
   }
 
   /// The stored response of a key that a request's fields select (RFC 9111 §4.1). O(variants), and a
@@ -234,7 +242,7 @@ public final class DiskStore: Sendable {
           Content(
             copying: [ByteBuffer(bytes: bytes[(8 * header.blocks)...])],
             count: header.contentCount)),
-        stamp: header.stamp)
+        stamp: header.stamp, place: place)
     } catch {
       failedToRead(place, header.hash)
       return nil

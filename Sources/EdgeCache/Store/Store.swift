@@ -335,10 +335,15 @@ public final class Store: Sendable {
   }
 
   /// Takes in what was read from the tier below, and returns what is to be used: that, what came into memory
-  /// meanwhile for the same requests, or nothing if it has been purged. O(variants).
-  public func promote(_ response: StoredResponse, stamp: UInt64, now: Instant) -> StoredResponse? {
+  /// meanwhile for the same requests, or nothing if it has been purged, or removed below, as `isStillThere`
+  /// tells. O(variants).
+  public func promote(
+    _ response: StoredResponse, stamp: UInt64, now: Instant, isStillThere: () -> Bool
+  ) -> StoredResponse? {
     let cost = response.cost
     return shard(response.key).state.withLock { state in
+      // Removals are made under the same lock.
+      guard isStillThere() else { return nil }
       if purges.isPurged(response.key, groups: response.groups, since: stamp) { return nil }
       let newer = state.memory.find(response.key, purges: purges) {
         $0.key.scheme == response.key.scheme && $0.selector == response.selector
