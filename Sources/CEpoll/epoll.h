@@ -1,13 +1,11 @@
 // Readiness, events and sockets of Linux, as far as the Glibc module leaves them out. Declarations
-// only, but for calls that Swift cannot make: variadic ones (syscall is one of them), and one whose type
-// it does not know.
+// only, but for calls that Swift cannot make: variadic ones, of which syscall is one.
+//
+// No macro that changes what the system's headers declare: the Glibc module has read them without, and
+// the two must agree.
 
 #ifndef CEPOLL_H
 #define CEPOLL_H
-
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -30,7 +28,7 @@ static inline int cepoll_name_thread(const char *name) {
 
 // Accepts a connection that neither blocks nor outlives an exec.
 static inline int cepoll_accept(int socket, struct sockaddr *address, socklen_t *length) {
-  return accept4(socket, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return syscall(SYS_accept4, socket, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 // The library's own versions of these make each call a point at which a thread may be cancelled, which
