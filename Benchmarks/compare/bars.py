@@ -17,6 +17,7 @@ BARS = [
     ("pass-get", "cpu", "nginx", 1.05),
     ("miss", "cpu", "nginx", 1.00),
     ("half-rate", "p99", "best", 1.00),
+    ("common-rate", "p99", "best", 1.00),
     ("idle", "bytes", None, 5120),
 ]
 
