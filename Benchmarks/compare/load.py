@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
+from statistics import median
 
 
 @dataclass
@@ -17,6 +18,18 @@ class Load:
     p50: float
     p99: float
     p999: float
+
+
+def together(loads):
+    """Several runs as one: sums, and the median run's latencies, which a stall of the machine that hits
+    one or two of them does not touch."""
+    def middle(name):
+        return median(getattr(load, name) for load in loads)
+
+    seconds = sum(load.seconds for load in loads)
+    requests = sum(load.requests for load in loads)
+    return Load(requests, seconds, requests / max(seconds, 1e-9),
+                sum(load.errors for load in loads), middle("p50"), middle("p99"), middle("p999"))
 
 
 class Generator:
