@@ -47,6 +47,7 @@ let package = Package(
     .target(
       name: "EdgePoP",
       dependencies: [
+        "CDisk",
         "EdgeCache",
         "EdgeFleet",
         "EdgeSocket",
@@ -92,6 +93,8 @@ let package = Package(
     ),
     // Declarations of the kernel's epoll.
     .systemLibrary(name: "CEpoll"),
+    // Calls for files that the Glibc module leaves out.
+    .systemLibrary(name: "CDisk"),
     // Sockets and the loops that wait for them. NIOCore is here for ByteBuffer alone.
     .target(
       name: "EdgeSocket",

@@ -207,12 +207,26 @@ private struct FleetReading {
     }
     let threads = reader.integer(fields["threads"], in: 1...FleetConfiguration.mostThreads)
     let eviction = reader.choice(fields["eviction"], FleetConfiguration.Eviction.self)
-    let disk = fields["disk"].flatMap { readDisk($0) }
+    let disks = readDisks(fields["disk"])
     guard let id, let city, let latitude, let longitude, let region, let admin else { return nil }
     return .init(
       id: id, city: city, latitude: latitude, longitude: longitude, region: region,
       listen: listen, admin: admin, memory: memory ?? FleetConfiguration.PoP.defaultMemory,
-      threads: threads, eviction: eviction, disk: disk)
+      threads: threads, eviction: eviction, disks: disks)
+  }
+
+  /// One disk, or several.
+  private mutating func readDisks(_ node: ConfigurationNode?) -> [FleetConfiguration.Disk] {
+    guard let node else { return [] }
+    guard case .array = node.value else { return readDisk(node).map { [$0] } ?? [] }
+    var paths: [String: String] = [:]
+    return (reader.elements(node, minimum: 1) ?? []).compactMap { element in
+      guard let disk = readDisk(element) else { return nil }
+      if let earlier = paths.updateValue(element.path, forKey: disk.path) {
+        reader.note(element.path, "\(quoted(disk.path)) is already taken by \(earlier)")
+      }
+      return disk
+    }
   }
 
   private mutating func readDisk(_ node: ConfigurationNode) -> FleetConfiguration.Disk? {

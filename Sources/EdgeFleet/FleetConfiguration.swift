@@ -129,8 +129,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var threads: Int?
     /// Which stored response gives way when memory is full; nil leaves it to the PoP.
     public var eviction: Eviction?
-    /// The disk tier, if there is one.
-    public var disk: Disk?
+    /// The disks below memory, if there are any.
+    public var disks: [Disk]
 
     /// The capacity of the memory tier where the configuration does not say.
     public static let defaultMemory = ByteSize.mebibytes(256)
@@ -139,17 +139,17 @@ public struct FleetConfiguration: Sendable, Hashable {
     public init(
       id: String, city: String, latitude: Double, longitude: Double, region: String,
       listen: [SocketEndpoint], admin: SocketEndpoint, memory: ByteSize = Self.defaultMemory,
-      threads: Int? = nil, eviction: Eviction? = nil, disk: Disk? = nil
+      threads: Int? = nil, eviction: Eviction? = nil, disks: [Disk] = []
     ) {
       (self.id, self.city, self.region) = (id, city, region)
       (self.latitude, self.longitude) = (latitude, longitude)
       (self.listen, self.admin) = (listen, admin)
       (self.memory, self.threads, self.eviction) = (memory, threads, eviction)
-      self.disk = disk
+      self.disks = disks
     }
   }
 
-  /// A disk tier.
+  /// A disk for stored responses.
   public struct Disk: Sendable, Hashable {
     /// The directory, which belongs to this PoP alone.
     public var path: String
@@ -161,7 +161,7 @@ public struct FleetConfiguration: Sendable, Hashable {
     /// The capacity where only the directory is given.
     public static let defaultSize = ByteSize.mebibytes(10 << 10)
 
-    /// A disk tier from its parts.
+    /// A disk from its parts.
     public init(path: String, size: ByteSize = defaultSize, admission: DiskAdmission? = nil) {
       (self.path, self.size, self.admission) = (path, size, admission)
     }

@@ -60,8 +60,20 @@ extension ClientConnection {
     }
     began(delivery.status(stored), status, .none)
     response.contentBytes = delivery.contentCount(stored)
+    if let file = stored.content.file, delivery.sendsContent {
+      return sendFile(delivery.fileParts(of: file)) { $0.finishResponse() }
+    }
     delivery.forEachPiece(of: stored) { send($0) }
     finishResponse()
+  }
+
+  /// Sends content that lies in a file, at the pace of the client; then `whenDone`.
+  func sendFile(
+    _ parts: [Delivery.FilePart], whenDone: @escaping (ClientConnection) -> Void
+  ) {
+    let sender = FileSender(parts, for: self, whenDone: whenDone)
+    self.sender = sender
+    sender.advance()
   }
 
   /// Sends the head of a response that is still arriving.

@@ -28,6 +28,8 @@ final class ClientConnection: StreamSocket {
   private var inbound = ByteBuffer()
   private var parser = RequestParser()
   private var exchange: Exchange?
+  /// What sends content from a file at present.
+  var sender: FileSender?
 
   /// The content of the request that is being answered, until it is complete.
   private var decoder: ContentDecoder?
@@ -108,7 +110,9 @@ final class ClientConnection: StreamSocket {
   override func becameWritable() {
     switch phase {
     case .tunnel: exchange?.tunnelClientIsWritable()
-    case .busy: exchange?.clientBecameWritable()
+    case .busy:
+      if let sender { sender.advance() } else { exchange?.clientBecameWritable() }
+      flush()
     case .head:
       process()
       flush()
@@ -140,6 +144,7 @@ final class ClientConnection: StreamSocket {
     let wasTunnel: Bool
     if case .tunnel = phase { wasTunnel = true } else { wasTunnel = false }
     phase = .closed
+    if exchange == nil, sender != nil { account() }
     if let left = exchange, !wasTunnel {
       // What nginx's users know as 499: the client left before the response was complete.
       if !response.hasBegun { response.statusCode = Self.clientLeft }
@@ -148,6 +153,7 @@ final class ClientConnection: StreamSocket {
     }
     let left = exchange
     exchange = nil
+    sender = nil
     if wasTunnel { left?.tunnelClientClosed() } else { left?.clientGone() }
     loop.closed(self)
   }
@@ -236,9 +242,15 @@ final class ClientConnection: StreamSocket {
       return answer(421, "no site has this host")
     }
     let directives = route.directives(head.fields)
-    let look = FirstLook.take(
+    var look = FirstLook.take(
       request: head, key: key, directives: directives, route: route, store: loop.store,
       now: response.started)
+    // What can be read without waiting is as good as in memory.
+    if case .consult = look, let below = loop.look(key, head.fields) {
+      look = FirstLook.take(
+        request: head, key: key, directives: directives, route: route, store: loop.store,
+        now: response.started, below: below)
+    }
     switch consume look {
     case .answer(let stored, let status):
       key.giveBack(to: &loop.keyStorage)
@@ -363,7 +375,8 @@ final class ClientConnection: StreamSocket {
 
   override func checkTime(_ now: NIODeadline) {
     let verdict = timing.check(
-      phase, now: now, isReceiving: decoder != nil && shouldRead, unsent: unsent)
+      phase, now: now, isReceiving: decoder != nil && shouldRead,
+      unsent: unsent + (sender?.unsent ?? 0))
     switch verdict {
     case .fine: break
     case .close:

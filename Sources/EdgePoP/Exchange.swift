@@ -132,17 +132,19 @@ final class Exchange {
   /// ``ShellLimits/disk``.
   private func consult() {
     guard let disk = loop.shared.disk else { return handle(.consulted(nil)) }
+    let now = loop.now
+    switch disk.look(transaction.key, request: request.fields, now: now) {
+    case .nothing: return handle(.consulted(nil))
+    case .found(let found): return handle(.consulted(found.promoted(by: loop.store, now: now)))
+    case .waits: break
+    }
     let waiting = Confined(self, to: loop.reactor)
     isConsulting = true
     consultsUntil = .coarse() + loop.limits.disk
     loop.watch(self)
     let store = loop.store
-    disk.read(transaction.key, request: request.fields) { read in
-      let response = read.flatMap { read in
-        store.promote(read.response, stamp: read.stamp, now: WallClock.coarse()) {
-          disk.store.has(read)
-        }
-      }
+    disk.read(transaction.key, request: request.fields, now: now) { found in
+      let response = found.flatMap { $0.promoted(by: store, now: WallClock.coarse()) }
       waiting.mailbox.execute { waiting.value.consulted(response) }
     }
   }

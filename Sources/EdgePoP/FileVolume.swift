@@ -1,173 +1,310 @@
+import CDisk
 import EdgeCache
 import Glibc
+import NIOCore
 import Synchronization
 
 // The files of a disk store in a directory.
 //
-// Unsafe memory: reading and writing take pointers. Invariant: each is to an array that lives across the
-// call, with its real count, from an offset within it.
+// Unsafe memory: reading and writing take pointers. Invariant: each is to memory that lives across the
+// call, with its real count, from an offset within it. Mappings are never read: they are there to ask what
+// of a file is in memory.
 
 /// A directory of the file system as a volume. Only one process at a time has it.
-final class FileVolume: DiskVolume {
+public final class FileVolume: DiskVolume {
   /// The directory.
-  let path: String
+  public let path: String
   private let lock: CInt
-  /// Open files by name; they stay open, for there are as many as segments.
-  private let files = Mutex<[String: CInt]>([:])
+  private let isReadOnly: Bool
+  /// Open files; they stay open, for there are as many as segments.
+  private let files = Mutex<[DiskFile: OpenFile]>([:])
 
   private static let lockFile = "LOCK"
 
-  /// Takes a directory, which is made if it is not there. Throws ``StartProblem`` if that is not possible,
-  /// or another process has it.
-  init(_ path: String) throws(StartProblem) {
+  /// Why a directory cannot be used.
+  public struct Problem: Error, CustomStringConvertible {
+    public var description: String
+  }
+
+  /// Takes a directory, which is made if it is not there, or for reading alone, when it must be. Throws
+  /// ``Problem`` if that is not possible, or another process has it.
+  public init(_ path: String, readOnly: Bool = false) throws(Problem) {
     self.path = path
-    for directory in [path, "\(path)/segments"] {
-      if mkdir(directory, 0o700) != 0, errno != EEXIST {
-        throw Self.problem(path, "cannot make \(directory)", errno)
+    isReadOnly = readOnly
+    if !readOnly {
+      for directory in [path, "\(path)/segments"] {
+        if mkdir(directory, 0o700) != 0, errno != EEXIST {
+          throw Self.problem("cannot make \(directory)", errno)
+        }
       }
     }
     let name = "\(path)/\(Self.lockFile)"
-    lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    if lock < 0 { throw Self.problem(path, "cannot open \(name)", errno) }
+    lock = open(name, (readOnly ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0o600)
+    if lock < 0 {
+      if readOnly, errno == ENOENT { throw Problem(description: "there is no store") }
+      throw Self.problem("cannot open \(name)", errno)
+    }
     if flock(lock, LOCK_EX | LOCK_NB) != 0 {
       let code = errno
       close(lock)
       if code == EWOULDBLOCK {
-        throw StartProblem(
-          "--disk \(path): another process uses it; each PoP needs a directory of its own")
+        throw Problem(
+          description: readOnly
+            ? "a process uses it; stop that first, or look at GET /stats of its admin API"
+            : "another process uses it; each PoP needs a directory of its own")
       }
-      throw Self.problem(path, "cannot lock \(name)", code)
+      throw Self.problem("cannot lock \(name)", code)
     }
   }
 
-  private static func problem(_ path: String, _ what: String, _ code: CInt) -> StartProblem {
-    let owner = code == EACCES || code == EPERM ? "; it must belong to the user that runs this" : ""
-    return StartProblem("--disk \(path): \(what): \(String(cString: strerror(code)))\(owner)")
+  private static func problem(_ what: String, _ code: CInt) -> Problem {
+    let advice =
+      switch code {
+      case EACCES, EPERM: "; it must belong to the user that runs this"
+      case EROFS: "; the file system is mounted read-only"
+      case ENOSPC, EDQUOT: "; the file system is full"
+      default: ""
+      }
+    return Problem(description: "\(what): \(String(cString: strerror(code)))\(advice)")
   }
 
   deinit {
-    for descriptor in files.withLock({ Array($0.values) }) { close(descriptor) }
     close(lock)
   }
 
   private func error(_ operation: String, _ file: String) -> DiskError {
     DiskError(
-      operation: operation, file: "\(path)/\(file)", reason: String(cString: strerror(errno)))
+      operation: operation, file: "\(path)/\(file)", reason: String(cString: strerror(errno)),
+      isFull: errno == ENOSPC || errno == EDQUOT)
   }
 
-  /// The descriptor of a file; nil if there is none and it is not to be made.
-  private func descriptor(_ file: String, creates: Bool) throws(DiskError) -> CInt? {
-    let found = files.withLock { files -> Result<CInt?, DiskError> in
+  /// An open file; nil if there is none and it is not to be made.
+  private func opened(_ file: DiskFile, creates: Bool) throws(DiskError) -> OpenFile? {
+    let found = files.withLock { files -> Result<OpenFile?, DiskError> in
       if let open = files[file] { return .success(open) }
-      let flags = O_RDWR | O_CLOEXEC | (creates ? O_CREAT : 0)
-      let opened = open("\(path)/\(file)", flags, 0o600)
-      if opened < 0 {
-        return errno == ENOENT && !creates ? .success(nil) : .failure(error("open", file))
+      let flags = (isReadOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC | (creates ? O_CREAT : 0)
+      let descriptor = open("\(path)/\(file)", flags, 0o600)
+      if descriptor < 0 {
+        return errno == ENOENT && !creates ? .success(nil) : .failure(error("open", "\(file)"))
       }
+      let opened = OpenFile(descriptor)
       files[file] = opened
       return .success(opened)
     }
     return try found.get()
   }
 
-  private func existing(_ file: String) throws(DiskError) -> CInt {
-    guard let descriptor = try descriptor(file, creates: false) else {
+  private func existing(_ file: DiskFile) throws(DiskError) -> OpenFile {
+    guard let opened = try opened(file, creates: false) else {
       throw DiskError(
         operation: "open", file: "\(path)/\(file)", reason: String(cString: strerror(ENOENT)))
     }
-    return descriptor
+    return opened
   }
 
-  func size(_ file: String) throws(DiskError) -> Int? {
-    guard let descriptor = try descriptor(file, creates: false) else { return nil }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw error("stat", file) }
-    return Int(status.st_size)
+  public func size(_ file: DiskFile) throws(DiskError) -> Int? {
+    guard let opened = try opened(file, creates: false) else { return nil }
+    guard let size = opened.size else { throw error("stat", "\(file)") }
+    return size
   }
 
-  func read(_ file: String, at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
-    let descriptor = try existing(file)
-    var failed = false
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { memory, filled in
+  public func read(
+    _ file: DiskFile, at offset: Int, count: Int, waits: Bool
+  ) throws(DiskError) -> ByteBuffer? {
+    let opened = try existing(file)
+    var bytes = ByteBufferAllocator().buffer(capacity: count)
+    var code: CInt = 0
+    bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { memory in
+      var filled = 0
       while filled < count {
-        let moved = pread(
-          descriptor, memory.baseAddress.map { $0 + filled }, count - filled, off_t(offset + filled)
-        )
+        let rest = memory.baseAddress.map { $0 + filled }
+        let moved =
+          waits
+          ? pread(opened.descriptor, rest, count - filled, off_t(offset + filled))
+          : cdisk_read_now(opened.descriptor, rest, count - filled, off_t(offset + filled))
         if moved < 0, errno == EINTR { continue }
-        if moved < 0 { failed = true }
-        if moved <= 0 { return }
+        if moved < 0 { code = errno }
+        if moved <= 0 { break }
         filled += moved
       }
+      return filled
     }
-    if failed { throw error("read", file) }
-    return bytes
+    if code == 0 { return bytes }
+    // Where it is not known how not to wait, somebody else waits.
+    if !waits { return nil }
+    errno = code
+    throw error("read", "\(file)")
   }
 
-  func write(_ file: String, at offset: Int, _ bytes: [UInt8]) throws(DiskError) {
-    let descriptor = try existing(file)
-    var written = 0
-    while written < bytes.count {
-      let moved = bytes.withUnsafeBytes {
-        pwrite(
-          descriptor, $0.baseAddress.map { $0 + written }, bytes.count - written,
+  public func write(_ file: DiskFile, at offset: Int, _ bytes: ByteBuffer) throws(DiskError) {
+    try write(to: try existing(file), at: offset, bytes, "\(file)")
+  }
+
+  private func write(
+    to file: OpenFile, at offset: Int, _ bytes: ByteBuffer, _ name: String
+  ) throws(DiskError) {
+    let isWritten = bytes.withUnsafeReadableBytes { memory in
+      var written = 0
+      while written < memory.count {
+        let moved = pwrite(
+          file.descriptor, memory.baseAddress.map { $0 + written }, memory.count - written,
           off_t(offset + written))
+        if moved < 0, errno == EINTR { continue }
+        if moved <= 0 { return false }
+        written += moved
       }
-      if moved < 0, errno == EINTR { continue }
-      if moved <= 0 { throw error("write", file) }
-      written += moved
+      return true
     }
+    if !isWritten { throw error("write", name) }
   }
 
-  func sync(_ file: String) throws(DiskError) {
-    if fdatasync(try existing(file)) != 0 { throw error("sync", file) }
+  public func sync(_ file: DiskFile) throws(DiskError) {
+    if fdatasync(try existing(file).descriptor) != 0 { throw error("sync", "\(file)") }
   }
 
-  func reserve(_ file: String, size: Int) throws(DiskError) {
-    guard let descriptor = try descriptor(file, creates: true) else { return }
-    guard ftruncate(descriptor, off_t(size)) == 0 else { throw error("reserve", file) }
-    if size > 0 {
+  public func reserve(_ file: DiskFile, size: Int) throws(DiskError) {
+    guard let opened = try opened(file, creates: true) else { return }
+    guard ftruncate(opened.descriptor, off_t(size)) == 0 else { throw error("reserve", "\(file)") }
+    if size > 0, cdisk_allocate(opened.descriptor, off_t(size)) != 0 {
       // Where the file system knows no reservation, a full disk shows later, as an error of a write.
-      let code = posix_fallocate(descriptor, 0, off_t(size))
-      if code != 0, code != EOPNOTSUPP, code != EINVAL {
-        errno = code
-        throw error("reserve", file)
+      guard errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL else {
+        throw error("reserve", "\(file)")
       }
     }
-    // A file that nobody finds after a crash would be as if it had never been.
-    try syncDirectory(file.contains("/") ? "\(path)/segments" : path)
+    // A segment that nobody finds after a crash is as good as an empty one; a log is not.
+    if case .segment = file { return }
+    try syncDirectory()
   }
 
-  func truncate(_ file: String, to size: Int) throws(DiskError) {
-    if ftruncate(try existing(file), off_t(size)) != 0 { throw error("truncate", file) }
+  public func truncate(_ file: DiskFile, to size: Int) throws(DiskError) {
+    if ftruncate(try existing(file).descriptor, off_t(size)) != 0 {
+      throw error("truncate", "\(file)")
+    }
   }
 
-  func replace(_ file: String, with bytes: [UInt8]) throws(DiskError) {
+  public func replace(_ file: DiskFile, with bytes: [UInt8]) throws(DiskError) {
     let temporary = "\(file).new"
-    try remove(temporary)
-    try reserve(temporary, size: 0)
-    try write(temporary, at: 0, bytes)
-    try sync(temporary)
-    forget(temporary)
-    forget(file)
+    let descriptor = open(
+      "\(path)/\(temporary)", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    if descriptor < 0 { throw error("open", temporary) }
+    let new = OpenFile(descriptor)
+    try write(to: new, at: 0, ByteBuffer(bytes: bytes), temporary)
+    if fdatasync(new.descriptor) != 0 { throw error("sync", temporary) }
     guard rename("\(path)/\(temporary)", "\(path)/\(file)") == 0 else {
       throw error("rename", temporary)
     }
-    try syncDirectory(path)
+    files.withLock { $0[file] = new }
+    try syncDirectory()
   }
 
-  func remove(_ file: String) throws(DiskError) {
-    forget(file)
-    if unlink("\(path)/\(file)") != 0, errno != ENOENT { throw error("remove", file) }
+  public func remove(_ file: DiskFile) throws(DiskError) {
+    files.withLock { $0[file] = nil }
+    if unlink("\(path)/\(file)") != 0, errno != ENOENT { throw error("remove", "\(file)") }
   }
 
-  private func forget(_ file: String) {
-    if let descriptor = files.withLock({ $0.removeValue(forKey: file) }) { close(descriptor) }
-  }
-
-  private func syncDirectory(_ directory: String) throws(DiskError) {
-    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  private func syncDirectory() throws(DiskError) {
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw error("open", ".") }
     defer { close(descriptor) }
     if fsync(descriptor) != 0 { throw error("sync", ".") }
+  }
+
+  public func region(_ file: DiskFile, at offset: Int, count: Int) -> (any DiskRegion)? {
+    guard let opened = try? opened(file, creates: false) else { return nil }
+    return FileRegion(opened, offset: offset, count: count)
+  }
+}
+
+/// An open file, until nobody needs it any more.
+final class OpenFile: Sendable {
+  let descriptor: CInt
+  /// Address and bytes of a mapping of the whole file; made when it is first asked for.
+  private let mapping = Mutex<(address: UInt, count: Int)?>(nil)
+
+  init(_ descriptor: CInt) {
+    self.descriptor = descriptor
+  }
+
+  deinit {
+    if let mapped = mapping.withLock({ $0 }),
+      let address = UnsafeMutableRawPointer(
+        bitPattern: mapped.address)
+    {
+      munmap(address, mapped.count)
+    }
+    close(descriptor)
+  }
+
+  /// Bytes of the file.
+  var size: Int? {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 ? Int(status.st_size) : nil
+  }
+
+  /// The address at which the file would be; 0 if that is not possible.
+  private var address: UInt {
+    mapping.withLock { mapping in
+      if let mapping { return mapping.address }
+      guard let size, size > 0, let mapped = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0),
+        mapped != MAP_FAILED
+      else { return 0 }
+      mapping = (UInt(bitPattern: mapped), size)
+      return UInt(bitPattern: mapped)
+    }
+  }
+
+  /// True if all of some bytes are in the page cache. O(pages): 7 us for 1 MiB.
+  func isResident(_ range: Range<Int>) -> Bool {
+    let page = 4096
+    let start = range.lowerBound / page * page
+    let count = range.upperBound - start
+    guard count > 0, let base = UnsafeMutableRawPointer(bitPattern: address) else { return false }
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: (count + page - 1) / page) {
+      guard cdisk_resident(base + start, count, $0.baseAddress) == 0 else { return false }
+      return $0.allSatisfy { $0 & 1 == 1 }
+    }
+  }
+}
+
+/// A part of a file, to be sent.
+final class FileRegion: DiskRegion {
+  let count: Int
+  private let file: OpenFile
+  private let offset: Int
+
+  init(_ file: OpenFile, offset: Int, count: Int) {
+    self.file = file
+    self.offset = offset
+    self.count = count
+  }
+
+  /// True if sending some of its bytes does not wait for the disk.
+  func isResident(_ range: Range<Int>) -> Bool {
+    file.isResident((offset + range.lowerBound)..<(offset + range.upperBound))
+  }
+
+  /// Brings bytes into the page cache; waits for the disk. False if they cannot be read.
+  func load(_ range: Range<Int>) -> Bool {
+    let size = 64 << 10
+    return withUnsafeTemporaryAllocation(byteCount: size, alignment: 16) { scratch in
+      var position = offset + range.lowerBound
+      let end = offset + range.upperBound
+      while position < end {
+        let moved = pread(
+          file.descriptor, scratch.baseAddress, min(size, end - position), off_t(position))
+        if moved < 0, errno == EINTR { continue }
+        if moved <= 0 { return false }
+        position += moved
+      }
+      return true
+    }
+  }
+
+  /// Moves bytes to a socket, as many as it takes; below 0 for an error in `errno`.
+  func send(_ range: Range<Int>, to socket: CInt) -> Int {
+    while true {
+      let moved = cdisk_send(socket, file.descriptor, off_t(offset + range.lowerBound), range.count)
+      if moved >= 0 || errno != EINTR { return moved }
+    }
   }
 }

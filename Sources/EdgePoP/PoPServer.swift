@@ -108,12 +108,12 @@ public final class PoPServer: Service {
     started = WallClock.now()
     var generator = SystemRandomNumberGenerator()
     let purges = PurgeLog()
-    disk = try options.pop.disk.map { tier in
-      try DiskTier(tier, purges: purges, logger: options.logger)
-    }
+    disk =
+      options.pop.disks.isEmpty
+      ? nil : try DiskTier(options.pop.disks, purges: purges, logger: options.logger)
     store = Store(
       limits: Self.storeLimits(options.pop),
-      secret: disk?.store.secret ?? HashSecret(generator.next(), generator.next()),
+      secret: disk?.secret ?? HashSecret(generator.next(), generator.next()),
       purges: purges, lower: disk)
 
     let routing = Routing(options.configuration, pop: options.pop)
@@ -232,8 +232,7 @@ public final class PoPServer: Service {
         return Statistics(
           pop: popID, uptimeSeconds: Int(WallClock.now().milliseconds(since: started) / 1000),
           purgeSequence: store.purges.head, counters: sum, store: store.statistics,
-          droppedLogLines: accessLog?.dropped ?? 0, disk: disk?.store.statistics,
-          bypassed: disk?.bypassed)
+          droppedLogLines: accessLog?.dropped ?? 0, disk: disk?.report)
       }
     }
   }

@@ -14,63 +14,6 @@ struct Statistics: Codable, Sendable {
     var flights: Int
   }
 
-  struct Disk: Codable, Sendable {
-    var storedResponses: Int
-    var capacity: Int
-    var segments: Int
-    var freeSegments: Int
-    var quarantinedSegments: Int
-    /// Bytes of memory of the directory.
-    var directoryBytes: Int
-    var hits: UInt64
-    var misses: UInt64
-    var bytesRead: UInt64
-    var written: UInt64
-    var bytesWritten: UInt64
-    var notAdmitted: UInt64
-    var tooLarge: UInt64
-    var bypassedReads: UInt64
-    var bypassedWrites: UInt64
-    var evicted: UInt64
-    var purgedWhenRead: UInt64
-    var damaged: UInt64
-    var readErrors: UInt64
-    var writeErrors: UInt64
-    /// False when nothing is served, or written, any more.
-    var serves: Bool
-    var writes: Bool
-    /// What was found at the start, and in what time.
-    var recoveredResponses: Int
-    var recoveryMilliseconds: Int64
-
-    init(_ disk: DiskStatistics, bypassed: (reads: UInt64, writes: UInt64)) {
-      storedResponses = disk.responses
-      capacity = disk.capacity
-      segments = disk.segments
-      freeSegments = disk.freeSegments
-      quarantinedSegments = disk.quarantinedSegments
-      directoryBytes = disk.directoryBytes
-      hits = disk.hits
-      misses = disk.misses
-      bytesRead = disk.bytesRead
-      written = disk.written
-      bytesWritten = disk.bytesWritten
-      notAdmitted = disk.notAdmitted
-      tooLarge = disk.tooLarge
-      bypassedReads = bypassed.reads
-      bypassedWrites = bypassed.writes
-      evicted = disk.evicted
-      purgedWhenRead = disk.purged
-      damaged = disk.damaged
-      readErrors = disk.readErrors
-      writeErrors = disk.writeErrors
-      serves = disk.serves
-      writes = disk.writes
-      recoveredResponses = disk.recovered
-      recoveryMilliseconds = disk.recoveryMilliseconds
-    }
-  }
-
   struct Upstream: Codable, Sendable {
     var requests: UInt64
     var connections: UInt64
@@ -105,14 +48,13 @@ struct Statistics: Codable, Sendable {
   var memory: Memory
   var upstream: Upstream
   /// Absent without a disk tier.
-  var disk: Disk?
+  var disk: DiskReport?
 
   init(
     pop: String, uptimeSeconds: Int, purgeSequence: UInt64, counters: Counters,
-    store: StoreStatistics, droppedLogLines: UInt64, disk: DiskStatistics? = nil,
-    bypassed: (reads: UInt64, writes: UInt64)? = nil
+    store: StoreStatistics, droppedLogLines: UInt64, disk: DiskReport? = nil
   ) {
-    self.disk = disk.map { Disk($0, bypassed: bypassed ?? (0, 0)) }
+    self.disk = disk
     self.pop = pop
     version = Release.version
     self.uptimeSeconds = uptimeSeconds

@@ -30,6 +30,8 @@ open class StreamSocket: PolledSocket {
 
   private final var backlog = Backlog()
   private final var isBlocked = false
+  /// True while something waits for room that is not in the backlog.
+  private final var awaitsRoom = false
   private final var afterBacklog = AfterBacklog.nothing
   /// True when the peer sends no more.
   public final private(set) var inputHasEnded = false
@@ -80,7 +82,7 @@ open class StreamSocket: PolledSocket {
   private final func updateInterest() {
     var interest: Interest = .edges
     if isReading, !inputHasEnded { interest.insert(.reading) }
-    if backlog.count > 0 { interest.insert(.writing) }
+    if backlog.count > 0 || awaitsRoom { interest.insert(.writing) }
     watch(interest)
   }
 
@@ -90,7 +92,9 @@ open class StreamSocket: PolledSocket {
   }
 
   public final override func ready(_ readiness: Readiness) {
-    if readiness.isWritable, backlog.count > 0 { drain() }
+    if readiness.isWritable {
+      if backlog.count > 0 { drain() } else if awaitsRoom { foundRoom() }
+    }
     guard isOpen else { return }
     if interest.contains(.reading) {
       if readiness.isReadable { receive(untilEnd: readiness.hasEnded || readiness.hasFailed) }
@@ -253,6 +257,42 @@ open class StreamSocket: PolledSocket {
       becameWritable()
     }
     if backlog.count == 0 { finish() }
+  }
+
+  /// How sending past the memory of this process went.
+  public enum DirectSend {
+    /// So many bytes are on their way.
+    case sent(Int)
+    /// There is no room; ``becameWritable()`` comes when there is.
+    case wait
+    /// The connection is broken, which its next event tells, or there was nothing to send.
+    case failed
+  }
+
+  /// Lets `body` move bytes to the socket, behind all that was sent before: it returns how many, or less than
+  /// 0 for an error in `errno`. Not with a filter.
+  public final func sendDirectly(_ body: (CInt) -> Int) -> DirectSend {
+    precondition(filter == nil, "a filter sees all bytes")
+    flush()
+    guard isOpen else { return .failed }
+    if backlog.count > 0 {
+      isBlocked = true
+      return .wait
+    }
+    let moved = body(descriptor)
+    if moved > 0 { return .sent(moved) }
+    guard moved < 0, errno == EAGAIN else { return .failed }
+    isBlocked = true
+    awaitsRoom = true
+    updateInterest()
+    return .wait
+  }
+
+  private final func foundRoom() {
+    awaitsRoom = false
+    isBlocked = false
+    updateInterest()
+    becameWritable()
   }
 
   /// Says that nothing more is sent, when all that was is on its way; then ``outputEnded()``.

@@ -46,11 +46,17 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "What gives way when memory is full: lru, slru or size-lru. (default: size-lru)")
   var eviction: String?
 
-  @Option(help: "Directory for stored responses on disk; of this PoP alone. (default: no disk)")
-  var disk: String?
+  @Option(
+    help: ArgumentHelp(
+      "Directory for stored responses on disk, of this PoP alone; once for each disk. (default: no "
+        + "disk)", valueName: "path"))
+  var disk: [String] = []
 
-  @Option(help: "What the disk may take, such as 10GiB. (default: 10GiB)")
-  var diskSize: String?
+  @Option(
+    help: ArgumentHelp(
+      "What a disk may take, such as 10GiB: once for all, or once for each. (default: 10GiB)",
+      valueName: "size"))
+  var diskSize: [String] = []
 
   @Option(help: "What is written to disk: auto, all or second-hit. (default: auto)")
   var diskAdmission: String?
@@ -180,7 +186,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
       }
       pop.eviction = policy
     }
-    try overrideDisk(&pop)
+    try overrideDisks(&pop)
     if let threads {
       guard (1...FleetConfiguration.mostThreads).contains(threads) else {
         throw Failure("--threads \(threads): from 1 to \(FleetConfiguration.mostThreads)")
@@ -189,23 +195,31 @@ struct EdgePoPCommand: AsyncParsableCommand {
     }
   }
 
-  private func overrideDisk(_ pop: inout FleetConfiguration.PoP) throws {
-    if let disk {
-      if disk.isEmpty { throw Failure("--disk: is not a directory") }
-      pop.disk = FleetConfiguration.Disk(
-        path: disk, size: pop.disk?.size ?? FleetConfiguration.Disk.defaultSize,
-        admission: pop.disk?.admission)
+  private func overrideDisks(_ pop: inout FleetConfiguration.PoP) throws {
+    if !disk.isEmpty {
+      if disk.contains("") { throw Failure("--disk: is not a directory") }
+      if Set(disk).count < disk.count { throw Failure("--disk: the same directory twice") }
+      pop.disks = disk.map { path in
+        pop.disks.first { $0.path == path } ?? FleetConfiguration.Disk(path: path)
+      }
     }
-    guard diskSize != nil || diskAdmission != nil else { return }
-    guard pop.disk != nil else {
+    guard !diskSize.isEmpty || diskAdmission != nil else { return }
+    if pop.disks.isEmpty {
       throw Failure("--disk-size and --disk-admission need --disk DIRECTORY")
     }
-    if let diskSize {
-      let size = try described("--disk-size") { try ByteSize(parsing: diskSize) }
+    if diskSize.count > 1, diskSize.count != pop.disks.count {
+      throw Failure(
+        "--disk-size: given \(diskSize.count) times for \(pop.disks.count) disks; once for all, or "
+          + "once for each")
+    }
+    for (index, text) in diskSize.enumerated() {
+      let size = try described("--disk-size") { try ByteSize(parsing: text) }
       if size < FleetConfiguration.smallestDisk {
-        throw Failure("--disk-size \(diskSize): at least \(FleetConfiguration.smallestDisk)")
+        throw Failure("--disk-size \(text): at least \(FleetConfiguration.smallestDisk)")
       }
-      pop.disk?.size = size
+      for place in pop.disks.indices where diskSize.count == 1 || place == index {
+        pop.disks[place].size = size
+      }
     }
     if let diskAdmission {
       guard let admission = FleetConfiguration.DiskAdmission(rawValue: diskAdmission) else {
@@ -213,7 +227,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
         throw Failure(
           "--disk-admission \(diskAdmission): there is \(known.joined(separator: ", "))")
       }
-      pop.disk?.admission = admission
+      for place in pop.disks.indices { pop.disks[place].admission = admission }
     }
   }
 

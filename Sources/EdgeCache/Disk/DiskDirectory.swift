@@ -1,8 +1,8 @@
 // Where on disk the responses of an identity are: a map from the hash of the identity to places, in
-// memory. A flat table with open addressing, 16 bytes to an entry; with the room that it leaves and
-// what doubling adds, 21 to 43 bytes for each stored response.
+// memory. Many small tables with open addressing, 16 bytes to an entry, of which one at a time grows by a
+// fifth: between 19 and 23 bytes for each stored response, and never a stop for a large copy.
 //
-// It may be wrong in one way only: another identity may have the same 64 bits. So whoever reads a record
+// It may be wrong in one way only: another identity may have the same 48 bits. So whoever reads a record
 // compares the full key.
 
 /// A place on disk.
@@ -38,167 +38,241 @@ struct DiskPlace: Hashable {
 
 /// The places of all stored responses on disk.
 struct DiskDirectory {
-  private struct Entry {
-    /// 64 bits of the identity's hash.
-    var mark: UInt64 = 0
-    /// A place; 0 if the entry is empty.
-    var place: UInt64 = 0
-  }
-
-  private var entries: [Entry]
+  private var tables: [Table]
   /// Number of places.
   private(set) var count = 0
-  /// Places of one identity; more are forgotten, oldest first.
-  private static let mostPlaces = 64
+
+  /// As many tables as keep a table of ten million entries below 10 000.
+  private static let tableCount = 1024
 
   init(expecting count: Int = 0) {
-    var capacity = 64
-    while capacity * 3 < count * 4 { capacity *= 2 }
-    entries = Array(repeating: Entry(), count: capacity)
+    let share = count / Self.tableCount
+    tables = Array(repeating: Table(expecting: share + share / 16), count: Self.tableCount)
   }
 
-  /// Bytes of memory that the table takes.
-  var memory: Int { entries.count * MemoryLayout<Entry>.stride }
+  /// Bytes of memory that the tables take.
+  var memory: Int { tables.reduce(0) { $0 + $1.memory } }
 
-  private static func mark(_ hash: KeyHash) -> UInt64 { hash.low }
+  /// 48 bits of the identity, and 16 of the variant. Not the bits that choose the table.
+  private static func mark(_ hash: KeyHash, _ variant: UInt64) -> UInt64 {
+    hash.low & ~0xFFFF | variant & 0xFFFF
+  }
+
+  private static func table(_ hash: KeyHash) -> Int {
+    Int(truncatingIfNeeded: hash.high >> 40) & (tableCount - 1)
+  }
 
   /// The places of an identity, the one added last first. O(places).
   func places(_ hash: KeyHash) -> [DiskPlace] {
-    var found: [DiskPlace] = []
-    let mark = Self.mark(hash)
-    var index = home(mark)
-    while entries[index].place != 0 {
-      if entries[index].mark == mark { found.append(DiskPlace(entries[index].place)) }
-      index = (index + 1) & (entries.count - 1)
-    }
-    return found.reversed()
+    tables[Self.table(hash)].places(Self.mark(hash, 0))
   }
 
   /// True if there is a place of an identity. O(1).
   func contains(_ hash: KeyHash) -> Bool {
-    let mark = Self.mark(hash)
-    var index = home(mark)
-    while entries[index].place != 0 {
-      if entries[index].mark == mark { return true }
-      index = (index + 1) & (entries.count - 1)
-    }
-    return false
+    tables[Self.table(hash)].contains(Self.mark(hash, 0))
+  }
+
+  /// True if this is a place of an identity. O(places).
+  func contains(_ hash: KeyHash, _ place: DiskPlace) -> Bool {
+    tables[Self.table(hash)].contains(Self.mark(hash, 0), place.word)
   }
 
   /// Adds a place. Amortised O(places).
-  mutating func insert(_ hash: KeyHash, _ place: DiskPlace) {
-    if (count + 1) * 4 > entries.count * 3 { grow() }
-    let mark = Self.mark(hash)
-    var index = home(mark)
-    var same = 0
-    var oldest: Int?
-    while entries[index].place != 0 {
-      if entries[index].mark == mark {
-        same += 1
-        if oldest == nil { oldest = index }
-      }
-      index = (index + 1) & (entries.count - 1)
-    }
-    entries[index] = Entry(mark: mark, place: place.word)
-    count += 1
-    if same >= Self.mostPlaces, let oldest { closeGap(at: oldest) }
+  mutating func insert(_ hash: KeyHash, variant: UInt64, _ place: DiskPlace) {
+    let table = Self.table(hash)
+    let before = tables[table].count
+    tables[table].insert(Self.mark(hash, variant), place.word)
+    count += tables[table].count - before
   }
 
   /// Takes out the places of an identity for which `isGone` is true, and returns how many. O(places).
   @discardableResult
   mutating func remove(_ hash: KeyHash, where isGone: (DiskPlace) -> Bool = { _ in true }) -> Int {
-    let mark = Self.mark(hash)
-    var removed = 0
-    var index = home(mark)
-    while entries[index].place != 0 {
-      if entries[index].mark == mark, isGone(DiskPlace(entries[index].place)) {
-        // What moves into the gap is looked at next.
-        closeGap(at: index)
-        removed += 1
-      } else {
-        index = (index + 1) & (entries.count - 1)
-      }
-    }
+    let removed = tables[Self.table(hash)].remove(Self.mark(hash, 0), exactly: false, isGone)
+    count -= removed
     return removed
   }
 
-  /// Takes out all places in a segment, and returns how many. O(entries).
-  mutating func removeAll(in segment: Int) -> Int {
-    var kept: [Entry] = []
-    kept.reserveCapacity(count)
-    // In the order of the runs of the table, so that places of one identity keep theirs.
-    let start = firstEmpty
-    for step in 0..<entries.count {
-      let entry = entries[(start + step) & (entries.count - 1)]
-      if entry.place != 0, DiskPlace(entry.place).segment != segment { kept.append(entry) }
+  /// Takes out the places of one variant of an identity, and returns how many. O(places).
+  @discardableResult
+  mutating func remove(_ hash: KeyHash, variant: UInt64) -> Int {
+    let removed = tables[Self.table(hash)].remove(Self.mark(hash, variant), exactly: true) { _ in
+      true
     }
-    let removed = count - kept.count
-    if removed > 0 { refill(kept, capacity: entries.count) }
+    count -= removed
     return removed
+  }
+
+  /// Takes out all places in a segment, and returns how many. O(entries): for when nobody knows any more
+  /// what is in it.
+  mutating func removeAll(in segment: Int) -> Int {
+    let before = count
+    for index in tables.indices {
+      count -= tables[index].filter { DiskPlace($0.place).segment != segment }
+    }
+    return before - count
   }
 
   /// Takes out all places of the identities that have one in a segment. O(entries).
   mutating func removeIdentities(in segment: Int) {
-    var marks: Set<UInt64> = []
-    for entry in entries where entry.place != 0 && DiskPlace(entry.place).segment == segment {
-      marks.insert(entry.mark)
+    for index in tables.indices {
+      let marks = tables[index].identities { $0.segment == segment }
+      if marks.isEmpty { continue }
+      count -= tables[index].filter { !marks.contains($0.mark >> 16) }
     }
-    if marks.isEmpty { return }
-    let start = firstEmpty
-    let kept = (0..<entries.count).map { entries[(start + $0) & (entries.count - 1)] }
-      .filter { $0.place != 0 && !marks.contains($0.mark) }
-    refill(kept, capacity: entries.count)
   }
 
   /// Takes out everything.
   mutating func removeAll() {
     self = DiskDirectory()
   }
+}
 
-  private var firstEmpty: Int {
-    entries.firstIndex { $0.place == 0 } ?? 0
+extension DiskDirectory {
+  fileprivate struct Entry {
+    var mark: UInt64 = 0
+    /// A place; 0 if the entry is empty.
+    var place: UInt64 = 0
   }
 
-  private func home(_ mark: UInt64) -> Int {
-    Int(truncatingIfNeeded: (mark &* 0x9E37_79B9_7F4A_7C15) >> 20) & (entries.count - 1)
-  }
+  /// A table with open addressing. Entries of one identity are found in the order in which they were added.
+  fileprivate struct Table {
+    private var entries: [Entry]
+    private(set) var count = 0
+    /// Places of one identity; more are forgotten, oldest first.
+    private static let mostPlaces = 64
 
-  private mutating func grow() {
-    var kept: [Entry] = []
-    kept.reserveCapacity(count)
-    let start = firstEmpty
-    for step in 0..<entries.count {
-      let entry = entries[(start + step) & (entries.count - 1)]
-      if entry.place != 0 { kept.append(entry) }
+    init(expecting count: Int) {
+      entries = Array(repeating: Entry(), count: max(8, count * 6 / 5 + 1))
     }
-    refill(kept, capacity: entries.count * 2)
-  }
 
-  private mutating func refill(_ kept: [Entry], capacity: Int) {
-    entries = Array(repeating: Entry(), count: capacity)
-    count = kept.count
-    for entry in kept {
-      var index = home(entry.mark)
-      while entries[index].place != 0 { index = (index + 1) & (entries.count - 1) }
-      entries[index] = entry
+    var memory: Int { entries.count * MemoryLayout<Entry>.stride + 32 }
+
+    private func home(_ mark: UInt64) -> Int {
+      let mixed = (mark >> 16) &* 0x9E37_79B9_7F4A_7C15
+      return Int(truncatingIfNeeded: mixed.multipliedFullWidth(by: UInt64(entries.count)).high)
     }
-  }
 
-  /// Moves later entries back over an emptied one, so that looking needs no tombstones; the order of
-  /// entries of one identity stays.
-  private mutating func closeGap(at emptied: Int) {
-    let mask = entries.count - 1
-    entries[emptied] = Entry()
-    count -= 1
-    var gap = emptied
-    var index = (gap + 1) & mask
-    while entries[index].place != 0 {
-      if (index - home(entries[index].mark)) & mask >= (index - gap) & mask {
-        entries[gap] = entries[index]
-        entries[index] = Entry()
-        gap = index
+    private func next(_ index: Int) -> Int { index + 1 == entries.count ? 0 : index + 1 }
+
+    /// Steps from one entry to another.
+    private func distance(_ from: Int, _ to: Int) -> Int {
+      to >= from ? to - from : to - from + entries.count
+    }
+
+    private func isSame(_ mark: UInt64, _ other: UInt64) -> Bool { (mark ^ other) >> 16 == 0 }
+
+    func places(_ mark: UInt64) -> [DiskPlace] {
+      var found: [DiskPlace] = []
+      var index = home(mark)
+      while entries[index].place != 0 {
+        if isSame(entries[index].mark, mark) { found.append(DiskPlace(entries[index].place)) }
+        index = next(index)
       }
-      index = (index + 1) & mask
+      return found.reversed()
+    }
+
+    func contains(_ mark: UInt64, _ place: UInt64? = nil) -> Bool {
+      var index = home(mark)
+      while entries[index].place != 0 {
+        if isSame(entries[index].mark, mark), place == nil || place == entries[index].place {
+          return true
+        }
+        index = next(index)
+      }
+      return false
+    }
+
+    mutating func insert(_ mark: UInt64, _ place: UInt64) {
+      if (count + 1) * 100 > entries.count * 85 { resize(entries.count * 6 / 5 + 8) }
+      var index = home(mark)
+      var same = 0
+      var oldest: Int?
+      while entries[index].place != 0 {
+        if isSame(entries[index].mark, mark) {
+          same += 1
+          if oldest == nil { oldest = index }
+        }
+        index = next(index)
+      }
+      entries[index] = Entry(mark: mark, place: place)
+      count += 1
+      if same >= Self.mostPlaces, let oldest { closeGap(at: oldest) }
+    }
+
+    mutating func remove(
+      _ mark: UInt64, exactly: Bool, _ isGone: (DiskPlace) -> Bool
+    ) -> Int {
+      var removed = 0
+      var index = home(mark)
+      while entries[index].place != 0 {
+        let matches = exactly ? entries[index].mark == mark : isSame(entries[index].mark, mark)
+        if matches, isGone(DiskPlace(entries[index].place)) {
+          // What moves into the gap is looked at next.
+          closeGap(at: index)
+          removed += 1
+        } else {
+          index = next(index)
+        }
+      }
+      return removed
+    }
+
+    /// The identities that have a place like that.
+    func identities(_ isMeant: (DiskPlace) -> Bool) -> Set<UInt64> {
+      var marks: Set<UInt64> = []
+      for entry in entries where entry.place != 0 && isMeant(DiskPlace(entry.place)) {
+        marks.insert(entry.mark >> 16)
+      }
+      return marks
+    }
+
+    /// Keeps some entries, and returns how many it did not.
+    mutating func filter(_ isKept: (Entry) -> Bool) -> Int {
+      let before = count
+      refill(inOrder().filter(isKept), capacity: entries.count)
+      return before - count
+    }
+
+    private mutating func resize(_ capacity: Int) {
+      refill(inOrder(), capacity: capacity)
+    }
+
+    /// All entries, those of one identity in their order: beginning behind an empty one.
+    private func inOrder() -> [Entry] {
+      var all: [Entry] = []
+      all.reserveCapacity(count)
+      let start = entries.firstIndex { $0.place == 0 } ?? 0
+      for entry in entries[start...] where entry.place != 0 { all.append(entry) }
+      for entry in entries[..<start] where entry.place != 0 { all.append(entry) }
+      return all
+    }
+
+    private mutating func refill(_ kept: [Entry], capacity: Int) {
+      entries = Array(repeating: Entry(), count: capacity)
+      count = kept.count
+      for entry in kept {
+        var index = home(entry.mark)
+        while entries[index].place != 0 { index = next(index) }
+        entries[index] = entry
+      }
+    }
+
+    /// Moves later entries back over an emptied one, so that looking needs no tombstones; the order of
+    /// entries of one identity stays.
+    private mutating func closeGap(at emptied: Int) {
+      entries[emptied] = Entry()
+      count -= 1
+      var gap = emptied
+      var index = next(gap)
+      while entries[index].place != 0 {
+        if distance(home(entries[index].mark), index) >= distance(gap, index) {
+          entries[gap] = entries[index]
+          entries[index] = Entry()
+          gap = index
+        }
+        index = next(index)
+      }
     }
   }
 }

@@ -6,7 +6,7 @@
 /// The form of all files of a store.
 enum DiskFormat {
   /// What this program writes, and the only thing it reads.
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
   /// Records begin at multiples of it.
   static let unit = 64
   /// A segment's header, before its first record.
@@ -19,22 +19,27 @@ enum DiskFormat {
   static func padded(_ count: Int) -> Int { (count + unit - 1) / unit * unit }
 }
 
-/// `STORE`: what a store is, once and for all.
+/// `STORE`: what a store is.
 struct StoreHeader: Equatable {
-  static let size = 72
+  static let size = 80
 
-  /// Tells this store's segments from those of another.
+  /// Tells this store's segments from those of another, and from those of a life before it was emptied.
   var id: (UInt64, UInt64)
   var segmentSize: Int
   var segmentCount: Int
-  /// What keys the hashes: the directory would be lost with it.
+  /// What keys the hashes: the directory would be lost with it. All disks of a set have the same.
   var secret: (UInt64, UInt64)
   var created: Instant
+  /// Number of disks in the set.
+  var disks = 1
+  /// Counts how often the set changed. A disk with a lower one was away meanwhile, and knows nothing of what
+  /// was purged.
+  var epoch: UInt64 = 1
 
   static func == (lhs: StoreHeader, rhs: StoreHeader) -> Bool {
     lhs.id == rhs.id && lhs.segmentSize == rhs.segmentSize
       && lhs.segmentCount == rhs.segmentCount && lhs.secret == rhs.secret
-      && lhs.created == rhs.created
+      && lhs.created == rhs.created && lhs.disks == rhs.disks && lhs.epoch == rhs.epoch
   }
 
   /// Why a file is no header that can be used.
@@ -50,13 +55,14 @@ struct StoreHeader: Equatable {
     writer.write(DiskFormat.version)
     writer.write(UInt32(truncatingIfNeeded: segmentSize))
     writer.write(UInt32(truncatingIfNeeded: segmentCount))
-    writer.write(UInt32(0))
+    writer.write(UInt32(truncatingIfNeeded: disks))
     writer.write(id.0)
     writer.write(id.1)
     writer.write(secret.0)
     writer.write(secret.1)
     writer.write(created.milliseconds)
-    writer.seal(at: 64)
+    writer.write(epoch)
+    writer.seal(at: 72)
     return writer.bytes
   }
 
@@ -78,15 +84,18 @@ struct StoreHeader: Equatable {
     }
     if version != DiskFormat.version { throw .version(version) }
     guard bytes.count >= Self.size, let segmentSize = reader.read(UInt32.self),
-      let segmentCount = reader.read(UInt32.self), reader.read(UInt32.self) != nil,
+      let segmentCount = reader.read(UInt32.self), let disks = reader.read(UInt32.self),
       let id0 = reader.read(UInt64.self), let id1 = reader.read(UInt64.self),
       let k0 = reader.read(UInt64.self), let k1 = reader.read(UInt64.self),
-      let created = reader.read(Int64.self), let checksum = reader.read(UInt64.self),
-      checksum == Checksum.of(bytes, 0..<64)
+      let created = reader.read(Int64.self), let epoch = reader.read(UInt64.self),
+      let checksum = reader.read(UInt64.self), checksum == Checksum.of(bytes, 0..<72),
+      segmentSize >= 1 << 16, Int(segmentSize) <= DiskPlace.mostBytes
     else { throw .damaged }
     self.init(
       id: (id0, id1), segmentSize: Int(segmentSize), segmentCount: Int(segmentCount),
       secret: (k0, k1), created: Instant(milliseconds: created))
+    self.disks = Int(disks)
+    self.epoch = epoch
   }
 }
 
@@ -137,6 +146,8 @@ struct RecordSummary: Equatable {
   static let footerEntry = 64
 
   var hash: KeyHash
+  /// Which of the responses of an identity it is: a digest of scheme, port and selecting fields.
+  var variant: UInt64
   /// The newest purge when its request left.
   var stamp: UInt64
   var stored: Instant
@@ -160,14 +171,16 @@ struct RecordSummary: Equatable {
     writer.write(stored.milliseconds)
     writer.write(freshUntil.milliseconds)
     writer.write(UInt64(truncatingIfNeeded: contentCount))
-    writer.write(UInt64(0))
+    writer.write(variant)
   }
 
   init(
-    hash: KeyHash, stamp: UInt64, stored: Instant, freshUntil: Instant, contentCount: Int,
+    hash: KeyHash, variant: UInt64, stamp: UInt64, stored: Instant, freshUntil: Instant,
+    contentCount: Int,
     offset: Int, size: Int
   ) {
     self.hash = hash
+    self.variant = variant
     self.stamp = stamp
     self.stored = stored
     self.freshUntil = freshUntil
@@ -181,10 +194,10 @@ struct RecordSummary: Equatable {
       let offset = reader.read(UInt32.self), let size = reader.read(UInt32.self),
       let stamp = reader.read(UInt64.self), let stored = reader.read(Int64.self),
       let freshUntil = reader.read(Int64.self), let content = reader.read(UInt64.self),
-      reader.read(UInt64.self) != nil, content <= UInt64(Int.max)
+      let variant = reader.read(UInt64.self), content <= 1 << 53
     else { return nil }
     self.init(
-      hash: KeyHash(low: low, high: high), stamp: stamp,
+      hash: KeyHash(low: low, high: high), variant: variant, stamp: stamp,
       stored: Instant(milliseconds: stored), freshUntil: Instant(milliseconds: freshUntil),
       contentCount: Int(content), offset: Int(offset) * DiskFormat.unit,
       size: Int(size) * DiskFormat.unit)
@@ -207,6 +220,8 @@ struct RecordHeader: Equatable {
   var headChecksum: UInt64
   /// Of the content, or of the checksums of its blocks.
   var contentChecksum: UInt64
+  /// As in ``RecordSummary/variant``.
+  var variant: UInt64
 
   /// Number of blocks that are checked one by one; 0 for content that is checked as a whole.
   var blocks: Int {
@@ -235,6 +250,7 @@ struct RecordHeader: Equatable {
     writer.write(UInt64(truncatingIfNeeded: contentCount))
     writer.write(headChecksum)
     writer.write(contentChecksum)
+    writer.write(variant)
     writer.seal(at: 120)
     return writer.bytes
   }
@@ -242,7 +258,7 @@ struct RecordHeader: Equatable {
   init(
     life: UInt64, stamp: UInt64, hash: KeyHash, stored: Instant, freshUntil: Instant,
     keyCount: Int, headCount: Int, contentCount: Int, headChecksum: UInt64,
-    contentChecksum: UInt64
+    contentChecksum: UInt64, variant: UInt64
   ) {
     self.life = life
     self.stamp = stamp
@@ -254,6 +270,7 @@ struct RecordHeader: Equatable {
     self.contentCount = contentCount
     self.headChecksum = headChecksum
     self.contentChecksum = contentChecksum
+    self.variant = variant
   }
 
   /// The header in the first bytes of a record; nil if there is none, or one of another life.
@@ -266,7 +283,7 @@ struct RecordHeader: Equatable {
       let freshUntil = reader.read(Int64.self), let keyCount = reader.read(UInt32.self),
       let headCount = reader.read(UInt32.self), let contentCount = reader.read(UInt64.self),
       contentCount <= 1 << 53, let headChecksum = reader.read(UInt64.self),
-      let contentChecksum = reader.read(UInt64.self)
+      let contentChecksum = reader.read(UInt64.self), let variant = reader.read(UInt64.self)
     else { return nil }
     var tail = DiskReader(bytes, (offset + 120)..<(offset + 128))
     guard tail.read(UInt64.self) == Checksum.of(bytes, offset..<(offset + 120)) else { return nil }
@@ -274,7 +291,14 @@ struct RecordHeader: Equatable {
       life: expected, stamp: stamp, hash: KeyHash(low: low, high: high),
       stored: Instant(milliseconds: stored), freshUntil: Instant(milliseconds: freshUntil),
       keyCount: Int(keyCount), headCount: Int(headCount), contentCount: Int(contentCount),
-      headChecksum: headChecksum, contentChecksum: contentChecksum)
+      headChecksum: headChecksum, contentChecksum: contentChecksum, variant: variant)
+  }
+
+  /// The same without what follows, for a record at `offset`.
+  func summary(at offset: Int) -> RecordSummary {
+    RecordSummary(
+      hash: hash, variant: variant, stamp: stamp, stored: stored, freshUntil: freshUntil,
+      contentCount: contentCount, offset: offset, size: total)
   }
 }
 
@@ -326,5 +350,25 @@ enum SegmentFooter {
       records.append(record)
     }
     return records
+  }
+
+  /// The records of a sealed segment, from its end; nil if there is no list of them that is right.
+  static func read(
+    _ volume: any DiskVolume, _ index: Int, life: UInt64, _ header: StoreHeader
+  ) -> [RecordSummary]? {
+    let end = header.segmentSize - trailer
+    guard let last = try? volume.bytes(.segment(index), at: end, count: trailer),
+      let (count, checksum) = readTrailer(last, life: life)
+    else { return nil }
+    let size = count * RecordSummary.footerEntry
+    guard size <= end - DiskFormat.segmentHeader,
+      let bytes = try? volume.bytes(.segment(index), at: end - size, count: size),
+      let records = readEntries(bytes, count: count, checksum: checksum)
+    else { return nil }
+    let isInside = records.allSatisfy {
+      $0.offset >= DiskFormat.segmentHeader && $0.size >= RecordHeader.size
+        && $0.offset + $0.size <= end - size
+    }
+    return isInside ? records : nil
   }
 }

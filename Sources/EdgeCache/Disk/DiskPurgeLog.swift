@@ -10,6 +10,10 @@ struct DiskPurge: Equatable {
     /// What was written of an identity before a position was made unusable by an unsafe request
     /// (RFC 9111 §4.4) or a newer response. It has no number; in its place is the position.
     case removed(KeyHash)
+    /// The same of one variant of an identity.
+    case replaced(KeyHash, variant: UInt64)
+    /// Covers nothing: remembers the highest number that was given out, where the rest of the log is gone.
+    case nothing
 
     fileprivate var kind: UInt32 {
       switch self {
@@ -17,6 +21,8 @@ struct DiskPurge: Equatable {
       case .group: 1
       case .everything: 2
       case .removed: 3
+      case .replaced: 4
+      case .nothing: 5
       }
     }
   }
@@ -33,8 +39,13 @@ struct DiskPurge: Equatable {
     var hash = KeyHash(low: 0, high: 0)
     switch scope {
     case .url(let key), .removed(let key): hash = key
+    case .replaced(let key, let variant):
+      hash = key
+      var writer = DiskWriter(capacity: 8)
+      writer.write(variant)
+      text = writer.bytes
     case .group(let group): text = group.bytes
-    case .everything: break
+    case .everything, .nothing: break
     }
     var writer = DiskWriter(capacity: Self.header + 8 + text.count)
     writer.write("EPRG")
@@ -77,6 +88,11 @@ struct DiskPurge: Equatable {
       scope = .group(CacheGroup(stored: text))
     case 2: scope = .everything
     case 3: scope = .removed(hash)
+    case 4:
+      var reader = DiskReader(text)
+      guard text.count == 8, let variant = reader.read(UInt64.self) else { return nil }
+      scope = .replaced(hash, variant: variant)
+    case 5: scope = .nothing
     default: return nil
     }
     return (

@@ -4,21 +4,26 @@ public struct DiskStatistics: Sendable {
   public var responses = 0
   /// Bytes of memory of the directory.
   public var directoryBytes = 0
-  /// Bytes of all segments.
+  /// Bytes of all segments, and of what was ever written to those in use.
   public var capacity = 0
+  public var usedBytes = 0
   public var segments = 0
   public var freeSegments = 0
-  /// Segments that errors made unusable.
-  public var quarantinedSegments = 0
-  /// Records written, and bytes with all that goes around them.
-  public var written: UInt64 = 0
-  public var bytesWritten: UInt64 = 0
-  /// Responses that were not admitted, that are larger than a segment, and that gave way.
+  /// Segments that errors made unusable, by number.
+  public var quarantined: [Int] = []
+  /// Responses that came into memory and were admitted, or not; that are larger than a segment; and that
+  /// gave way.
+  public var admitted: UInt64 = 0
   public var notAdmitted: UInt64 = 0
   public var tooLarge: UInt64 = 0
   public var evicted: UInt64 = 0
   public var recycled: UInt64 = 0
-  /// Responses read, and bytes with all that goes around them.
+  /// Records written, the bytes of their content, and all bytes that were written for them: with heads,
+  /// footers and purge.log.
+  public var written: UInt64 = 0
+  public var contentBytesWritten: UInt64 = 0
+  public var bytesWritten: UInt64 = 0
+  /// Responses found, or not, and bytes that were read or sent for them.
   public var hits: UInt64 = 0
   public var misses: UInt64 = 0
   public var bytesRead: UInt64 = 0
@@ -34,6 +39,8 @@ public struct DiskStatistics: Sendable {
   /// Stored responses that were found at the start, and how long that took.
   public var recovered = 0
   public var recoveryMilliseconds: Int64 = 0
+  /// True if there was no room for all that was asked for.
+  public var isReduced = false
 
   init() {}
 }

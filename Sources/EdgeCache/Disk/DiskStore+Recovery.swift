@@ -1,8 +1,12 @@
+import NIOCore
 import Synchronization
 
-// Opening a store: a new one, or what an earlier process left, however it ended. Footers say what is in
-// the segments that were full; those that were not are read from record to record, up to the first one
-// that is not whole.
+// Opening the disks of a PoP: new ones, or what an earlier process left, however it ended. Footers say what
+// is in the segments that were full; those that were not are read from record to record, up to the first
+// one that is not whole.
+//
+// Several disks are one set: the same secret, and every purge in every log. A disk that was away while the
+// others went on does not know what was purged meanwhile; its epoch tells, and it begins anew, empty.
 
 /// What a store is opened with.
 public struct DiskOptions: Sendable {
@@ -16,10 +20,13 @@ public struct DiskOptions: Sendable {
   /// The segment that suits a size: 64 MiB, and a sixteenth of small stores.
   public init(size: Int, segmentSize: Int? = nil, admission: DiskAdmissionPolicy = .auto) {
     self.size = size
-    let suitable = max(1 << 20, min(64 << 20, size / 16 / 4096 * 4096))
+    let suitable = max(Self.smallestSegment, min(64 << 20, size / 16 / 4096 * 4096))
     self.segmentSize = segmentSize ?? suitable
     self.admission = admission
   }
+
+  /// A segment that has room for a piece of large content.
+  private static let smallestSegment = 2 << 20
 }
 
 /// A store cannot be opened.
@@ -32,6 +39,8 @@ public enum DiskProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case version(UInt32)
   /// The size is too small for a store.
   case tooSmall
+  /// It belongs to other disks than the ones that it was given with.
+  case otherSet
   /// A file could not be read or written.
   case failed(DiskError)
 
@@ -43,104 +52,252 @@ public enum DiskProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .version(let version):
       "it has format version \(version), and this program reads \(DiskFormat.version): empty the "
         + "directory, or choose another"
-    case .tooSmall: "at least 4 MiB are needed"
+    case .tooSmall: "at least 8 MiB are needed"
+    case .otherSet:
+      "it was used without the disks that it is given with now, and cannot be joined with them: empty "
+        + "the directory, or leave it out"
+    case .failed(let error) where error.isFull:
+      "\(error); free some room, or give it a smaller size"
     case .failed(let error): "\(error)"
     }
   }
 }
 
-extension DiskStore {
-  static let headerFile = "STORE"
-  /// Bytes that are read at once where there is no footer.
-  private static let window = 1 << 20
+/// One disk of a set cannot be opened.
+public struct DiskSetProblem: Error, Sendable, Equatable {
+  /// Which one, in the order in which they were given.
+  public var disk: Int
+  public var problem: DiskProblem
+}
 
-  /// Opens what is on a volume, or begins a store there. `random` gives words for identity and secret of a
-  /// new one, `clock` milliseconds for the time that it took. Purges that were logged are appended to
-  /// `purges`. O(records).
+extension DiskStore {
+  /// Opens what is on a volume, or begins a store there. As ``openSet(_:purges:now:random:clock:)``.
   public static func open(
     _ volume: any DiskVolume, _ options: DiskOptions, purges: PurgeLog, now: Instant,
     random: () -> UInt64, clock: () -> Int64
   ) throws(DiskProblem) -> DiskStore {
-    let began = clock()
     do {
-      let wanted = options.size / options.segmentSize
-      if options.segmentSize < 1 << 16 || wanted < 4 || wanted > DiskPlace.mostSegments {
-        throw DiskProblem.tooSmall
-      }
-      var header =
-        try readHeader(volume)
-        ?? StoreHeader(
-          id: (random(), random()), segmentSize: options.segmentSize, segmentCount: 0,
-          secret: (random(), random()), created: now)
-      let count = max(4, options.size / header.segmentSize)
-      if header.segmentCount != count {
-        // What is beyond is taken away before the header forgets of it.
-        for index in count..<max(count, header.segmentCount) {
-          try volume.remove(segmentFile(index))
-        }
-        header.segmentCount = count
-        try volume.replace(headerFile, with: header.bytes)
-      }
-      let (logEnd, removals) = try readPurges(volume, purges)
-      var recovery = Recovery(
-        volume: volume, header: header, purges: purges, removals: removals)
-      try recovery.run()
-      var state = State(
-        directory: recovery.directory, segments: recovery.segments,
-        admission: DiskAdmission(
-          options.admission, capacity: max(65_536, recovery.directory.count)))
-      state.position = recovery.position
-      state.statistics.recovered = recovery.directory.count
-      state.statistics.recoveryMilliseconds = clock() - began
-      return DiskStore(
-        volume, header, purges: purges, state: state,
-        writer: Writer(open: recovery.open, life: recovery.newestLife, logEnd: logEnd))
-    } catch let error as DiskProblem {
-      throw error
-    } catch let error as DiskError {
-      throw .failed(error)
+      return try openSet(
+        [(volume, options)], purges: purges, now: now, random: random, clock: clock)[0]
     } catch {
-      throw .damaged
+      throw error.problem
     }
   }
 
-  private static func readHeader(_ volume: any DiskVolume) throws -> StoreHeader? {
-    guard let size = try volume.size(headerFile), size > 0 else { return nil }
-    let bytes = try volume.read(headerFile, at: 0, count: 4096)
-    do {
+  /// Opens the disks of a PoP, or begins stores there. `random` gives words for identity and secret of new
+  /// ones, `clock` milliseconds for the time that it took. Purges that were logged are added to `purges`.
+  /// O(records).
+  public static func openSet(
+    _ disks: [(volume: any DiskVolume, options: DiskOptions)], purges: PurgeLog, now: Instant,
+    random: () -> UInt64, clock: () -> Int64
+  ) throws(DiskSetProblem) -> [DiskStore] {
+    let began = clock()
+    var openings: [Opening] = []
+    for (index, disk) in disks.enumerated() {
+      openings.append(
+        try attempt(index) { () throws(DiskProblem) in
+          try Opening(disk.volume, disk.options)
+        })
+    }
+    let found = openings.compactMap(\.found)
+    let secret = found.first?.secret ?? (random(), random())
+    let epoch = found.reduce(0) { max($0, $1.epoch) }
+    let isChanged =
+      found.count < disks.count || found.contains { $0.epoch < epoch || $0.disks != disks.count }
+    for index in openings.indices {
+      if let header = openings[index].found, header.secret != secret {
+        throw DiskSetProblem(disk: index, problem: .otherSet)
+      }
+      try attempt(index) { () throws(DiskProblem) in
+        try openings[index].settle(
+          id: (random(), random()), secret: secret,
+          isCurrent: openings[index].found?.epoch == epoch,
+          epoch: isChanged ? epoch + 1 : epoch, disks: disks.count, now: now)
+      }
+    }
+    // Whatever one of them knows to be purged is purged on all.
+    for index in openings.indices {
+      try attempt(index) { () throws(DiskProblem) in try openings[index].readLog(purges) }
+    }
+    var stores: [DiskStore] = []
+    for index in openings.indices {
+      stores.append(
+        try attempt(index) { () throws(DiskProblem) in
+          try openings[index].recover(purges, milliseconds: { clock() - began })
+        })
+    }
+    return stores
+  }
+
+  private static func attempt<Result>(
+    _ disk: Int, _ body: () throws(DiskProblem) -> Result
+  ) throws(DiskSetProblem) -> Result {
+    do { return try body() } catch { throw DiskSetProblem(disk: disk, problem: error) }
+  }
+}
+
+/// A disk on its way to being used.
+private struct Opening {
+  let volume: any DiskVolume
+  let options: DiskOptions
+  /// The header that is there.
+  let found: StoreHeader?
+  private var header: StoreHeader
+  private var logEnd = 0
+  private var removals = Removals()
+  private var isReduced = false
+
+  init(_ volume: any DiskVolume, _ options: DiskOptions) throws(DiskProblem) {
+    let wanted = options.size / options.segmentSize
+    if options.segmentSize < 1 << 16 || wanted < 4 || wanted > DiskPlace.mostSegments {
+      throw .tooSmall
+    }
+    self.volume = volume
+    self.options = options
+    found = try Self.readHeader(volume)
+    header =
+      found
+      ?? StoreHeader(
+        id: (0, 0), segmentSize: options.segmentSize, segmentCount: 0, secret: (0, 0),
+        created: Instant(milliseconds: 0))
+  }
+
+  static func readHeader(_ volume: any DiskVolume) throws(DiskProblem) -> StoreHeader? {
+    let bytes: [UInt8]
+    do throws(DiskError) {
+      guard let size = try volume.size(.header), size > 0 else { return nil }
+      bytes = try volume.bytes(.header, at: 0, count: 4096)
+    } catch {
+      throw .failed(error)
+    }
+    do throws(StoreHeader.Problem) {
       return try StoreHeader(bytes)
     } catch {
       switch error {
-      case .notAStore: throw DiskProblem.notAStore
-      case .damaged: throw DiskProblem.damaged
-      case .version(let version): throw DiskProblem.version(version)
+      case .notAStore: throw .notAStore
+      case .damaged: throw .damaged
+      case .version(let version): throw .version(version)
       }
     }
   }
 
-  /// Takes in what was logged, cuts off what is not whole, and returns where the next record goes and up
-  /// to which position identities were removed.
-  private static func readPurges(
-    _ volume: any DiskVolume, _ purges: PurgeLog
-  ) throws -> (end: Int, removals: [KeyHash: UInt64]) {
-    guard let size = try volume.size(logFile) else {
-      try volume.reserve(logFile, size: 0)
-      try volume.sync(logFile)
-      return (0, [:])
-    }
-    var removals: [KeyHash: UInt64] = [:]
-    let bytes = try volume.read(logFile, at: 0, count: size)
-    var end = 0
-    while let (purge, next) = DiskPurge.read(bytes, at: end) {
-      if case .removed(let hash) = purge.scope {
-        removals[hash] = max(removals[hash] ?? 0, purge.sequence)
-      } else {
-        purges.restore(purge)
+  /// Writes what the store is from now on, if that has changed, and makes room for it.
+  mutating func settle(
+    id: (UInt64, UInt64), secret: (UInt64, UInt64), isCurrent: Bool, epoch: UInt64, disks: Int,
+    now: Instant
+  ) throws(DiskProblem) {
+    do throws(DiskError) {
+      if !isCurrent {
+        // Under another identity nothing that is there is believed any more; what was logged before is of
+        // no use then.
+        try volume.replace(.purgeLog, with: [])
+        header.id = id
+        header.secret = secret
+        header.created = now
       }
-      end = next
+      header.epoch = epoch
+      header.disks = disks
+      let before = header.segmentCount
+      header.segmentCount = max(4, options.size / header.segmentSize)
+      // What is beyond is taken away before the header forgets of it.
+      for index in header.segmentCount..<max(header.segmentCount, before) {
+        try volume.remove(.segment(index))
+      }
+      try reserve()
+      if header != found { try volume.replace(.header, with: header.bytes) }
+    } catch {
+      throw .failed(error)
     }
-    if end < size { try volume.truncate(logFile, to: end) }
-    return (end, removals)
+  }
+
+  /// Reserves all segments, or as many as there is room for.
+  private mutating func reserve() throws(DiskError) {
+    for index in 0..<header.segmentCount {
+      do throws(DiskError) {
+        if try volume.size(.segment(index)) == header.segmentSize { continue }
+        try volume.reserve(.segment(index), size: header.segmentSize)
+      } catch {
+        try? volume.remove(.segment(index))
+        guard error.isFull, index >= 4 else { throw error }
+        header.segmentCount = index
+        isReduced = true
+        return
+      }
+    }
+  }
+
+  /// Takes in what was logged, and cuts off what is not whole.
+  mutating func readLog(_ purges: PurgeLog) throws(DiskProblem) {
+    do throws(DiskError) {
+      guard let size = try volume.size(.purgeLog) else {
+        try volume.reserve(.purgeLog, size: 0)
+        try volume.sync(.purgeLog)
+        return
+      }
+      let bytes = try volume.bytes(.purgeLog, at: 0, count: size)
+      while let (purge, next) = DiskPurge.read(bytes, at: logEnd) {
+        removals.note(purge)
+        purges.restore(purge)
+        logEnd = next
+      }
+      if logEnd < size { try volume.truncate(.purgeLog, to: logEnd) }
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  func recover(
+    _ purges: PurgeLog, milliseconds: () -> Int64
+  ) throws(DiskProblem) -> DiskStore {
+    var recovery = Recovery(
+      volume: volume, header: header, purges: purges, removals: removals)
+    do throws(DiskError) {
+      try recovery.run()
+    } catch {
+      throw .failed(error)
+    }
+    var state = DiskStore.State(
+      directory: recovery.directory, segments: recovery.segments,
+      admission: DiskAdmission(
+        options.admission, capacity: max(65_536, recovery.directory.count)))
+    state.position = recovery.position
+    state.free = recovery.segments.count { $0.phase == .free }
+    state.statistics.recovered = recovery.directory.count
+    state.statistics.recoveryMilliseconds = milliseconds()
+    state.statistics.isReduced = isReduced
+    return DiskStore(
+      volume, header, purges: purges, state: state,
+      writer: DiskStore.Writer(open: recovery.open, life: recovery.newestLife, logEnd: logEnd))
+  }
+}
+
+/// Up to which positions identities, and variants of them, were removed.
+private struct Removals {
+  private struct Variant: Hashable {
+    let hash: KeyHash
+    let variant: UInt64
+  }
+
+  private var identities: [KeyHash: UInt64] = [:]
+  private var variants: [Variant: UInt64] = [:]
+
+  mutating func note(_ purge: DiskPurge) {
+    switch purge.scope {
+    case .removed(let hash): identities[hash] = max(identities[hash] ?? 0, purge.sequence)
+    case .replaced(let hash, let variant):
+      let key = Variant(hash: hash, variant: variant)
+      variants[key] = max(variants[key] ?? 0, purge.sequence)
+    case .url, .group, .everything, .nothing: break
+    }
+  }
+
+  func cover(_ record: RecordSummary, life: UInt64) -> Bool {
+    let position = RecordSummary.position(life: life, offset: record.offset)
+    if let removed = identities[record.hash], position < removed { return true }
+    if let removed = variants[Variant(hash: record.hash, variant: record.variant)] {
+      return position < removed
+    }
+    return false
   }
 }
 
@@ -149,16 +306,17 @@ private struct Recovery {
   let volume: any DiskVolume
   let header: StoreHeader
   let purges: PurgeLog
-  let removals: [KeyHash: UInt64]
+  let removals: Removals
   private(set) var segments: [DiskStore.Segment]
   private(set) var directory = DiskDirectory()
   /// The segment that goes on being filled.
   private(set) var open: Int?
   private(set) var newestLife: UInt64 = 0
 
-  init(
-    volume: any DiskVolume, header: StoreHeader, purges: PurgeLog, removals: [KeyHash: UInt64]
-  ) {
+  /// Bytes that are read at once where there is no footer.
+  private static let window = 1 << 20
+
+  init(volume: any DiskVolume, header: StoreHeader, purges: PurgeLog, removals: Removals) {
     self.removals = removals
     self.volume = volume
     self.header = header
@@ -172,12 +330,11 @@ private struct Recovery {
       life: newestLife, offset: open.map { segments[$0].end } ?? header.segmentSize)
   }
 
-  mutating func run() throws {
+  mutating func run() throws(DiskError) {
     var lives: [(life: UInt64, index: Int)] = []
     for index in segments.indices {
-      let file = DiskStore.segmentFile(index)
-      guard try volume.size(file) == header.segmentSize,
-        let bytes = try? volume.read(file, at: 0, count: DiskFormat.segmentHeader),
+      guard try volume.size(.segment(index)) == header.segmentSize,
+        let bytes = try? volume.bytes(.segment(index), at: 0, count: DiskFormat.segmentHeader),
         let found = SegmentHeader(bytes), found.index == index, found.store == header.id
       else { continue }
       lives.append((found.life, index))
@@ -189,16 +346,16 @@ private struct Recovery {
     for (life, index) in lives {
       segments[index].life = life
       segments[index].phase = .sealed
-      if let records = readFooter(index, life) {
+      if let records = SegmentFooter.read(volume, index, life: life, header) {
         all.append((index, records))
         continue
       }
-      let (records, end) = scan(index, life)
-      all.append((index, records))
+      let scan = SegmentScan(volume, index, life: life, header)
+      all.append((index, scan.records))
       if index == lives.last?.index {
         segments[index].phase = .open
-        segments[index].records = records
-        segments[index].end = end
+        segments[index].records = scan.records
+        segments[index].end = scan.end
         open = index
       }
     }
@@ -207,7 +364,7 @@ private struct Recovery {
       segments[index].oldestStamp = records.reduce(UInt64.max) { min($0, $1.stamp) }
       for record in records where !isDead(record, life: segments[index].life) {
         directory.insert(
-          record.hash,
+          record.hash, variant: record.variant,
           DiskPlace(segment: index, offset: record.offset, size: record.size))
       }
     }
@@ -215,62 +372,54 @@ private struct Recovery {
 
   /// True if a record may not be used, as far as that can be told without reading it.
   private func isDead(_ record: RecordSummary, life: UInt64) -> Bool {
-    if let removed = removals[record.hash],
-      RecordSummary.position(life: life, offset: record.offset) < removed
-    {
-      return true
+    removals.cover(record, life: life) || purges.isPurged(record.hash, since: record.stamp)
+  }
+}
+
+/// The records of a segment without a footer, up to the first one that is not whole.
+struct SegmentScan {
+  private(set) var records: [RecordSummary] = []
+  /// Where the next record would begin.
+  private(set) var end = DiskFormat.segmentHeader
+
+  init(_ volume: any DiskVolume, _ index: Int, life: UInt64, _ header: StoreHeader) {
+    var window = Window(volume, .segment(index))
+    while end + RecordHeader.size <= header.segmentSize {
+      guard let bytes = window.bytes(at: end, count: RecordHeader.size),
+        let found = RecordHeader(bytes, life: life), end + found.total <= header.segmentSize,
+        // The content is checked when it is read.
+        case let head = end + RecordHeader.size..<end + found.tableOffset,
+        let rest = window.bytes(at: head.lowerBound, count: head.count),
+        Checksum.of(rest.span) == found.headChecksum
+      else { return }
+      records.append(found.summary(at: end))
+      end += found.total
     }
-    return purges.isPurged(record.hash, since: record.stamp)
   }
 
-  private func readFooter(_ index: Int, _ life: UInt64) -> [RecordSummary]? {
-    let file = DiskStore.segmentFile(index)
-    let end = header.segmentSize - SegmentFooter.trailer
-    guard let trailer = try? volume.read(file, at: end, count: SegmentFooter.trailer),
-      let (count, checksum) = SegmentFooter.readTrailer(trailer, life: life)
-    else { return nil }
-    let size = count * RecordSummary.footerEntry
-    guard size <= end - DiskFormat.segmentHeader,
-      let bytes = try? volume.read(file, at: end - size, count: size),
-      let records = SegmentFooter.readEntries(bytes, count: count, checksum: checksum)
-    else { return nil }
-    let isInside = records.allSatisfy {
-      $0.offset >= DiskFormat.segmentHeader && $0.size >= RecordHeader.size
-        && $0.offset + $0.size <= end - size
-    }
-    return isInside ? records : nil
-  }
+  /// Reads ahead: most records are small.
+  private struct Window {
+    private let volume: any DiskVolume
+    private let file: DiskFile
+    private var start = 0
+    private var read: [UInt8] = []
 
-  /// The records of a segment up to the first one that is not whole, and where that is.
-  private func scan(_ index: Int, _ life: UInt64) -> ([RecordSummary], end: Int) {
-    let file = DiskStore.segmentFile(index)
-    var records: [RecordSummary] = []
-    var offset = DiskFormat.segmentHeader
-    var window: (start: Int, bytes: [UInt8]) = (0, [])
-    while offset + RecordHeader.size <= header.segmentSize {
-      if offset + RecordHeader.size > window.start + window.bytes.count {
-        guard let bytes = try? volume.read(file, at: offset, count: 1 << 20) else { break }
-        window = (offset, bytes)
+    private static let size = 1 << 20
+
+    init(_ volume: any DiskVolume, _ file: DiskFile) {
+      self.volume = volume
+      self.file = file
+    }
+
+    mutating func bytes(at offset: Int, count: Int) -> [UInt8]? {
+      if offset < start || offset + count > start + read.count {
+        guard let more = try? volume.bytes(file, at: offset, count: max(Self.size, count)) else {
+          return nil
+        }
+        (start, read) = (offset, more)
       }
-      guard let found = RecordHeader(window.bytes, at: offset - window.start, life: life),
-        offset + found.total <= header.segmentSize, isWhole(found, at: offset, file)
-      else { break }
-      records.append(
-        RecordSummary(
-          hash: found.hash, stamp: found.stamp, stored: found.stored,
-          freshUntil: found.freshUntil, contentCount: found.contentCount, offset: offset,
-          size: found.total))
-      offset += found.total
+      guard offset - start + count <= read.count else { return nil }
+      return Array(read[(offset - start)..<(offset - start + count)])
     }
-    return (records, offset)
-  }
-
-  /// True if key and head of a record are what they were; the content is checked when it is read.
-  private func isWhole(_ found: RecordHeader, at offset: Int, _ file: String) -> Bool {
-    let count = found.tableOffset - RecordHeader.size
-    guard let bytes = try? volume.read(file, at: offset + RecordHeader.size, count: count) else {
-      return false
-    }
-    return bytes.count == count && Checksum.of(bytes.span) == found.headChecksum
   }
 }

@@ -1,3 +1,5 @@
+import NIOCore
+
 /// What went wrong with a file.
 public struct DiskError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What was tried: `read`, `write`, `sync`…
@@ -5,34 +7,79 @@ public struct DiskError: Error, Sendable, Equatable, CustomStringConvertible {
   public var file: String
   /// Why, in the system's words.
   public var reason: String
+  /// True if there was no room.
+  public var isFull: Bool
 
   /// An error from its parts.
-  public init(operation: String, file: String, reason: String) {
+  public init(operation: String, file: String, reason: String, isFull: Bool = false) {
     self.operation = operation
     self.file = file
     self.reason = reason
+    self.isFull = isFull
   }
 
   public var description: String { "\(operation) \(file): \(reason)" }
 }
 
-/// The files of one store, by name. Calls wait for the disk, and may come from several threads at once.
+/// A file of a store.
+public enum DiskFile: Hashable, Sendable, CustomStringConvertible {
+  /// What the store is.
+  case header
+  /// What was purged.
+  case purgeLog
+  /// What is stored.
+  case segment(Int)
+
+  /// Its name, relative to the store.
+  public var description: String {
+    switch self {
+    case .header: return "STORE"
+    case .purgeLog: return "purge.log"
+    case .segment(let index):
+      let digits = String(index)
+      return "segments/" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+    }
+  }
+}
+
+/// A part of a file that can go to a socket without passing through memory of this process; what it can do
+/// is for those to know who made it.
+public protocol DiskRegion: AnyObject, Sendable {
+  /// Number of bytes.
+  var count: Int { get }
+}
+
+/// The files of one store. Calls wait for the disk, unless told not to, and may come from several threads
+/// at once.
 public protocol DiskVolume: Sendable {
   /// Bytes of a file; nil if there is no such file.
-  func size(_ file: String) throws(DiskError) -> Int?
-  /// At most `count` bytes of a file from `offset` on; fewer only at its end.
-  func read(_ file: String, at offset: Int, count: Int) throws(DiskError) -> [UInt8]
+  func size(_ file: DiskFile) throws(DiskError) -> Int?
+  /// At most `count` bytes of a file from `offset` on; fewer only at its end. With `waits` false, nil if the
+  /// disk would have to be waited for.
+  func read(
+    _ file: DiskFile, at offset: Int, count: Int, waits: Bool
+  ) throws(DiskError) -> ByteBuffer?
   /// Writes all bytes at `offset`, or fails; then any of them may have been written.
-  func write(_ file: String, at offset: Int, _ bytes: [UInt8]) throws(DiskError)
+  func write(_ file: DiskFile, at offset: Int, _ bytes: ByteBuffer) throws(DiskError)
   /// Returns when all that was written to a file is on stable storage.
-  func sync(_ file: String) throws(DiskError)
+  func sync(_ file: DiskFile) throws(DiskError)
   /// Makes a file of that size, or one of another size that large, with room for all of it.
-  func reserve(_ file: String, size: Int) throws(DiskError)
+  func reserve(_ file: DiskFile, size: Int) throws(DiskError)
   /// Cuts a file off.
-  func truncate(_ file: String, to size: Int) throws(DiskError)
+  func truncate(_ file: DiskFile, to size: Int) throws(DiskError)
   /// Puts a file with this content in the place of what was there: after a crash there is one or the
   /// other.
-  func replace(_ file: String, with bytes: [UInt8]) throws(DiskError)
+  func replace(_ file: DiskFile, with bytes: [UInt8]) throws(DiskError)
   /// Takes a file away, if it is there.
-  func remove(_ file: String) throws(DiskError)
+  func remove(_ file: DiskFile) throws(DiskError)
+  /// A part of a file to be sent; nil if this volume has no such thing.
+  func region(_ file: DiskFile, at offset: Int, count: Int) -> (any DiskRegion)?
+}
+
+extension DiskVolume {
+  /// At most `count` bytes of a file from `offset` on; fewer only at its end.
+  func bytes(_ file: DiskFile, at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
+    guard let buffer = try read(file, at: offset, count: count, waits: true) else { return [] }
+    return Array(buffer.readableBytesView)
+  }
 }

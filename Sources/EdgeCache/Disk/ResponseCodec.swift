@@ -43,6 +43,7 @@ enum ResponseCodec {
     if response.head.etag != nil { flags |= 64 }
     if response.head.lastModified != nil { flags |= 128 }
     if response.head.date != nil { flags |= 256 }
+    if response.pieced != nil { flags |= 512 }
     writer.write(flags)
     writer.write(freshness.source.rawValue)
     writer.write(freshness.field.rawValue)
@@ -59,13 +60,30 @@ enum ResponseCodec {
     writer.write(response.head.etag?.count ?? 0)
     writer.write(response.head.lastModified ?? 0)
     writer.write(response.head.date ?? 0)
+    writer.write(response.pieced?.name.low ?? 0)
+    writer.write(response.pieced?.name.high ?? 0)
+    writer.write(Int64(response.pieced?.count ?? 0))
+    writer.write(UInt32(PiecedContent.pieceSize))
     writer.write(UInt32(truncatingIfNeeded: response.head.count))
     writer.write(UInt32(truncatingIfNeeded: response.head.statusLineCount))
     writer.writeCounted(response.head.storage)
-    writer.write(UInt32(truncatingIfNeeded: response.selector.names.count))
-    for name in response.selector.names { writer.writeCounted(name) }
-    for value in response.selector.values { writer.writeCounted(value) }
+    write(response.selector, to: &writer)
     return writer.bytes
+  }
+
+  /// Tells the responses of one identity apart: by scheme, port and what selects them.
+  static func variant(_ key: CacheKey, _ selector: VariantSelector) -> UInt64 {
+    var writer = DiskWriter(capacity: 64)
+    writer.write(UInt8(key.scheme.isSecure ? 1 : 0))
+    writer.write(key.scheme.port)
+    write(selector, to: &writer)
+    return Checksum.of(writer.bytes.span)
+  }
+
+  private static func write(_ selector: VariantSelector, to writer: inout DiskWriter) {
+    writer.write(UInt32(truncatingIfNeeded: selector.names.count))
+    for name in selector.names { writer.writeCounted(name) }
+    for value in selector.values { writer.writeCounted(value) }
   }
 
   /// The stored response of a key, the bytes that ``head(_:)`` made, and the content.
@@ -83,6 +101,8 @@ enum ResponseCodec {
       let upper = reader.read(Int64.self), let length = reader.read(Int64.self),
       let etagOffset = reader.read(UInt32.self), let etagCount = reader.read(UInt32.self),
       let lastModified = reader.read(Int64.self), let date = reader.read(Int64.self),
+      let nameLow = reader.read(UInt64.self), let nameHigh = reader.read(UInt64.self),
+      let whole = reader.read(Int64.self), let pieceSize = reader.read(UInt32.self),
       let count = reader.read(UInt32.self), let lineCount = reader.read(UInt32.self),
       case .some(.some(let storage)) = reader.readCounted(),
       let selector = readSelector(&reader), reader.isAtEnd
@@ -101,6 +121,12 @@ enum ResponseCodec {
       }
       part = ContentPart(range: Int(lower)..<Int(upper), completeLength: Int(length))
     }
+    var pieced: PiecedContent?
+    if flag(512) {
+      guard whole >= 0, whole <= 1 << 53, content.count == 0, pieceSize == PiecedContent.pieceSize
+      else { return nil }
+      pieced = PiecedContent(name: KeyHash(low: nameLow, high: nameHigh), count: Int(whole))
+    }
     let freshness = Freshness(
       responseTime: Instant(milliseconds: received), initialAge: initialAge, lifetime: lifetime,
       source: source, field: field, alwaysValidate: flag(2), neverStale: flag(4),
@@ -108,7 +134,7 @@ enum ResponseCodec {
       staleWhileRevalidate: whileRevalidate)
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      isHashedURL: flag(1), part: part)
+      isHashedURL: flag(1), part: part, pieced: pieced)
   }
 
   private static func readSelector(_ reader: inout DiskReader) -> VariantSelector? {

@@ -85,6 +85,26 @@ public struct Delivery: Sendable {
     }
   }
 
+  /// Something that is sent where the content lies in a file.
+  public enum FilePart: Sendable {
+    case bytes(ByteBuffer)
+    case file(ContentFile, Range<Int>)
+  }
+
+  /// The content that is sent, if it lies in `file`. O(parts).
+  public func fileParts(of file: ContentFile) -> [FilePart] {
+    guard sendsContent else { return [] }
+    switch kind {
+    case .whole: return [.file(file, 0..<file.region.count)]
+    case .part(let range): return [.file(file, range)]
+    case .parts(let parts):
+      return parts.ranges.enumerated().flatMap {
+        [FilePart.bytes(parts.partHead($0)), .file(file, $1)]
+      } + [.bytes(parts.end)]
+    case .notModified, .rangeNotSatisfiable: return []
+    }
+  }
+
   /// True if a response that is stored in part has all that this answer to a request needs
   /// (RFC 9111 §3.3). O(bytes of the fields).
   static func isPossible(

@@ -88,10 +88,14 @@ public final class PurgeLog: Sendable {
   /// Takes in what an earlier process logged; in the order of the log.
   func restore(_ purge: DiskPurge) {
     index.withLock { index in
-      index.last = max(index.last, purge.sequence)
+      // What a removal has in the place of a number is none.
       switch purge.scope {
+      case .removed, .replaced: return
+      case .nothing, .url, .group, .everything: index.last = max(index.last, purge.sequence)
+      }
+      switch purge.scope {
+      case .nothing, .removed, .replaced: break
       case .url(let hash): index.urls[hash] = max(index.urls[hash] ?? 0, purge.sequence)
-      case .removed: break
       case .group(let group): index.groups[group] = max(index.groups[group] ?? 0, purge.sequence)
       case .everything:
         index.everything = max(index.everything, purge.sequence)

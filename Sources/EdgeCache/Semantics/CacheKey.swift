@@ -152,6 +152,11 @@ public struct CacheKey: Sendable, Hashable {
       secret: secret)
   }
 
+  /// This key with more bytes behind it. O(bytes).
+  func appending(_ more: [UInt8], secret: HashSecret) -> CacheKey {
+    CacheKey(bytes: bytes + more, hostCount: hostCount, scheme: scheme, secret: secret)
+  }
+
   private init(bytes: [UInt8], hostCount: Int, scheme: KeyScheme, hash: KeyHash) {
     self.bytes = bytes
     self.hostCount = hostCount

@@ -10,13 +10,14 @@ public struct Content: Sendable {
     case none
     case one(ByteBuffer)
     case several([ByteBuffer])
+    case file(ContentFile)
   }
 
   private let parts: Pieces
-  /// The pieces in order; none is empty.
+  /// The pieces in order; none is empty. None at all for what lies in a file.
   public var pieces: [ByteBuffer] {
     switch parts {
-    case .none: []
+    case .none, .file: []
     case .one(let piece): [piece]
     case .several(let pieces): pieces
     }
@@ -31,6 +32,34 @@ public struct Content: Sendable {
 
   /// Content of that many bytes which are not there: for what is only looked at.
   static func placeholder(count: Int) -> Content { Content(count: count) }
+
+  /// Where it lies, if it is sent from a file.
+  public var file: ContentFile? {
+    if case .file(let file) = parts { file } else { nil }
+  }
+
+  /// Content in memory that is as large as it needs to be, or that is not kept for long. O(1).
+  init(_ bytes: ByteBuffer) {
+    parts = bytes.readableBytes == 0 ? .none : .one(bytes)
+    count = bytes.readableBytes
+    capacity = MemoryCost.allocation(bytes.storageCapacity) + MemoryCost.bufferStorage
+  }
+
+  /// Content that is sent from a file.
+  init(_ file: ContentFile) {
+    parts = .file(file)
+    count = file.region.count
+    capacity = 0
+  }
+
+  /// This content in memory of its own. O(count), and nothing where it is so already.
+  func compacted() -> Content {
+    switch parts {
+    case .one(let piece) where piece.storageCapacity > piece.readableBytes + 1024:
+      Content(copying: [piece], count: count)
+    default: self
+    }
+  }
 
   private init(count: Int) {
     parts = .none
@@ -95,7 +124,7 @@ public struct Content: Sendable {
   /// Calls `body` with the pieces of a part of the content, not copied. O(pieces).
   public func forEachPiece(in range: Range<Int>, _ body: (ByteBuffer) -> Void) {
     switch parts {
-    case .none: break
+    case .none, .file: break
     case .one(let piece): Self.pass(piece, at: 0, range, body)
     case .several(let pieces):
       var start = 0
@@ -120,5 +149,21 @@ public struct Content: Sendable {
     {
       body(slice)
     }
+  }
+}
+
+/// Content in a file, which stays as it is while this lives.
+public final class ContentFile: Sendable {
+  /// The part of the file.
+  public let region: any DiskRegion
+  private let release: @Sendable () -> Void
+
+  init(_ region: any DiskRegion, release: @escaping @Sendable () -> Void) {
+    self.region = region
+    self.release = release
+  }
+
+  deinit {
+    release()
   }
 }

@@ -3,8 +3,11 @@
 public protocol LowerTier: Sendable {
   /// True if something may be stored for an identity.
   func mayHave(_ hash: KeyHash) -> Bool
-  /// A response came into memory whose request left when `stamp` was the newest purge.
+  /// A response came into memory whose request left when `stamp` was the newest purge. What was stored for
+  /// the same requests has become unusable.
   func stored(_ response: StoredResponse, stamp: UInt64)
+  /// What is stored for the same requests has become unusable, without a purge.
+  func replaced(_ response: StoredResponse)
   /// All that is stored of an identity has become unusable, without a purge.
   func removed(_ hash: KeyHash)
   /// The purge with this number was published: what it covers is not to be found any more, when this

@@ -73,7 +73,7 @@ extension Store {
   public func remove(_ response: StoredResponse) {
     shard(response.key).state.withLock { state in
       _ = state.memory.removeAll(response.key) { $0 === response }
-      lower?.removed(response.key.hash)
+      lower?.replaced(response)
     }
   }
 

@@ -14,17 +14,20 @@ public final class Store: Sendable {
     var memory: MemoryShard
     var flights: [KeyHash: [Flight]] = [:]
     var hitForMiss: HitForMiss
+    /// What was asked for lately of what is not in memory.
+    var promotions: DiskAdmission
   }
 
   final class Shard: Sendable {
     let state: Mutex<State>
 
-    init(limits: StoreLimits) {
+    init(limits: StoreLimits, hasLower: Bool) {
       state = Mutex(
         State(
           memory: MemoryShard(
             capacity: limits.memory / limits.shards, eviction: limits.eviction),
-          hitForMiss: HitForMiss(limit: limits.hitForMissKeys)))
+          hitForMiss: HitForMiss(limit: limits.hitForMissKeys),
+          promotions: DiskAdmission(.secondHit, capacity: hasLower ? 16_384 : 0)))
     }
   }
 
@@ -48,7 +51,7 @@ public final class Store: Sendable {
     self.secret = secret
     self.purges = purges
     self.lower = lower
-    shards = (0..<limits.shards).map { _ in Shard(limits: limits) }
+    shards = (0..<limits.shards).map { _ in Shard(limits: limits, hasLower: lower != nil) }
   }
 
   func shard(_ key: CacheKey) -> Shard {
@@ -303,14 +306,13 @@ public final class Store: Sendable {
       guard Self.makeVariantRoom(&state, for: response, limits: limits, now: now) else {
         return .variantLimit
       }
+      // In memory it would keep a piece of the disk from being written anew.
+      if response.content.file != nil { return nil }
       guard state.memory.reserve(cost) else { return .full }
       state.memory.insert(response, cost: cost, stamp: flight.sequence, uses: uses)
       state.hitForMiss.clear(flight.key)
       // What was only confirmed is below as it was, and will be confirmed again when it comes up.
-      if isNew, let lower {
-        lower.removed(response.key.hash)
-        lower.stored(response, stamp: flight.sequence)
-      }
+      if isNew { lower?.stored(response, stamp: flight.sequence) }
       // A purge that came meanwhile may have been of a URL that this one would stand for.
       if flight.sequence == purges.head { variances.note(response, secret: secret) }
       return nil
@@ -330,13 +332,13 @@ public final class Store: Sendable {
       guard state.memory.reserve(cost) else { return }
       state.memory.insert(new, cost: cost, stamp: head, uses: uses)
       // It is older than what was learned of it.
-      lower?.removed(old.key.hash)
+      lower?.replaced(old)
     }
   }
 
-  /// Takes in what was read from the tier below, and returns what is to be used: that, what came into memory
-  /// meanwhile for the same requests, or nothing if it has been purged, or removed below, as `isStillThere`
-  /// tells. O(variants).
+  /// What is to be used of what was read from the tier below: that, what came into memory meanwhile for the
+  /// same requests, or nothing if it has been purged, or removed below, as `isStillThere` tells. It comes into
+  /// memory when it is asked for a second time. O(variants).
   public func promote(
     _ response: StoredResponse, stamp: UInt64, now: Instant, isStillThere: () -> Bool
   ) -> StoredResponse? {
@@ -349,10 +351,13 @@ public final class Store: Sendable {
         $0.key.scheme == response.key.scheme && $0.selector == response.selector
       }
       if let newer { return newer }
-      guard cost <= limits.largestResponse,
+      guard cost <= limits.largestResponse, response.content.file == nil,
+        !response.freshness.isFresh(now)
+          || state.promotions.admits(response.key.hash, hasFreeSegments: false),
         Self.makeVariantRoom(&state, for: response, limits: limits, now: now),
         state.memory.reserve(cost)
       else { return response }
+      let response = response.with(response.content.compacted())
       state.memory.insert(response, cost: cost, stamp: stamp)
       return response
     }

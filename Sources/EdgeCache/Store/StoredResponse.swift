@@ -17,18 +17,22 @@ public final class StoredResponse: Sendable {
   public let isHashedURL: Bool
   /// The part of the content that is there; nil if all of it is (RFC 9111 §3.3).
   public let part: ContentPart?
+  /// What is known of content that is kept in pieces; ``content`` is empty then.
+  public let pieced: PiecedContent?
   /// The groups it is in (RFC 9875), as their origin names them.
   public let groups: [[UInt8]]
   /// For which other queries it may be used (No-Vary-Search).
   public let variance: SearchVariance?
 
   /// The length of the whole content, whether it is there or not.
-  public var completeLength: Int { part?.completeLength ?? content.count }
+  public var completeLength: Int {
+    pieced?.count ?? part?.completeLength ?? content.count
+  }
 
   /// A stored response from its parts.
   public init(
     key: CacheKey, selector: VariantSelector, head: StoredHead, freshness: Freshness,
-    content: Content, isHashedURL: Bool, part: ContentPart? = nil
+    content: Content, isHashedURL: Bool, part: ContentPart? = nil, pieced: PiecedContent? = nil
   ) {
     self.key = key
     self.selector = selector
@@ -37,6 +41,7 @@ public final class StoredResponse: Sendable {
     self.content = content
     self.isHashedURL = isHashedURL
     self.part = part?.isComplete == true ? nil : part
+    self.pieced = pieced
     let fields = head.fields
     groups = CacheGroup.names(fields)
     variance = SearchVariance(fields)
@@ -58,21 +63,21 @@ public final class StoredResponse: Sendable {
   public func freshened(head: StoredHead, accepted: Storability.Accepted) -> StoredResponse {
     StoredResponse(
       key: key, selector: accepted.selector, head: head, freshness: accepted.freshness,
-      content: content, isHashedURL: isHashedURL, part: part)
+      content: content, isHashedURL: isHashedURL, part: part, pieced: pieced)
   }
 
   /// This response with its content.
   func with(_ content: Content) -> StoredResponse {
     StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      isHashedURL: isHashedURL, part: part)
+      isHashedURL: isHashedURL, part: part, pieced: pieced)
   }
 
   /// This response for requests that `selector` selects.
   func reselected(_ selector: VariantSelector) -> StoredResponse {
     StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      isHashedURL: isHashedURL, part: part)
+      isHashedURL: isHashedURL, part: part, pieced: pieced)
   }
 
   /// This response as one that must be validated before it is used again.
@@ -81,6 +86,6 @@ public final class StoredResponse: Sendable {
     freshness.alwaysValidate = true
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      isHashedURL: isHashedURL, part: part)
+      isHashedURL: isHashedURL, part: part, pieced: pieced)
   }
 }

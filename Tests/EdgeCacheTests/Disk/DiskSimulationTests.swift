@@ -93,7 +93,8 @@ private struct DiskHistory {
       case 0..<45: write(key)
       case 45..<80: read(key)
       case 80..<86: purge(key)
-      case 86..<91: remove(key)
+      case 86..<89: remove(key)
+      case 89..<91: replace(key)
       case 91..<95: arm()
       default: try crash(step)
       }
@@ -110,14 +111,18 @@ private struct DiskHistory {
       key: key, variant: Int.random(in: 0...2, using: &random), number: versions.count,
       stamp: stamp, size: size)
     versions.append(version)
-    let isThere = store.write(response(version), stamp: stamp, now: Self.now)
+    let isThere = store.write(response(version), stamp: stamp)
     log.append("write \(version.key)/\(version.variant) n\(version.number) \(size) \(isThere)")
     if isThere { floors[key * 3 + version.variant] = version.number }
   }
 
   private mutating func read(_ key: Int) {
     let variant = Int.random(in: 0...2, using: &random)
-    guard let read = store.read(keys[key], request: request(variant)) else { return }
+    let waits = Bool.random(using: &random)
+    guard
+      case .found(let read) = store.look(
+        keys[key], request: request(variant), now: Self.now, waits: waits)
+    else { return }
     found += 1
     let text = read.response.content.pieces.map { String(buffer: $0) }.joined()
     guard let number = Int(text.dropFirst().prefix { $0 != " " }), number < versions.count,
@@ -151,9 +156,24 @@ private struct DiskHistory {
     log.append("remove \(key)")
     guard let removal else { return }
     let before = store.statistics.writeErrors
-    store.log(removal, now: Self.now)
+    store.log([removal], now: Self.now)
     if store.statistics.writeErrors == before, store.statistics.serves {
       for variant in 0..<3 { loggedFloors[key * 3 + variant] = versions.count }
+    }
+  }
+
+  /// Removes one variant.
+  private mutating func replace(_ key: Int) {
+    let variant = Int.random(in: 0...2, using: &random)
+    let version = Version(key: key, variant: variant, number: 0, stamp: 0, size: 0)
+    let removal = store.remove(keys[key], response(version).selector)
+    floors[key * 3 + variant] = versions.count
+    log.append("remove \(key)/\(variant)")
+    guard let removal else { return }
+    let before = store.statistics.writeErrors
+    store.log([removal], now: Self.now)
+    if store.statistics.writeErrors == before, store.statistics.serves {
+      loggedFloors[key * 3 + variant] = versions.count
     }
   }
 
@@ -161,7 +181,8 @@ private struct DiskHistory {
     let isSound = Bool.random(using: &random)
     let faults =
       isSound
-      ? SimulatedVolume.Faults() : SimulatedVolume.Faults(read: 20, write: 20, sync: 20, flip: 20)
+      ? SimulatedVolume.Faults() : SimulatedVolume.Faults(
+        read: 20, write: 20, sync: 20, flip: 20, full: 10, slow: 200)
     volume.arm(faults)
     log.append(isSound ? "sound" : "faults")
   }
@@ -188,12 +209,12 @@ struct DiskSimulationTests {
   @Test("Nothing torn, mixed, purged or replaced is ever read", arguments: 0..<20)
   func histories(_ block: Int) throws {
     var found = 0
-    for seed in 0..<25 {
-      var history = try DiskHistory(seed: UInt64(block * 25 + seed) &+ 1)
+    for seed in 0..<150 {
+      var history = try DiskHistory(seed: UInt64(block * 150 + seed) &+ 1)
       try history.run(steps: 100)
       found += history.found
     }
     // A store that never finds anything would pass, too.
-    #expect(found > 200)
+    #expect(found > 1200)
   }
 }

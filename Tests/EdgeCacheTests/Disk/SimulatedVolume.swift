@@ -1,4 +1,5 @@
 import EdgeCache
+import NIOCore
 import Synchronization
 
 /// A disk in memory that fails, and that can be looked at as a crash would leave it.
@@ -9,6 +10,10 @@ final class SimulatedVolume: DiskVolume {
     var write = 0
     var sync = 0
     var flip = 0
+    /// Writes that find no room.
+    var full = 0
+    /// Reads that would have to wait, of those that may not.
+    var slow = 0
   }
 
   private struct Write {
@@ -26,7 +31,7 @@ final class SimulatedVolume: DiskVolume {
   }
 
   private struct State {
-    var files: [String: File] = [:]
+    var files: [DiskFile: File] = [:]
     var faults = Faults()
     var random: SeededRandom
   }
@@ -37,7 +42,7 @@ final class SimulatedVolume: DiskVolume {
     state = Mutex(State(random: SeededRandom(seed: seed)))
   }
 
-  private init(_ files: [String: File], seed: UInt64) {
+  private init(_ files: [DiskFile: File], seed: UInt64) {
     state = Mutex(State(files: files, random: SeededRandom(seed: seed)))
   }
 
@@ -46,10 +51,10 @@ final class SimulatedVolume: DiskVolume {
   }
 
   /// The bytes of a file as a process sees them.
-  func bytes(_ file: String) -> [UInt8] { state.withLock { $0.files[file]?.seen ?? [] } }
+  func bytes(_ file: DiskFile) -> [UInt8] { state.withLock { $0.files[file]?.seen ?? [] } }
 
   /// Changes a file behind everybody's back.
-  func damage(_ file: String, _ body: (inout [UInt8]) -> Void) {
+  func damage(_ file: DiskFile, _ body: (inout [UInt8]) -> Void) {
     state.withLock { state in
       guard var found = state.files[file] else { return }
       body(&found.seen)
@@ -65,7 +70,7 @@ final class SimulatedVolume: DiskVolume {
     state.withLock { state in
       var files = state.files
       if machine {
-        for name in files.keys.sorted() {
+        for name in files.keys.sorted(by: { $0.description < $1.description }) {
           guard var file = files[name] else { continue }
           // Each sector of what was not synced is there or not, whatever the order.
           for write in file.unsynced {
@@ -86,7 +91,7 @@ final class SimulatedVolume: DiskVolume {
 
   private static func put(_ bytes: ArraySlice<UInt8>, at offset: Int, in file: inout [UInt8]) {
     if file.count < offset + bytes.count {
-      file.append(contentsOf: repeatElement(0, count: offset + bytes.count - file.count))
+      file += [UInt8](repeating: 0, count: offset + bytes.count - file.count)
     }
     file.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
   }
@@ -95,34 +100,46 @@ final class SimulatedVolume: DiskVolume {
     chance > 0 && Int.random(in: 0..<1000, using: &state.random) < chance
   }
 
-  private static func error(_ operation: String, _ file: String) -> DiskError {
-    DiskError(operation: operation, file: file, reason: "Input/output error")
+  private static func error(_ operation: String, _ file: DiskFile) -> DiskError {
+    DiskError(operation: operation, file: "\(file)", reason: "Input/output error")
+  }
+
+  private static func noRoom(_ operation: String, _ file: DiskFile) -> DiskError {
+    DiskError(
+      operation: operation, file: "\(file)", reason: "No space left on device", isFull: true)
   }
 
   // MARK: DiskVolume
 
-  func size(_ file: String) throws(DiskError) -> Int? {
+  func region(_ file: DiskFile, at offset: Int, count: Int) -> (any DiskRegion)? { nil }
+
+  func size(_ file: DiskFile) throws(DiskError) -> Int? {
     state.withLock { $0.files[file]?.seen.count }
   }
 
-  func read(_ file: String, at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
-    let result = state.withLock { state -> Result<[UInt8], DiskError> in
+  func read(
+    _ file: DiskFile, at offset: Int, count: Int, waits: Bool
+  ) throws(DiskError) -> ByteBuffer? {
+    let result = state.withLock { state -> Result<ByteBuffer?, DiskError> in
+      if !waits, Self.fails(state.faults.slow, &state) { return .success(nil) }
       guard let found = state.files[file], !Self.fails(state.faults.read, &state) else {
         return .failure(Self.error("read", file))
       }
-      guard offset < found.seen.count else { return .success([]) }
+      guard offset < found.seen.count else { return .success(ByteBuffer()) }
       var bytes = Array(found.seen[offset..<min(offset + count, found.seen.count)])
       if !bytes.isEmpty, Self.fails(state.faults.flip, &state) {
         let place = Int.random(in: bytes.indices, using: &state.random)
         bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &state.random)
       }
-      return .success(bytes)
+      return .success(ByteBuffer(bytes: bytes))
     }
     return try result.get()
   }
 
-  func write(_ file: String, at offset: Int, _ bytes: [UInt8]) throws(DiskError) {
+  func write(_ file: DiskFile, at offset: Int, _ bytes: ByteBuffer) throws(DiskError) {
+    let bytes = Array(bytes.readableBytesView)
     let problem = state.withLock { state -> DiskError? in
+      if Self.fails(state.faults.full, &state) { return Self.noRoom("write", file) }
       // Out of the table while it is changed, or all of it would be copied.
       guard var found = state.files.removeValue(forKey: file) else {
         return Self.error("write", file)
@@ -137,7 +154,7 @@ final class SimulatedVolume: DiskVolume {
     if let problem { throw problem }
   }
 
-  func sync(_ file: String) throws(DiskError) {
+  func sync(_ file: DiskFile) throws(DiskError) {
     let problem = state.withLock { state -> DiskError? in
       guard var found = state.files[file], !Self.fails(state.faults.sync, &state) else {
         return Self.error("sync", file)
@@ -150,15 +167,16 @@ final class SimulatedVolume: DiskVolume {
     if let problem { throw problem }
   }
 
-  func reserve(_ file: String, size: Int) throws(DiskError) {
+  func reserve(_ file: DiskFile, size: Int) throws(DiskError) {
     let problem = state.withLock { state -> DiskError? in
       if Self.fails(state.faults.write, &state) { return Self.error("reserve", file) }
+      if Self.fails(state.faults.full, &state) { return Self.noRoom("reserve", file) }
       var found = state.files[file] ?? File()
       for keyPath in [\File.seen, \File.stable] {
         let count = found[keyPath: keyPath].count
         if count > size { found[keyPath: keyPath].removeLast(count - size) }
         if count < size {
-          found[keyPath: keyPath].append(contentsOf: repeatElement(0, count: size - count))
+          found[keyPath: keyPath] += [UInt8](repeating: 0, count: size - count)
         }
       }
       state.files[file] = found
@@ -167,18 +185,18 @@ final class SimulatedVolume: DiskVolume {
     if let problem { throw problem }
   }
 
-  func truncate(_ file: String, to size: Int) throws(DiskError) {
+  func truncate(_ file: DiskFile, to size: Int) throws(DiskError) {
     state.withLock { state in
       guard let count = state.files[file]?.seen.count, count > size else { return }
       state.files[file]?.seen.removeLast(count - size)
     }
   }
 
-  func replace(_ file: String, with bytes: [UInt8]) throws(DiskError) {
+  func replace(_ file: DiskFile, with bytes: [UInt8]) throws(DiskError) {
     state.withLock { $0.files[file] = File(stable: bytes, seen: bytes) }
   }
 
-  func remove(_ file: String) throws(DiskError) {
+  func remove(_ file: DiskFile) throws(DiskError) {
     state.withLock { $0.files[file] = nil }
   }
 }

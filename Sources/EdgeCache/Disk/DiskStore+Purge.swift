@@ -1,0 +1,151 @@
+import NIOCore
+
+// Purges and removals: out of the directory at once, into purge.log before they are acknowledged.
+
+extension DiskStore {
+  /// Makes a purge last that has this number, and takes out what it covers. Throws if it cannot be made
+  /// to last; then nothing is served from this disk any more.
+  public func purge(_ scope: PurgeScope, sequence: UInt64, now: Instant) throws(DiskError) {
+    forget(scope)
+    try log([(scope, sequence)], syncs: true, now: now)
+  }
+
+  /// Makes purges outlast this process, and if it `syncs` a crash of the machine, with those that were logged
+  /// before. Throws if that is not possible; then nothing is served from this disk any more.
+  public func log(
+    _ purges: [(scope: PurgeScope, sequence: UInt64)], syncs: Bool, now: Instant
+  ) throws(DiskError) {
+    var bytes: [UInt8] = []
+    for (scope, sequence) in purges {
+      let logged: DiskPurge.Scope =
+        switch scope {
+        case .url(let key): .url(key.hash)
+        case .group(let group): .group(group)
+        case .everything: .everything
+        }
+      bytes += DiskPurge(sequence: sequence, scope: logged, time: now).bytes
+    }
+    try append(bytes, syncs: syncs, now: now)
+  }
+
+  /// Takes out what a purge covers that has its number already. Does not wait for the disk.
+  public func forget(_ scope: PurgeScope) {
+    state.withLock { state in
+      switch scope {
+      case .url(let key): state.directory.remove(key.hash)
+      // What is in the group is found out when it is read.
+      case .group: break
+      case .everything: state.directory.removeAll()
+      }
+    }
+  }
+
+  /// A removal that is to be logged.
+  public struct Removal: Sendable {
+    fileprivate let scope: DiskPurge.Scope
+    fileprivate let position: UInt64
+  }
+
+  /// Takes out what became unusable without a purge, by an unsafe request (RFC 9111 §4.4). Does not wait for
+  /// the disk; what it returns is for ``log(_:now:)``. Nil if there was nothing.
+  public func remove(_ hash: KeyHash) -> Removal? {
+    remove(.removed(hash), hash) { _ in
+      true
+    } from: {
+      $0.remove(hash)
+    }
+  }
+
+  /// Takes out one variant of an identity, because something newer came. As ``remove(_:)``.
+  public func remove(_ key: CacheKey, _ selector: VariantSelector) -> Removal? {
+    let variant = ResponseCodec.variant(key, selector)
+    return remove(.replaced(key.hash, variant: variant), key.hash) {
+      $0 == variant
+    } from: {
+      $0.remove(key.hash, variant: variant)
+    }
+  }
+
+  private func remove(
+    _ scope: DiskPurge.Scope, _ hash: KeyHash, where isMeant: (UInt64) -> Bool,
+    from take: (inout DiskDirectory) -> Int
+  ) -> Removal? {
+    state.withLock { state in
+      var found = take(&state.directory) > 0
+      for index in state.writing.indices
+      where state.writing[index].hash == hash && isMeant(state.writing[index].variant) {
+        state.writing[index].isDropped = true
+        found = true
+      }
+      return found ? Removal(scope: scope, position: state.position) : nil
+    }
+  }
+
+  /// Makes removals outlast this process, if not a crash of the machine.
+  public func log(_ removals: [Removal], now: Instant) {
+    let bytes = removals.flatMap {
+      DiskPurge(sequence: $0.position, scope: $0.scope, time: now).bytes
+    }
+    try? append(bytes, syncs: false, now: now)
+  }
+
+  private func append(_ bytes: [UInt8], syncs: Bool, now: Instant) throws(DiskError) {
+    let problem = writer.withLock { writer -> DiskError? in
+      // One that is missing could not be made good by those that follow.
+      guard state.withLock({ $0.serves }) else {
+        return DiskError(
+          operation: "write", file: "\(DiskFile.purgeLog)",
+          reason: "an earlier purge could not be written")
+      }
+      do throws(DiskError) {
+        if !bytes.isEmpty {
+          try volume.write(.purgeLog, at: writer.logEnd, ByteBuffer(bytes: bytes))
+        }
+        writer.logEnd += bytes.count
+        if syncs { try volume.sync(.purgeLog) }
+        if writer.logEnd > writer.compactsAt { try compact(&writer, now: now) }
+        return nil
+      } catch {
+        return error
+      }
+    }
+    state.withLock { state in
+      state.statistics.bytesWritten += UInt64(bytes.count)
+      guard problem != nil else { return }
+      state.serves = false
+      state.statistics.writeErrors += 1
+    }
+    if let problem { throw problem }
+  }
+
+  /// Writes purge.log anew without what no record is older than.
+  private func compact(_ writer: inout Writer, now: Instant) throws(DiskError) {
+    let (oldest, position) = state.withLock { state in
+      let used = state.segments.filter { $0.phase != .free }
+      return (
+        used.reduce(UInt64.max) { min($0, $1.oldestStamp) },
+        RecordSummary.position(
+          life: used.reduce(UInt64.max) { min($0, $1.life) } & 0xFFF_FFFF_FFFF, offset: 0)
+      )
+    }
+    let old = try volume.bytes(.purgeLog, at: 0, count: writer.logEnd)
+    var kept = DiskPurge(
+      // Numbers are given out only once, whatever is forgotten.
+      sequence: purges.head, scope: .nothing, time: now
+    ).bytes
+    var end = 0
+    while let (purge, next) = DiskPurge.read(old, at: end) {
+      let isNeeded =
+        switch purge.scope {
+        case .url, .group, .everything: purge.sequence > oldest
+        case .removed, .replaced: purge.sequence > position
+        case .nothing: false
+        }
+      if isNeeded { kept += old[end..<next] }
+      end = next
+    }
+    try volume.replace(.purgeLog, with: kept)
+    writer.logEnd = kept.count
+    writer.compactsAt = max(Self.smallestLog, 2 * kept.count)
+  }
+}

@@ -1,0 +1,333 @@
+import NIOCore
+
+// Reading: places from the directory, the head of each until one is right for the request, then the
+// content. What lies in the page cache is read at once; all else by somebody who may wait. Large content is
+// not read but handed on as a part of its file, once it was found to be what was written.
+
+extension DiskStore {
+  /// Content up to this is read into memory; more is sent from its file.
+  static let mostInMemory = 256 << 10
+  /// Bytes in which a head is found, usually.
+  private static let headWindow = 4096
+
+  /// What was read for a request.
+  public struct Read: Sendable {
+    public let response: StoredResponse
+    /// The newest purge when its request left.
+    public let stamp: UInt64
+    let place: DiskPlace
+  }
+
+  /// How looking something up ended.
+  public enum Look: Sendable {
+    case found(Read)
+    case nothing
+    /// It would have to wait for the disk.
+    case waits
+  }
+
+  /// True if something may be stored for an identity; does not wait for the disk. O(1).
+  public func mayHave(_ hash: KeyHash) -> Bool {
+    state.withLock { $0.serves && $0.directory.contains(hash) }
+  }
+
+  /// True if what was read has not been removed meanwhile; does not wait for the disk. O(places).
+  public func has(_ read: Read) -> Bool {
+    state.withLock { $0.serves && $0.directory.contains(read.response.key.hash, read.place) }
+  }
+
+  /// The stored response of a key that a request's fields select (RFC 9111 §4.1); waits for the disk. O(variants),
+  /// and a read for each.
+  public func read(_ key: CacheKey, request: FieldSection, now: Instant) -> Read? {
+    if case .found(let read) = look(key, request: request, now: now, waits: true) {
+      read
+    } else {
+      nil
+    }
+  }
+
+  /// The stored response of a key that a request's fields select. O(variants), and a read for each.
+  public func look(
+    _ key: CacheKey, request: FieldSection, now: Instant, waits: Bool
+  ) -> Look {
+    let places = lease(key.hash)
+    defer { release(places) }
+    var fallback: (Leased, Record)?
+    var seen: [VariantSelector] = []
+    for leased in places {
+      let outcome = readHead(leased, key: key, whole: places.count == 1, waits: waits)
+      // What cannot be read hides what is older, which it may have replaced.
+      guard case .right(let record) = outcome else {
+        if case .waits = outcome { return .waits }
+        return .nothing
+      }
+      guard record.key == key else { continue }
+      // A newer one of the same variant hides it.
+      if seen.contains(record.response.selector) { continue }
+      seen.append(record.response.selector)
+      if purges.isPurged(key, groups: record.response.groups, since: record.header.stamp) {
+        state.withLock { state in
+          state.statistics.purged += 1
+          state.directory.remove(key.hash) { $0 == leased.place }
+        }
+        continue
+      }
+      if record.response.selector.isAny {
+        if fallback == nil { fallback = (leased, record) }
+      } else if record.response.selector.matches(request) {
+        return withContent(leased, record, now: now, waits: waits)
+      }
+    }
+    if let (leased, record) = fallback {
+      return withContent(leased, record, now: now, waits: waits)
+    }
+    state.withLock { $0.statistics.misses += 1 }
+    return .nothing
+  }
+
+  struct Leased {
+    let place: DiskPlace
+    let life: UInt64
+  }
+
+  private struct Record {
+    let header: RecordHeader
+    let key: CacheKey
+    /// Without its content.
+    let response: StoredResponse
+    /// All of the record, if it was read.
+    let bytes: ByteBuffer?
+  }
+
+  private enum HeadOutcome {
+    case right(Record)
+    case wrong
+    case waits
+  }
+
+  /// The places of an identity, whose segments are not recycled until ``release(_:)``.
+  private func lease(_ hash: KeyHash) -> [Leased] {
+    state.withLock { state in
+      guard state.serves else { return [] }
+      return state.directory.places(hash).compactMap { place in
+        switch state.segments[place.segment].phase {
+        case .open, .sealed: break
+        // On its way out.
+        case .free, .abandoned: return nil
+        }
+        state.segments[place.segment].readers += 1
+        return Leased(place: place, life: state.segments[place.segment].life)
+      }
+    }
+  }
+
+  private func release(_ places: [Leased]) {
+    if places.isEmpty { return }
+    state.withLock { state in
+      for leased in places { state.segments[leased.place.segment].readers -= 1 }
+    }
+  }
+
+  /// Reads what is before the content; with `whole` also the content, if it is small.
+  private func readHead(
+    _ leased: Leased, key: CacheKey, whole: Bool, waits: Bool
+  ) -> HeadOutcome {
+    let place = leased.place
+    let file = DiskFile.segment(place.segment)
+    let isSmall = place.size <= Self.mostInMemory + Self.headWindow
+    do {
+      let window = whole && isSmall ? place.size : min(place.size, Self.headWindow)
+      guard var bytes = try volume.read(file, at: place.offset, count: window, waits: waits) else {
+        return .waits
+      }
+      guard bytes.readableBytes >= RecordHeader.size,
+        let header = RecordHeader(
+          Array(bytes.readableBytesView.prefix(RecordHeader.size)), life: leased.life),
+        header.total == place.size, header.hash == key.hash
+      else {
+        damaged(place, key.hash)
+        return .wrong
+      }
+      if header.tableOffset > bytes.readableBytes {
+        guard
+          let more = try volume.read(
+            file, at: place.offset, count: header.tableOffset, waits: waits)
+        else { return .waits }
+        bytes = more
+      }
+      guard bytes.readableBytes >= header.tableOffset,
+        header.headChecksum == bytes.checksum(RecordHeader.size..<header.tableOffset),
+        case let head = Array(bytes.readableBytesView.prefix(header.tableOffset)),
+        let (stored, response) = header.read(head)
+      else {
+        damaged(place, key.hash)
+        return .wrong
+      }
+      return .right(
+        Record(
+          header: header, key: stored, response: response,
+          bytes: bytes.readableBytes == place.size ? bytes : nil))
+    } catch {
+      failedToRead(place, key.hash)
+      return .wrong
+    }
+  }
+
+  private func withContent(
+    _ leased: Leased, _ record: Record, now: Instant, waits: Bool
+  ) -> Look {
+    let header = record.header
+    let place = leased.place
+    // What must be validated, or joined with more, comes into memory with the outcome.
+    if header.contentCount > Self.mostInMemory, record.response.part == nil,
+      record.response.freshness.isFresh(now),
+      let region = volume.region(
+        .segment(place.segment), at: place.offset + header.contentOffset,
+        count: header.contentCount)
+    {
+      return withRegion(region, leased, record, waits: waits)
+    }
+    do {
+      let range = header.tableOffset..<(header.contentOffset + header.contentCount)
+      var bytes: ByteBuffer
+      if let whole = record.bytes {
+        guard let part = whole.getSlice(at: range.lowerBound, length: range.count) else {
+          damaged(place, header.hash)
+          return .nothing
+        }
+        bytes = part
+      } else {
+        guard
+          let read = try volume.read(
+            .segment(place.segment), at: place.offset + range.lowerBound, count: range.count,
+            waits: waits)
+        else { return .waits }
+        bytes = read
+      }
+      guard bytes.readableBytes == range.count, header.isRight(bytes) else {
+        damaged(place, header.hash)
+        return .nothing
+      }
+      bytes.moveReaderIndex(forwardBy: 8 * header.blocks)
+      return found(record, leased, Content(bytes))
+    } catch {
+      failedToRead(place, header.hash)
+      return .nothing
+    }
+  }
+
+  /// Content that is sent from its file. It was read once before, in blocks, to see that it is right.
+  private func withRegion(
+    _ region: any DiskRegion, _ leased: Leased, _ record: Record, waits: Bool
+  ) -> Look {
+    let place = leased.place
+    let isVerified = state.withLock {
+      $0.segments[place.segment].verified.contains(place.offset)
+    }
+    if !isVerified {
+      if !waits { return .waits }
+      do {
+        guard try isRight(record.header, at: place) else {
+          damaged(place, record.header.hash)
+          return .nothing
+        }
+      } catch {
+        failedToRead(place, record.header.hash)
+        return .nothing
+      }
+      state.withLock { _ = $0.segments[place.segment].verified.insert(place.offset) }
+    }
+    state.withLock { $0.segments[place.segment].readers += 1 }
+    let file = ContentFile(region) { [self] in release([leased]) }
+    return found(record, leased, Content(file))
+  }
+
+  private func found(_ record: Record, _ leased: Leased, _ content: Content) -> Look {
+    state.withLock { state in
+      state.statistics.hits += 1
+      state.statistics.bytesRead += UInt64(record.header.total)
+    }
+    return .found(
+      Read(
+        response: record.response.with(content), stamp: record.header.stamp, place: leased.place))
+  }
+
+  /// Reads content block by block, and says if it is what was written.
+  private func isRight(_ header: RecordHeader, at place: DiskPlace) throws(DiskError) -> Bool {
+    let file = DiskFile.segment(place.segment)
+    let table = try volume.bytes(
+      file, at: place.offset + header.tableOffset, count: 8 * header.blocks)
+    guard table.count == 8 * header.blocks, header.contentChecksum == Checksum.of(table.span) else {
+      return false
+    }
+    var reader = DiskReader(table)
+    for block in 0..<header.blocks {
+      let start = block * DiskFormat.block
+      let count = min(DiskFormat.block, header.contentCount - start)
+      guard
+        let bytes = try volume.read(
+          file, at: place.offset + header.contentOffset + start, count: count, waits: true),
+        bytes.readableBytes == count, reader.read(UInt64.self) == bytes.checksum(0..<count)
+      else { return false }
+    }
+    return true
+  }
+
+  // MARK: What is wrong
+
+  /// What lies there is not what was written: nothing of that identity is believed any more, for what
+  /// is older must not come up in its place.
+  private func damaged(_ place: DiskPlace, _ hash: KeyHash) {
+    state.withLock { state in
+      state.statistics.damaged += 1
+      Self.disbelieve(place, hash, &state)
+    }
+  }
+
+  private func failedToRead(_ place: DiskPlace, _ hash: KeyHash) {
+    state.withLock { state in
+      state.statistics.readErrors += 1
+      Self.disbelieve(place, hash, &state)
+    }
+  }
+
+  private static func disbelieve(_ place: DiskPlace, _ hash: KeyHash, _ state: inout State) {
+    state.directory.remove(hash)
+    state.segments[place.segment].errors += 1
+    if state.segments[place.segment].errors == mostErrors,
+      state.segments[place.segment].phase == .sealed
+    {
+      state.segments[place.segment].phase = .abandoned
+      // With whatever is older than what was in it.
+      state.directory.removeIdentities(in: place.segment)
+    }
+  }
+}
+
+extension RecordHeader {
+  /// Key and response of the record that begins with these bytes, without its content; nil if they are none.
+  func read(_ bytes: [UInt8]) -> (CacheKey, StoredResponse)? {
+    guard
+      let key = ResponseCodec.readKey(
+        bytes, Self.size..<(Self.size + keyCount), hash: hash),
+      let response = ResponseCodec.read(
+        bytes, (Self.size + keyCount)..<tableOffset, key: key,
+        content: .placeholder(count: contentCount))
+    else { return nil }
+    return (key, response)
+  }
+
+  /// True if these are the checksums of the blocks and the content behind them.
+  func isRight(_ bytes: ByteBuffer) -> Bool {
+    if blocks == 0 { return contentChecksum == bytes.checksum(0..<bytes.readableBytes) }
+    let table = 8 * blocks
+    guard contentChecksum == bytes.checksum(0..<table) else { return false }
+    var reader = DiskReader(Array(bytes.readableBytesView.prefix(table)))
+    for block in 0..<blocks {
+      let start = table + block * DiskFormat.block
+      let end = min(start + DiskFormat.block, bytes.readableBytes)
+      if reader.read(UInt64.self) != bytes.checksum(start..<end) { return false }
+    }
+    return true
+  }
+}

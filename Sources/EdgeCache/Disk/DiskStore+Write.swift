@@ -1,0 +1,314 @@
+import NIOCore
+
+// Writing: several records at once, one behind the other, into the open segment. A full one gets a footer,
+// and the oldest makes room.
+
+/// A response that is to be written.
+public struct DiskWrite: Sendable {
+  /// The response.
+  public let response: StoredResponse
+  /// The newest purge when its request left.
+  public let stamp: UInt64
+
+  /// A response that came when `stamp` was the newest purge.
+  public init(_ response: StoredResponse, stamp: UInt64) {
+    self.response = response
+    self.stamp = stamp
+  }
+}
+
+extension DiskStore {
+  /// Bytes that are written at once, about.
+  private static let batch = 1 << 20
+
+  /// True if a response of that identity is to be written now, `always` or by what was asked for; notes that
+  /// it was. Does not wait for the disk.
+  public func admits(_ hash: KeyHash, always: Bool = false) -> Bool {
+    state.withLock { state in
+      guard state.writes, state.serves else { return false }
+      let admits = state.admission.admits(hash, hasFreeSegments: state.free > 0) || always
+      if admits { state.statistics.admitted += 1 } else { state.statistics.notAdmitted += 1 }
+      return admits
+    }
+  }
+
+  /// Writes a response whose request left when `stamp` was the newest purge; false if it is not there
+  /// afterwards. O(bytes).
+  @discardableResult
+  public func write(_ response: StoredResponse, stamp: UInt64) -> Bool {
+    write([DiskWrite(response, stamp: stamp)]) == 1
+  }
+
+  /// Writes responses in their order, and returns how many are there afterwards. O(bytes).
+  @discardableResult
+  public func write(_ writes: [DiskWrite]) -> Int {
+    writer.withLock { writer in
+      var there = 0
+      var batch = Batch()
+      for write in writes {
+        guard state.withLock({ $0.writes && $0.serves }) else { break }
+        let response = write.response
+        if purges.isPurged(response.key, groups: response.groups, since: write.stamp) { continue }
+        let record = RecordBytes(response, stamp: write.stamp)
+        let usable = header.segmentSize - DiskFormat.segmentHeader - SegmentFooter.size(1)
+        guard record.total <= usable else {
+          state.withLock { $0.statistics.tooLarge += 1 }
+          continue
+        }
+        if !fits(record.total, batch, writer) {
+          there += commit(&batch, &writer)
+          guard openNext(&writer) else { continue }
+        }
+        batch.append(record, life: writer.life)
+        if batch.bytes.readableBytes >= Self.batch { there += commit(&batch, &writer) }
+      }
+      return there + commit(&batch, &writer)
+    }
+  }
+
+  /// True if a record fits into the open segment behind a batch, with a footer that names them all.
+  private func fits(_ count: Int, _ batch: Batch, _ writer: Writer) -> Bool {
+    guard let open = writer.open else { return false }
+    let (end, records) = state.withLock { ($0.segments[open].end, $0.segments[open].records.count) }
+    return end + batch.bytes.readableBytes + count
+      + SegmentFooter.size(records + batch.records.count + 1) <= header.segmentSize
+  }
+
+  /// Writes a batch, and puts what is still good of it into the directory; returns how much that is.
+  private func commit(_ batch: inout Batch, _ writer: inout Writer) -> Int {
+    guard let segment = writer.open, !batch.records.isEmpty else { return 0 }
+    let done = batch
+    batch = Batch()
+    let start = state.withLock { state in
+      let (start, life) = (state.segments[segment].end, state.segments[segment].life)
+      state.writing = done.records.map {
+        Writing(hash: $0.header.hash, variant: $0.header.variant)
+      }
+      state.position = RecordSummary.position(life: life, offset: start + done.bytes.readableBytes)
+      return start
+    }
+    do {
+      try volume.write(.segment(segment), at: start, done.bytes)
+    } catch {
+      abandon(segment, &writer)
+      return 0
+    }
+    return state.withLock { state in
+      state.failures = 0
+      let writing = state.writing
+      state.writing = []
+      var offset = start
+      var there = 0
+      for (index, record) in done.records.enumerated() {
+        let header = record.header
+        state.segments[segment].records.append(header.summary(at: offset))
+        state.segments[segment].oldestStamp = min(
+          header.stamp, state.segments[segment].oldestStamp)
+        state.statistics.bytesWritten += UInt64(header.total)
+        state.statistics.contentBytesWritten += UInt64(header.contentCount)
+        state.statistics.written += 1
+        // What came while it was written has taken out only what was there before.
+        if !writing[index].isDropped,
+          !purges.isPurged(record.key, groups: record.groups, since: header.stamp)
+        {
+          state.directory.insert(
+            header.hash, variant: header.variant,
+            DiskPlace(segment: segment, offset: offset, size: header.total))
+          there += 1
+        }
+        offset += header.total
+      }
+      state.segments[segment].end = offset
+      return there
+    }
+  }
+
+  // MARK: Segments
+
+  /// Ends the open segment and begins the next one; false if there is none.
+  private func openNext(_ writer: inout Writer) -> Bool {
+    if let open = writer.open { seal(open) }
+    writer.open = nil
+    guard let next = takeSegment() else { return false }
+    writer.life += 1
+    let life = writer.life
+    do {
+      if try volume.size(.segment(next)) != header.segmentSize {
+        try volume.reserve(.segment(next), size: header.segmentSize)
+      }
+      let bytes = SegmentHeader(index: next, life: life, store: header.id).bytes
+      try volume.write(.segment(next), at: 0, ByteBuffer(bytes: bytes))
+      try volume.sync(.segment(next))
+    } catch {
+      abandon(next, &writer)
+      return false
+    }
+    state.withLock { state in
+      state.segments[next] = Segment(phase: .open, life: life)
+      state.statistics.bytesWritten += UInt64(DiskFormat.segmentHeader)
+    }
+    writer.open = next
+    return true
+  }
+
+  /// Writes the list of a segment's records behind them.
+  private func seal(_ index: Int) {
+    let segment = state.withLock { $0.segments[index] }
+    let footer = SegmentFooter.bytes(segment.records, life: segment.life)
+    // Without it recovery has to read the whole segment, no more.
+    let isWritten: Void? = try? volume.write(
+      .segment(index), at: header.segmentSize - footer.count, ByteBuffer(bytes: footer))
+    state.withLock { state in
+      state.segments[index].phase = .sealed
+      state.segments[index].records = []
+      state.statistics.bytesWritten += UInt64(footer.count)
+      if isWritten == nil { state.statistics.writeErrors += 1 }
+    }
+  }
+
+  /// A free segment, or the oldest that nobody reads, of which nothing is in the directory any more. It is
+  /// not used by anybody else until its phase says so.
+  private func takeSegment() -> Int? {
+    enum Choice {
+      case free(Int)
+      case full(Int, life: UInt64)
+    }
+    let choice = state.withLock { state -> Choice? in
+      if state.free > 0, let free = state.segments.firstIndex(where: { $0.phase == .free }) {
+        state.segments[free].phase = .abandoned
+        state.free -= 1
+        return .free(free)
+      }
+      // Who reads slowly keeps a segment, and nobody waits for it. What was replaced before does not come
+      // back by that: purge.log says that it was.
+      let oldest = state.segments.indices
+        .filter { state.segments[$0].phase == .sealed && state.segments[$0].readers == 0 }
+        .min { state.segments[$0].life < state.segments[$1].life }
+      guard let oldest else { return nil }
+      // From now on nobody can begin to read it.
+      state.segments[oldest].phase = .abandoned
+      return .full(oldest, life: state.segments[oldest].life)
+    }
+    switch choice {
+    case nil: return nil
+    case .free(let index): return index
+    case .full(let index, let life):
+      evict(index, life)
+      return index
+    }
+  }
+
+  /// Takes everything in a segment out of the directory, before a byte of it changes.
+  private func evict(_ index: Int, _ life: UInt64) {
+    var evicted = 0
+    if let records = SegmentFooter.read(volume, index, life: life, header) {
+      // Others have their turn in between.
+      for start in stride(from: 0, to: records.count, by: 512) {
+        evicted += state.withLock { state in
+          records[start..<min(start + 512, records.count)].reduce(0) { count, record in
+            count + state.directory.remove(record.hash) { $0.segment == index }
+          }
+        }
+      }
+    } else {
+      evicted = state.withLock { $0.directory.removeAll(in: index) }
+    }
+    state.withLock { state in
+      state.statistics.evicted += UInt64(evicted)
+      state.statistics.recycled += 1
+    }
+  }
+
+  /// Nothing more is written to a segment, after an error. What was written to it before stays.
+  private func abandon(_ index: Int, _ writer: inout Writer) {
+    if writer.open == index { writer.open = nil }
+    state.withLock { state in
+      state.writing = []
+      // What failed may lie there all the same, as far as the segment goes.
+      state.position = max(
+        state.position,
+        RecordSummary.position(life: state.segments[index].life, offset: header.segmentSize))
+      state.statistics.writeErrors += 1
+      state.failures += 1
+      state.segments[index].phase = state.segments[index].records.isEmpty ? .abandoned : .sealed
+      state.segments[index].records = []
+      if state.failures >= Self.mostFailures { state.writes = false }
+    }
+  }
+}
+
+/// Records that are written at once.
+private struct Batch {
+  var bytes = ByteBuffer()
+  var records: [RecordBytes] = []
+
+  mutating func append(_ record: RecordBytes, life: UInt64) {
+    record.write(to: &bytes, life: life)
+    records.append(record.withoutBytes)
+  }
+}
+
+/// The bytes of one record but for the header, which needs to know the life of the segment.
+struct RecordBytes {
+  private(set) var header: RecordHeader
+  let key: CacheKey
+  let groups: [[UInt8]]
+  private var head: [UInt8]
+  private var content: Content
+
+  var total: Int { header.total }
+
+  init(_ response: StoredResponse, stamp: UInt64) {
+    key = response.key
+    groups = response.groups
+    let keyBytes = ResponseCodec.key(response.key)
+    let headBytes = ResponseCodec.head(response)
+    let both = keyBytes + headBytes
+    head = both
+    content = response.content
+    let freshness = response.freshness
+    let left = freshness.lifetime &- freshness.initialAge
+    header = RecordHeader(
+      life: 0, stamp: stamp, hash: response.key.hash, stored: freshness.responseTime,
+      freshUntil: freshness.responseTime.adding(seconds: left), keyCount: keyBytes.count,
+      headCount: headBytes.count, contentCount: response.content.count,
+      headChecksum: Checksum.of(both.span), contentChecksum: 0,
+      variant: ResponseCodec.variant(response.key, response.selector))
+  }
+
+  /// What is still to be known when it has been written.
+  var withoutBytes: RecordBytes {
+    var copy = self
+    copy.head = []
+    copy.content = .empty
+    return copy
+  }
+
+  /// Appends the whole record.
+  func write(to buffer: inout ByteBuffer, life: UInt64) {
+    let first = buffer.writerIndex
+    buffer.reserveCapacity(minimumWritableBytes: header.total)
+    buffer.writeRepeatingByte(0, count: RecordHeader.size)
+    buffer.writeBytes(head)
+    buffer.writeRepeatingByte(0, count: 8 * header.blocks)
+    let start = buffer.writerIndex
+    for piece in content.pieces { buffer.writeImmutableBuffer(piece) }
+    let base = start - buffer.readerIndex
+    var header = header
+    header.life = life
+    if header.blocks == 0 {
+      header.contentChecksum = buffer.checksum(base..<(base + header.contentCount))
+    } else {
+      var table = DiskWriter(capacity: 8 * header.blocks)
+      for block in 0..<header.blocks {
+        let from = block * DiskFormat.block
+        let to = min(from + DiskFormat.block, header.contentCount)
+        table.write(buffer.checksum((base + from)..<(base + to)))
+      }
+      buffer.setBytes(table.bytes, at: first + header.tableOffset)
+      header.contentChecksum = Checksum.of(table.bytes.span)
+    }
+    buffer.setBytes(header.bytes, at: first)
+    buffer.writeRepeatingByte(0, count: header.total - (buffer.writerIndex - first))
+  }
+}

@@ -1,0 +1,288 @@
+import EdgeCache
+import EdgeSocket
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+// The threads that may wait for one disk, and bounded queues before them. A disk that is slow or stuck makes
+// misses and responses that are not kept, and never anybody wait who does not ask for what is on it.
+
+/// One disk with its threads.
+final class DiskQueue: Sendable {
+  private struct Queue: Sendable {
+    var writes = CircularBuffer<Pending>()
+    /// Number of writes that wait, by identity.
+    var waiting: [KeyHash: Int] = [:]
+    var bytes = 0
+    var isDraining = false
+    /// Purges and removals that are not in the log yet.
+    var purges: [(scope: PurgeScope, sequence: UInt64)] = []
+    var removals: [DiskStore.Removal] = []
+    var isLogging = false
+    var reads = 0
+    var bypassedReads: UInt64 = 0
+    var bypassedWrites: UInt64 = 0
+    var hasComplained = false
+    var latencies = LatencyHistogram()
+  }
+
+  private struct Pending: Sendable {
+    let write: DiskWrite
+    let cost: Int
+    /// False once something newer came.
+    var isWanted = true
+  }
+
+  let store: DiskStore
+  let path: String
+  private let readers = NIOThreadPool(numberOfThreads: readerCount)
+  /// One, so that everything that is written is written in order.
+  private let writer = NIOThreadPool(numberOfThreads: 1)
+  private let queue = Mutex(Queue())
+  private let logger: Logger
+
+  private static let readerCount = 8
+  /// Reads that wait or run; more are misses.
+  private static let mostReads = 512
+  /// Bytes of responses that wait to be written; more are not kept.
+  private static let mostBytes = 64 << 20
+  /// Bytes that are handed to the store at once, about.
+  private static let batch = 1 << 20
+
+  init(_ store: DiskStore, path: String, logger: Logger) {
+    self.store = store
+    self.path = path
+    self.logger = logger
+  }
+
+  func start() {
+    readers.start()
+    writer.start()
+    let statistics = store.statistics
+    logger.info(
+      "disk store opened",
+      metadata: [
+        "path": "\(path)", "responses": "\(statistics.recovered)",
+        "milliseconds": "\(statistics.recoveryMilliseconds)", "bytes": "\(statistics.capacity)",
+      ])
+    if statistics.isReduced {
+      logger.warning(
+        "there is less room on disk than the store was given; it is smaller now",
+        metadata: [
+          "path": "\(path)", "bytes": "\(statistics.capacity)",
+          "advice": "free some room and restart, or give it a smaller size",
+        ])
+    }
+  }
+
+  /// Ends the threads, after what is under way.
+  func stop() async {
+    try? await readers.shutdownGracefully()
+    try? await writer.shutdownGracefully()
+  }
+
+  /// Reads and writes that were left out because too much was waiting.
+  var bypassed: (reads: UInt64, writes: UInt64) {
+    queue.withLock { ($0.bypassedReads, $0.bypassedWrites) }
+  }
+
+  /// How long reads took that had to wait for the disk.
+  var latencies: LatencyHistogram { queue.withLock { $0.latencies } }
+
+  // MARK: Reading
+
+  /// Looks for something as far as that needs no waiting.
+  func look(_ key: CacheKey, request: FieldSection, now: Instant) -> DiskStore.Look {
+    store.look(key, request: request, now: now, waits: false)
+  }
+
+  /// Reads what a request selects; `completion` is called on another thread, or at once with nothing if too
+  /// much is waiting.
+  func read(
+    _ key: CacheKey, request: FieldSection, now: Instant,
+    completion: @escaping @Sendable (DiskStore.Read?) -> Void
+  ) {
+    let began = Monotonic.now()
+    let isTaken = submit { [self] in
+      let read = store.read(key, request: request, now: now)
+      let took = Monotonic.now() - began
+      queue.withLock { $0.latencies.count(nanoseconds: took) }
+      completion(read)
+    }
+    if !isTaken { completion(nil) }
+  }
+
+  /// Runs what waits for this disk; false if too much is waiting already.
+  func submit(_ body: @escaping @Sendable () -> Void) -> Bool {
+    let isTaken = queue.withLock { queue in
+      if queue.reads >= Self.mostReads {
+        queue.bypassedReads += 1
+        return false
+      }
+      queue.reads += 1
+      return true
+    }
+    guard isTaken else { return false }
+    readers.submit { [self] _ in
+      body()
+      queue.withLock { $0.reads -= 1 }
+    }
+    return true
+  }
+
+  // MARK: What the store says
+
+  var oldestStamp: UInt64 {
+    let waiting = queue.withLock { $0.writes.reduce(UInt64.max) { min($0, $1.write.stamp) } }
+    return min(waiting, store.oldestStamp)
+  }
+
+  /// Writes a response, if it is admitted. What leads to pieces always is, or they could not be found.
+  func stored(_ response: StoredResponse, stamp: UInt64) {
+    guard store.admits(response.key.hash, always: response.pieced != nil) else { return }
+    let cost = response.cost
+    let begins = queue.withLock { queue in
+      if queue.bytes + cost > Self.mostBytes {
+        queue.bypassedWrites += 1
+        return false
+      }
+      queue.writes.append(Pending(write: DiskWrite(response, stamp: stamp), cost: cost))
+      queue.waiting[response.key.hash, default: 0] += 1
+      queue.bytes += cost
+      if queue.isDraining { return false }
+      queue.isDraining = true
+      return true
+    }
+    if begins { writer.submit { [self] state in drain(state) } }
+  }
+
+  /// Writes a batch; purges have their turn before the next one.
+  private func drain(_ state: NIOThreadPool.WorkItemState) {
+    let (batch, cost) = queue.withLock { queue -> ([DiskWrite], Int) in
+      guard case .active = state else { return ([], 0) }
+      var batch: [DiskWrite] = []
+      var cost = 0
+      while cost < Self.batch, let next = queue.writes.popFirst() {
+        cost += next.cost
+        let hash = next.write.response.key.hash
+        if let count = queue.waiting[hash] { queue.waiting[hash] = count > 1 ? count - 1 : nil }
+        if next.isWanted { batch.append(next.write) }
+      }
+      if cost == 0 { queue.isDraining = false }
+      return (batch, cost)
+    }
+    if cost == 0 { return }
+    if store.write(batch) < batch.count { complain() }
+    queue.withLock { $0.bytes -= cost }
+    writer.submit { [self] state in drain(state) }
+  }
+
+  /// Says once that the disk takes nothing more.
+  private func complain() {
+    let statistics = store.statistics
+    guard !statistics.writes else { return }
+    let isFirst = queue.withLock { queue in
+      defer { queue.hasComplained = true }
+      return !queue.hasComplained
+    }
+    guard isFirst else { return }
+    logger.error(
+      "nothing more is written to disk",
+      metadata: [
+        "path": "\(path)", "errors": "\(statistics.writeErrors)",
+        "advice": "look for a full or failing disk, and restart when it is well again",
+      ])
+  }
+
+  /// What is stored for the same requests as a response has become unusable.
+  func replaced(_ response: StoredResponse) {
+    drop(response.key.hash) {
+      $0.key.scheme == response.key.scheme && $0.selector == response.selector
+    }
+    if let removal = store.remove(response.key, response.selector) { log(removal) }
+  }
+
+  /// All that is stored of an identity has become unusable.
+  func removed(_ hash: KeyHash) {
+    drop(hash) { _ in true }
+    if let removal = store.remove(hash) { log(removal) }
+  }
+
+  /// Leaves out what waits to be written.
+  private func drop(_ hash: KeyHash, where isMeant: (StoredResponse) -> Bool) {
+    queue.withLock { queue in
+      guard queue.waiting[hash] != nil else { return }
+      for index in queue.writes.indices {
+        let response = queue.writes[index].write.response
+        if response.key.hash == hash, isMeant(response) { queue.writes[index].isWanted = false }
+      }
+    }
+  }
+
+  func purged(_ scope: PurgeScope, sequence: UInt64) {
+    store.forget(scope)
+    // Those that nobody waits for are written too.
+    enqueue { $0.purges.append((scope, sequence)) }
+  }
+
+  private func log(_ removal: DiskStore.Removal) {
+    enqueue { $0.removals.append(removal) }
+  }
+
+  private func enqueue(_ change: (inout Queue) -> Void) {
+    let begins = queue.withLock { queue in
+      change(&queue)
+      defer { queue.isLogging = true }
+      return !queue.isLogging
+    }
+    if begins { writer.submit { [self] _ in try? writeLog(syncs: false) } }
+  }
+
+  // MARK: Purging
+
+  private func writeLog(syncs: Bool) throws(DiskError) {
+    let (purges, removals) = queue.withLock { queue in
+      defer {
+        queue.purges = []
+        queue.removals = []
+        queue.isLogging = false
+      }
+      return (queue.purges, queue.removals)
+    }
+    if !removals.isEmpty { store.log(removals, now: WallClock.now()) }
+    if purges.isEmpty, !syncs { return }
+    try store.log(purges, syncs: syncs, now: WallClock.now())
+  }
+
+  /// Makes all purges so far outlast a crash; `completion` is called on another thread, with the reason if
+  /// that is not possible.
+  func makePurgesLast(_ completion: @escaping @Sendable (DiskError?) -> Void) {
+    writer.submit { [self] _ in
+      do throws(DiskError) {
+        try writeLog(syncs: true)
+        completion(nil)
+      } catch {
+        logger.critical(
+          "a purge cannot be made to last; nothing is served from disk any more",
+          metadata: ["path": "\(path)", "reason": "\(error)"])
+        completion(error)
+      }
+    }
+  }
+}
+
+/// How often something took how long, in fixed steps.
+struct LatencyHistogram: Sendable {
+  /// Upper ends of the steps, in microseconds.
+  static let steps = [
+    50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 1_000_000,
+  ]
+  /// How often; the last one is above all steps.
+  private(set) var counts = [UInt64](repeating: 0, count: steps.count + 1)
+
+  mutating func count(nanoseconds: Int64) {
+    let step = Self.steps.firstIndex { nanoseconds <= $0 * 1000 } ?? Self.steps.count
+    counts[step] += 1
+  }
+}

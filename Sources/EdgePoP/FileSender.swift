@@ -1,0 +1,96 @@
+import EdgeCache
+import EdgeSocket
+import NIOCore
+
+// Content that lies in a file on its way to a client, without passing through memory of this process. What
+// is in the page cache goes to the socket as it has room; what is not is brought there first by a thread
+// that may wait for the disk.
+
+/// Sends parts of files to one client.
+final class FileSender {
+  private var parts: ArraySlice<Delivery.FilePart>
+  private weak var connection: ClientConnection?
+  private let whenDone: (ClientConnection) -> Void
+  private var isLoading = false
+  /// Bytes that have not been handed to the socket.
+  private(set) var unsent: Int
+
+  /// Bytes that are looked for in the page cache, and sent, at once.
+  private static let window = 1 << 20
+  /// Windows in a row before others have their turn.
+  private static let mostWindows = 4
+
+  init(
+    _ parts: [Delivery.FilePart], for connection: ClientConnection,
+    whenDone: @escaping (ClientConnection) -> Void
+  ) {
+    self.parts = parts[...]
+    self.connection = connection
+    self.whenDone = whenDone
+    unsent = parts.reduce(0) { sum, part in
+      if case .file(_, let range) = part { sum + range.count } else { sum }
+    }
+  }
+
+  /// Sends what there is room for.
+  func advance() {
+    guard !isLoading, let connection else { return }
+    var windows = 0
+    while let part = parts.first {
+      guard connection.isOpen, connection.sender === self else { return }
+      switch part {
+      case .bytes(let bytes):
+        connection.send(bytes)
+        parts.removeFirst()
+      case .file(_, let range) where range.isEmpty: parts.removeFirst()
+      case .file(let file, let range):
+        guard let region = file.region as? FileRegion else { return fail(connection) }
+        let window = range.prefix(Self.window)
+        guard region.isResident(window) else { return load(region, window, connection) }
+        switch connection.sendDirectly({ region.send(window, to: $0) }) {
+        case .wait: return
+        case .failed: return fail(connection)
+        case .sent(let count):
+          unsent -= count
+          parts[parts.startIndex] = .file(file, range.dropFirst(count))
+        }
+        windows += 1
+        if windows == Self.mostWindows { return later(connection) }
+      }
+    }
+    connection.sender = nil
+    whenDone(connection)
+  }
+
+  /// What was promised cannot be sent any more.
+  private func fail(_ connection: ClientConnection) {
+    connection.abort(connection.response.status)
+  }
+
+  private func later(_ connection: ClientConnection) {
+    let waiting = Confined(self, to: connection.reactor)
+    waiting.mailbox.execute { waiting.value.goOn() }
+  }
+
+  private func goOn() {
+    advance()
+    connection?.flush()
+  }
+
+  private func load(_ region: FileRegion, _ window: Range<Int>, _ connection: ClientConnection) {
+    guard let disk = connection.loop.shared.disk else { return fail(connection) }
+    isLoading = true
+    let waiting = Confined(self, to: connection.reactor)
+    let isTaken = disk.submit {
+      let isThere = region.load(window)
+      waiting.mailbox.execute { waiting.value.loaded(isThere) }
+    }
+    if !isTaken { fail(connection) }
+  }
+
+  private func loaded(_ isThere: Bool) {
+    isLoading = false
+    guard let connection, connection.isOpen, connection.sender === self else { return }
+    if isThere { goOn() } else { fail(connection) }
+  }
+}
