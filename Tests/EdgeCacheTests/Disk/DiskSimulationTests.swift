@@ -181,7 +181,8 @@ private struct DiskHistory {
     let isSound = Bool.random(using: &random)
     let faults =
       isSound
-      ? SimulatedVolume.Faults() : SimulatedVolume.Faults(
+      ? SimulatedVolume.Faults()
+      : SimulatedVolume.Faults(
         read: 20, write: 20, sync: 20, flip: 20, full: 10, slow: 200)
     volume.arm(faults)
     log.append(isSound ? "sound" : "faults")
