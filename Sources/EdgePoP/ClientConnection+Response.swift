@@ -67,6 +67,19 @@ extension ClientConnection {
     finishResponse()
   }
 
+  /// Sends the head of a stored response whose content follows.
+  func beginPieces(
+    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey
+  ) {
+    let now = loop.now
+    let delivery = Delivery(request: request, response: stored, now: now)
+    composeHead {
+      ResponseWriter.stored(
+        stored, delivery, status, responseContext(), key: key, now: now, to: &$0)
+    }
+    began(delivery.status(stored), status, .length(delivery.contentCount(stored)))
+  }
+
   /// Sends content that lies in a file, at the pace of the client; then `whenDone`.
   func sendFile(
     _ parts: [Delivery.FilePart], whenDone: @escaping (ClientConnection) -> Void

@@ -9,7 +9,7 @@ import NIOCore
 // looks at them. What goes out is in ClientConnection+Response.
 
 /// Speaks HTTP/1.1 to a client.
-final class ClientConnection: StreamSocket {
+final class ClientConnection: StreamSocket, ResponseReceiver {
   enum Phase {
     /// Between requests, or within a head.
     case head
@@ -252,11 +252,17 @@ final class ClientConnection: StreamSocket {
         now: response.started, below: below)
     }
     switch consume look {
-    case .answer(let stored, let status):
+    case .answer(let stored, let status) where stored.pieced == nil:
       key.giveBack(to: &loop.keyStorage)
       return sendStored(stored, status, request: head)
     case .answerAndValidate(let stored, let status):
-      sendStored(stored, status, request: head)
+      if stored.pieced == nil {
+        sendStored(stored, status, request: head)
+      } else {
+        let exchange = exchange(for: head.detached(), key, directives, route, connection: self)
+        self.exchange = exchange
+        exchange.begin(.answer(stored, status))
+      }
       // It holds on to itself by what it waits for; nobody else waits for it.
       if head.method == .get {
         exchange(for: head.detached(), key, CacheControl(), route, connection: nil)

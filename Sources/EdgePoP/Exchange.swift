@@ -8,6 +8,22 @@ import NIOCore
 // The exchange of a leader outlives its client: the upstream connection holds it until the response
 // is in the store.
 
+/// Whom a response goes to: a client, or what puts the pieces of large content together for one.
+protocol ResponseReceiver: AnyObject {
+  func sendInterim(_ head: ResponseHead)
+  func sendStored(
+    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?)
+  func sendFlightHead(_ head: FlightHead, _ status: CacheStatus, whole: Bool, key: CacheKey)
+  func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus, key: CacheKey)
+  func sendContent(_ content: ByteBuffer)
+  func sendEnd(_ trailers: FieldSection?)
+  func sendError(_ code: Int, _ status: CacheStatus)
+  func abort(_ status: CacheStatus)
+  func flush()
+  /// True if nothing speaks against sending more.
+  var isWritable: Bool { get }
+}
+
 /// Performs one transaction.
 final class Exchange {
   /// The request.
@@ -16,7 +32,13 @@ final class Exchange {
   private let loop: LoopContext
   private let client: ClientIdentity
   /// Let go of soon after the response is complete, and when the client is gone.
-  private var connection: ClientConnection?
+  private var receiver: (any ResponseReceiver)?
+  /// The receiver, if it is a client.
+  private var connection: ClientConnection? { receiver as? ClientConnection }
+  private let directives: CacheControl
+  private let route: RequestRoute
+  /// What sends content that is kept in pieces.
+  private var delivery: PieceDelivery?
   /// True until the response is complete: from then on the connection is somebody else's, and says
   /// nothing about how fast the rest of the upstream's response is to be read.
   private var isServing = true
@@ -50,10 +72,26 @@ final class Exchange {
     self.request = request
     self.loop = loop
     self.client = client
-    self.connection = connection
+    self.directives = directives
+    self.route = route
+    receiver = connection
     requestIsComplete = !request.hasContent
     transaction = Transaction(
       request: request, key: key, directives: directives, route: route,
+      policy: loop.shared.routing.policy(route), store: loop.store)
+  }
+
+  /// An exchange that gets a piece of content for a request of somebody else.
+  init(_ piece: PieceOrder, for parent: Exchange, receiver: any ResponseReceiver) {
+    request = parent.request
+    loop = parent.loop
+    client = parent.client
+    directives = parent.directives
+    route = parent.route
+    self.receiver = receiver
+    requestIsComplete = true
+    transaction = Transaction(
+      piece, for: request, directives: directives, route: route,
       policy: loop.shared.routing.policy(route), store: loop.store)
   }
 
@@ -67,6 +105,12 @@ final class Exchange {
     // What passes the store by has no flight to hear from.
     if case .pass = look {} else { listen() }
     handle(.begin(look))
+  }
+
+  /// Begins with a look into the store.
+  func start() {
+    listen()
+    handle(.start)
   }
 
   private func listen() {
@@ -110,20 +154,49 @@ final class Exchange {
     case .cancelUpstream: cancelUpstream()
     case .holdUpstream: isFlightHolding = true
     case .countStored(let refusal): loop.counters.count(stored: refusal)
-    case .sendInterim(let head): connection?.sendInterim(head)
-    case .sendStored(let response, let status):
-      connection?.sendStored(response, status, request: request, key: transaction.key)
+    case .sendInterim(let head): receiver?.sendInterim(head)
+    case .sendStored(let response, let status): send(response, status)
     case .sendFlightHead(let head, let status, let whole):
-      connection?.sendFlightHead(head, status, whole: whole, key: transaction.key)
+      receiver?.sendFlightHead(head, status, whole: whole, key: transaction.key)
     case .sendUpstreamHead(let head, let status):
-      connection?.sendUpstreamHead(head, status, key: transaction.key)
-    case .sendContent(let content): connection?.sendContent(content)
-    case .sendEnd: connection?.sendEnd(nil)
-    case .sendTrailers(let trailers): connection?.sendEnd(trailers)
-    case .sendError(let code, let status): connection?.sendError(code, status)
-    case .abortClient: connection?.abort(transaction.status)
+      receiver?.sendUpstreamHead(head, status, key: transaction.key)
+    case .sendContent(let content): receiver?.sendContent(content)
+    case .sendEnd: receiver?.sendEnd(nil)
+    case .sendTrailers(let trailers): receiver?.sendEnd(trailers)
+    case .sendError(let code, let status): receiver?.sendError(code, status)
+    case .abortClient: receiver?.abort(transaction.status)
     case .tunnel(let head, let status): connection?.beginTunnel(head, status)
     }
+  }
+
+  // MARK: Content in pieces
+
+  private func send(_ response: StoredResponse, _ status: CacheStatus) {
+    if let pieced = response.pieced, let connection {
+      let plan = Delivery(request: request, response: response, now: loop.now)
+      let parts = plan.piecedParts(of: pieced)
+      if !parts.isEmpty {
+        let delivery = PieceDelivery(response, parts, status, for: self, to: connection)
+        self.delivery = delivery
+        return delivery.advance()
+      }
+    }
+    receiver?.sendStored(response, status, request: request, key: transaction.key)
+  }
+
+  /// Sends the head of a response whose content follows in pieces.
+  func beginPieces(_ response: StoredResponse, _ status: CacheStatus) {
+    connection?.beginPieces(response, status, request: request, key: transaction.key)
+  }
+
+  /// Not even the first piece is to be had: the request is passed on as if nothing were stored.
+  func passInstead() {
+    delivery = nil
+    transaction = Transaction(
+      request: request, key: transaction.key, directives: directives, route: route,
+      policy: loop.shared.routing.policy(route), store: loop.store)
+    handle(.begin(.pass(.miss, .tooLarge)))
+    flushClient()
   }
 
   // MARK: The tier below memory
@@ -245,7 +318,7 @@ final class Exchange {
   }
 
   /// True if nothing speaks against sending more to the client.
-  private var clientIsWritable: Bool { !isServing || connection?.isWritable ?? true }
+  private var clientIsWritable: Bool { !isServing || receiver?.isWritable ?? true }
 
   private func holdOrResumeUpstream() {
     guard let upstream else { return }
@@ -275,8 +348,8 @@ final class Exchange {
 
   /// Sends what was written for the client, and lets go of it if that was all.
   private func flushClient() {
-    connection?.flush()
-    if !isServing { connection = nil }
+    receiver?.flush()
+    if !isServing { receiver = nil }
   }
 
   func upstreamEnded(_ trailers: FieldSection?) {
@@ -342,18 +415,25 @@ final class Exchange {
   }
 
   func clientBecameWritable() {
-    perform()
+    if let delivery {
+      delivery.advance()
+    } else {
+      perform()
+    }
     flushClient()
   }
 
   /// The response is complete; the upstream may not be done yet.
   func responseEnded() {
     isServing = false
+    delivery = nil
     holdOrResumeUpstream()
   }
 
   func clientGone() {
-    connection = nil
+    receiver = nil
+    delivery?.stop()
+    delivery = nil
     handle(.clientGone)
   }
 
@@ -395,7 +475,7 @@ final class Exchange {
   }
 
   func tunnelClientClosed() {
-    connection = nil
+    receiver = nil
     let abandoned = upstream
     upstream = nil
     abandoned?.abandon()

@@ -84,7 +84,8 @@ struct Explainer: Sendable {
     }
     return ExplainReport.Variant(
       status: response.head.status, selected: item.isSelected, vary: response.selector.texts,
-      bytes: response.content.count, range: range, lifetime: response.freshness.lifetime,
+      bytes: response.pieced?.count ?? response.content.count, range: range,
+      lifetime: response.freshness.lifetime,
       lifetimeSource: response.freshness.sourceText, age: response.freshness.age(now),
       ttl: response.freshness.ttl(now), validators: validators,
       tags: response.groups.map { String(decoding: $0, as: UTF8.self) }, tier: "memory",

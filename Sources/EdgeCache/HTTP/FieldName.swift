@@ -13,6 +13,8 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   case proxyAuthorization, proxyConnection, range, setCookie
   case surrogateControl, surrogateKey, te, trailer
   case transferEncoding, upgrade, vary, via, xForwardedFor, xForwardedProto, http2Settings
+  // Stored heads have these numbers, on disk too: new names go to the end.
+  case acceptRanges
 
   /// The name's bit in a set of names.
   @inline(__always)
@@ -73,6 +75,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
     case .xForwardedFor: "x-forwarded-for"
     case .xForwardedProto: "x-forwarded-proto"
     case .http2Settings: "http2-settings"
+    case .acceptRanges: "accept-ranges"
     }
   }
 

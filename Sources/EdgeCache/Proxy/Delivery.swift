@@ -58,11 +58,16 @@ public struct Delivery: Sendable {
   public func contentCount(_ response: StoredResponse) -> Int {
     guard sendsContent else { return 0 }
     return switch kind {
-    case .whole: response.content.count
+    case .whole: wholeCount(response)
     case .part(let range): range.count
     case .parts(let parts): parts.length
     case .notModified, .rangeNotSatisfiable: 0
     }
+  }
+
+  /// The length of what is stored, as it goes out whole.
+  func wholeCount(_ response: StoredResponse) -> Int {
+    response.pieced?.count ?? response.content.count
   }
 
   /// Calls `body` with the content that is sent, piece by piece, not copied. O(pieces).
@@ -100,6 +105,26 @@ public struct Delivery: Sendable {
     case .parts(let parts):
       return parts.ranges.enumerated().flatMap {
         [FilePart.bytes(parts.partHead($0)), .file(file, $1)]
+      } + [.bytes(parts.end)]
+    case .notModified, .rangeNotSatisfiable: return []
+    }
+  }
+
+  /// Something that is sent of content that is kept in pieces.
+  public enum PiecedPart: Sendable {
+    case bytes(ByteBuffer)
+    case range(Range<Int>)
+  }
+
+  /// The content that is sent, if it is kept in pieces. O(parts).
+  public func piecedParts(of pieced: PiecedContent) -> [PiecedPart] {
+    guard sendsContent else { return [] }
+    switch kind {
+    case .whole: return [.range(0..<pieced.count)]
+    case .part(let range): return [.range(range)]
+    case .parts(let parts):
+      return parts.ranges.enumerated().flatMap {
+        [PiecedPart.bytes(parts.partHead($0)), .range($1)]
       } + [.bytes(parts.end)]
     case .notModified, .rangeNotSatisfiable: return []
     }

@@ -34,10 +34,13 @@ struct ForwardPlan {
   let directives: CacheControl
   let route: RequestRoute
   let stale: StoredResponse?
+  /// What is asked for, if it is a piece.
+  var piece: PieceOrder?
 
   /// With whom this request may share a flight; in the background it is nobody's.
   func terms(isBackground: Bool, goesAlone: Bool) -> FlightTerms {
     var terms = FlightTerms.shared
+    if piece != nil { return goesAlone ? .alone : terms }
     if isBackground {
       terms.isBackground = true
       terms.mayBeFollowed = stale?.part == nil
@@ -60,7 +63,7 @@ struct ForwardPlan {
 
   /// True if the client's own range goes upstream.
   var asksForPart: Bool {
-    (stale == nil || stale?.part != nil) && request.method == .get
+    piece == nil && (stale == nil || stale?.part != nil) && request.method == .get
       && ByteServing.asksForOneRange(request.fields)
   }
 
@@ -69,6 +72,10 @@ struct ForwardPlan {
     _ variants: @autoclosure () -> [StoredResponse], largest: Int, now: Instant
   ) -> Transaction.Forward {
     var forward = Transaction.Forward(group: route.cached ?? route.passThrough, isForStore: true)
+    if let piece {
+      forward.part = .missing(piece.range, of: piece.response)
+      return forward
+    }
     guard let stale else {
       forward.part = asksForPart ? .clients : .whole
       forward.keepsConditions = request.isConditional

@@ -111,6 +111,8 @@ public struct Transaction {
   private var wake: (@Sendable () -> Void)?
   private var resume: (@Sendable () -> Void)?
   private let isHashedURL: Bool
+  /// What it is about, if it is not the whole response.
+  private let piece: PieceOrder?
 
   private var state = State.received
   private var upstream = Upstream.idle
@@ -138,8 +140,29 @@ public struct Transaction {
     self.route = route
     self.policy = policy
     self.store = store
+    piece = nil
     let path = key.bytes.span.extracting(key.pathRange)
     isHashedURL = HashedURL.matches(path)
+  }
+
+  /// A transaction that gets one piece of content for a request.
+  public init(
+    _ piece: PieceOrder, for request: RequestHead, directives: CacheControl, route: RequestRoute,
+    policy: SitePolicy, store: Store
+  ) {
+    // What the request says of the whole has been seen to.
+    var request = request
+    for name in [FieldName.ifNoneMatch, .ifModifiedSince, .ifRange, .range] {
+      request.fields.removeAll(name)
+    }
+    self.request = request
+    key = piece.key(store.secret)
+    self.directives = directives
+    self.route = route
+    self.policy = policy
+    self.store = store
+    self.piece = piece
+    isHashedURL = false
   }
 
   /// Says what is called, from any thread: `wake` when ``Event/flightNews`` is due, and `resume` when
@@ -182,10 +205,7 @@ public struct Transaction {
   /// Takes an event in.
   public mutating func handle(_ event: Event, now: Instant) {
     switch event {
-    case .start:
-      let look = FirstLook.take(
-        request: request, key: key, directives: directives, route: route, store: store, now: now)
-      start(look, now)
+    case .start: start(look(now), now)
     case .begin(let look): start(look, now)
     case .consulted(let response): consulted(response, now)
     case .flightNews: break
@@ -229,10 +249,18 @@ public struct Transaction {
   private mutating func consulted(_ response: StoredResponse?, _ now: Instant) {
     guard case .consulting = state else { return }
     state = .received
-    start(
-      FirstLook.take(
-        request: request, key: key, directives: directives, route: route, store: store, now: now,
-        below: .answered(response)), now)
+    start(look(now, below: .answered(response)), now)
+  }
+
+  private func look(_ now: Instant, below: FirstLook.Below = .unasked) -> FirstLook {
+    if let piece {
+      return FirstLook.take(
+        piece, key: key, request: request, directives: directives, store: store, now: now,
+        below: below)
+    }
+    return FirstLook.take(
+      request: request, key: key, directives: directives, route: route, store: store, now: now,
+      below: below)
   }
 
   private mutating func refuseOnlyIfCached() {
@@ -272,7 +300,8 @@ public struct Transaction {
 
   /// How the request goes upstream while this is stored for it.
   private func plan(_ stale: StoredResponse?) -> ForwardPlan {
-    ForwardPlan(request: request, directives: directives, route: route, stale: stale)
+    ForwardPlan(
+      request: request, directives: directives, route: route, stale: stale, piece: piece)
   }
 
   private mutating func pass(
@@ -426,6 +455,7 @@ public struct Transaction {
   private mutating func upstreamHead(_ head: ResponseHead, _ now: Instant) {
     guard case .waiting = upstream else { return }
     guard case .leading(let flight, let reader) = state else { return passHead(head, now) }
+    if let piece { return take(piece, head, flight, reader, now) }
     if head.status >= 500, let stale, mayStandIn(stale, flight, now) {
       leaveFlight(flight, reader, hitForMiss: false, now)
       flight.resolve(stale)
@@ -462,6 +492,55 @@ public struct Transaction {
       }
     }
     store(head, flight, reader, now)
+  }
+
+  /// A piece arrives, or something else.
+  private mutating func take(
+    _ piece: PieceOrder, _ head: ResponseHead, _ flight: Flight, _ reader: Flight.ReaderID,
+    _ now: Instant
+  ) {
+    if let flightHead = piece.flightHead(head, now: now) {
+      fill = Fill(expectedLength: piece.range.count)
+      if !hasClient { state = .answered }
+      upstream = .filling(flight, flightHead)
+      status.isStored = true
+      return flight.begin(flightHead)
+    }
+    // An error says nothing about the content; anything else says that it is not what it was.
+    let failure = head.status >= 500 ? UpstreamFailure.serverError : .contentChanged
+    if failure == .contentChanged { store.remove(piece.response) }
+    status.forwardStatus = head.status
+    upstream = .idle
+    actions.append(.cancelUpstream)
+    fail(failure, flight, now)
+    leaveFlight(flight, reader, hitForMiss: false, now)
+    flight.fail(failure)
+  }
+
+  /// Content that is to be kept in pieces is got in pieces, from the first byte on.
+  private mutating func keep(
+    _ pieced: PiecedContent, _ head: ResponseHead, _ accepted: Storability.Accepted,
+    _ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant
+  ) {
+    let stripped = ResponseDirectives.strippedNames(policy)
+    let response = StoredResponse(
+      key: key, selector: accepted.selector,
+      head: StoredHead(head, withheld: stripped, now: now), freshness: accepted.freshness,
+      content: .empty, isHashedURL: isHashedURL, pieced: pieced)
+    flight.unsubscribe(reader)
+    let refusal = store.keep(response, from: flight, replacing: stale, now: now)
+    actions.append(.countStored(refusal))
+    status.forwardStatus = head.status
+    status.ttl = response.freshness.ttl(now)
+    if let refusal {
+      status.detail = .refused(refusal)
+      state = .passing
+      return passHead(head, now)
+    }
+    status.isStored = true
+    upstream = .idle
+    actions.append(.cancelUpstream)
+    answer(response, status)
   }
 
   private func context(_ now: Instant) -> ValidationContext {
@@ -551,6 +630,11 @@ public struct Transaction {
       case .length(let length): length
       case .chunked, .untilClose: nil
       }
+    if case .success(let accepted) = decision,
+      let pieced = PieceOrder.kept(head, accepted, request: request, store: store, now: now)
+    {
+      return keep(pieced, head, accepted, flight, reader, now)
+    }
     switch decision {
     case .success(let accepted) where (length ?? 0) <= store.limits.largestResponse:
       let stripped = ResponseDirectives.strippedNames(policy)

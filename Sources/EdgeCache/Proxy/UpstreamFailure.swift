@@ -21,11 +21,13 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
   case malformed = "upstream-malformed"
   /// The upstream answered a validation with a server error.
   case serverError = "upstream-error"
+  /// What the upstream has is not the content of which a piece was asked for.
+  case contentChanged = "content-changed"
 
   /// The status that tells the client (RFC 9110 §15.6.3 to §15.6.5).
   public var status: Int {
     switch self {
-    case .connect, .closed, .truncated, .malformed, .serverError: 502
+    case .connect, .closed, .truncated, .malformed, .serverError, .contentChanged: 502
     case .queueFull, .queueTimeout: 503
     case .connectTimeout, .firstByteTimeout, .stalled: 504
     }

@@ -41,6 +41,7 @@ public final class Store: Sendable {
   public let lower: (any LowerTier)?
   let shards: [Shard]
   let variances = VarianceIndex()
+  private let pieceNames = Atomic<UInt64>(0)
 
   /// An empty store, above another tier if there is one: with its secret and its purges.
   public init(
@@ -52,6 +53,20 @@ public final class Store: Sendable {
     self.purges = purges
     self.lower = lower
     shards = (0..<limits.shards).map { _ in Shard(limits: limits, hasLower: lower != nil) }
+  }
+
+  /// True if content that is too large for memory is kept in pieces: on disk, with room for a few in memory
+  /// on their way.
+  var keepsPieces: Bool {
+    lower != nil && limits.memory / limits.shards >= 4 * PiecedContent.pieceSize
+  }
+
+  /// A name for pieces that no others ever had: keyed, by the time and a count.
+  func newPieceName(_ now: Instant) -> KeyHash {
+    var writer = DiskWriter(capacity: 16)
+    writer.write(now.milliseconds)
+    writer.write(pieceNames.wrappingAdd(1, ordering: .relaxed).newValue)
+    return SipHash.hash(writer.bytes.span, prefix: purges.head, secret: secret)
   }
 
   func shard(_ key: CacheKey) -> Shard {
@@ -271,6 +286,22 @@ public final class Store: Sendable {
     return refusal
   }
 
+  /// Stores the head of content that is kept in pieces in the place of `stale`, and hands it to the followers of
+  /// the flight that brought it. Returns why it was not stored.
+  func keep(
+    _ response: StoredResponse, from flight: Flight, replacing stale: StoredResponse?, now: Instant
+  ) -> StorageRefusal? {
+    var fill = Fill()
+    let refusal = put(
+      response, replacing: stale, flight: flight, fill: &fill, isNew: true, now: now)
+    if refusal == nil, response.freshness.isFresh(now) {
+      flight.resolve(response)
+    } else {
+      flight.scatter(refusal ?? .notReusable)
+    }
+    return refusal
+  }
+
   private func put(
     _ response: StoredResponse, replacing stale: StoredResponse?, flight: Flight,
     fill: inout Fill, isNew: Bool, now: Instant
@@ -312,7 +343,8 @@ public final class Store: Sendable {
       state.memory.insert(response, cost: cost, stamp: flight.sequence, uses: uses)
       state.hitForMiss.clear(flight.key)
       // What was only confirmed is below as it was, and will be confirmed again when it comes up.
-      if isNew { lower?.stored(response, stamp: flight.sequence) }
+      // A head without content is written again, for it is small.
+      if isNew || response.pieced != nil { lower?.stored(response, stamp: flight.sequence) }
       // A purge that came meanwhile may have been of a URL that this one would stand for.
       if flight.sequence == purges.head { variances.note(response, secret: secret) }
       return nil

@@ -1,0 +1,350 @@
+import EdgeCache
+import EdgeSocket
+import NIOCore
+
+// Large content on its way to a client, piece by piece: from memory, from disk, or from a flight that gets
+// it. A few pieces are asked for ahead, so that the way to the upstream and the disk is not waited for each
+// time. What a client costs is these pieces, however long the content is.
+
+/// Sends content that is kept in pieces.
+final class PieceDelivery {
+  private let response: StoredResponse
+  private var parts: ArraySlice<Delivery.PiecedPart>
+  private let status: CacheStatus
+  private unowned let exchange: Exchange
+  private weak var connection: ClientConnection?
+  /// The piece that is being sent, and those after it.
+  private var fetches: [PieceFetch] = []
+  private var hasBegun = false
+  private var isAdvancing = false
+  private var advancesAgain = false
+  private var isStopped = false
+
+  /// Pieces that are asked for before it is their turn.
+  private static let ahead = 2
+  /// How often a piece is asked for.
+  private static let mostAttempts = 2
+
+  init(
+    _ response: StoredResponse, _ parts: [Delivery.PiecedPart], _ status: CacheStatus,
+    for exchange: Exchange, to connection: ClientConnection
+  ) {
+    self.response = response
+    self.parts = parts[...]
+    self.status = status
+    self.exchange = exchange
+    self.connection = connection
+  }
+
+  /// The client is gone. What is on its way is still of use to others.
+  func stop() {
+    isStopped = true
+    let left = fetches
+    fetches = []
+    for fetch in left { fetch.exchange?.clientGone() }
+  }
+
+  /// Sends what there is and what there is room for.
+  func advance() {
+    if isAdvancing {
+      advancesAgain = true
+      return
+    }
+    isAdvancing = true
+    repeat {
+      advancesAgain = false
+      while step() {}
+    } while advancesAgain
+    isAdvancing = false
+  }
+
+  /// True if there is more to do.
+  private func step() -> Bool {
+    guard !isStopped, let connection, connection.isOpen, connection.sender == nil else {
+      return false
+    }
+    switch parts.first {
+    case nil:
+      finish(connection)
+      return false
+    case .bytes(let bytes):
+      guard begins() else { return false }
+      connection.sendContent(bytes)
+      parts.removeFirst()
+      return true
+    case .range(let range) where range.isEmpty:
+      parts.removeFirst()
+      return true
+    case .range(let range):
+      let fetch = fetch(range)
+      guard fetch.isReady else { return fetch.pump() }
+      guard begins(), connection.isWritable else { return false }
+      return send(range, of: fetch, to: connection)
+    }
+  }
+
+  /// Writes the head, once it is known that there is content; false if that is not known yet.
+  private func begins() -> Bool {
+    if hasBegun { return true }
+    guard let first = fetches.first(where: \.isReady) ?? firstFetch(), first.isReady else {
+      return false
+    }
+    hasBegun = true
+    var status = status
+    if status.forward == nil, first.isForwarded {
+      // What is not stored yet was asked for (RFC 9211 §2.2).
+      let ttl = status.ttl
+      status = .forwarded(.partial)
+      status.ttl = ttl
+      status.isStored = true
+      status.isCollapsed = first.isCollapsed
+    }
+    exchange.beginPieces(response, status)
+    return true
+  }
+
+  /// The piece that comes first, which a head of a part may come before.
+  private func firstFetch() -> PieceFetch? {
+    for part in parts {
+      if case .range(let range) = part, !range.isEmpty {
+        let fetch = fetch(range)
+        if !fetch.isReady { _ = fetch.pump() }
+        return fetch
+      }
+    }
+    return nil
+  }
+
+  /// The piece in which a range begins; those after it are asked for too.
+  private func fetch(_ range: Range<Int>) -> PieceFetch {
+    let index = range.lowerBound / PiecedContent.pieceSize
+    if let first = fetches.first, first.index != index {
+      // Parts of one request may be in any order.
+      let left = fetches.prefix { $0.index != index }
+      fetches.removeFirst(left.count)
+      for fetch in left where !fetch.isOver { fetch.exchange?.clientGone() }
+    }
+    let last = (range.upperBound - 1) / PiecedContent.pieceSize
+    for next in index...min(last, index + Self.ahead) where fetches.count <= next - index {
+      let fetch = PieceFetch(next, for: self)
+      fetches.append(fetch)
+      // Those ahead only once the first one is there: if it is not, there is no use for them.
+      if next == index || hasBegun { start(fetch) }
+    }
+    for fetch in fetches where hasBegun && !fetch.isStarted { start(fetch) }
+    return fetches[0]
+  }
+
+  private func start(_ fetch: PieceFetch) {
+    guard let order = PieceOrder(fetch.index, of: response) else { return failed(fetch) }
+    fetch.isStarted = true
+    let child = Exchange(order, for: exchange, receiver: fetch)
+    fetch.exchange = child
+    child.start()
+  }
+
+  /// Sends what there is of a range; true if there is more to do.
+  private func send(
+    _ range: Range<Int>, of fetch: PieceFetch, to connection: ClientConnection
+  ) -> Bool {
+    guard let pieced = response.pieced else { return false }
+    let piece = pieced.range(fetch.index)
+    let wanted = range.clamped(to: piece)
+    if let stored = fetch.stored {
+      let inside = (wanted.lowerBound - piece.lowerBound)..<(wanted.upperBound - piece.lowerBound)
+      parts[parts.startIndex] = .range(wanted.upperBound..<range.upperBound)
+      if let file = stored.content.file {
+        connection.response.contentBytes += inside.count
+        // What was sent keeps the exchange, and that this.
+        connection.sendFile([.file(file, inside)]) { [exchange] connection in
+          exchange.clientBecameWritable()
+          connection.flush()
+        }
+        return false
+      }
+      stored.content.forEachPiece(in: inside) { connection.sendContent($0) }
+      return true
+    }
+    guard let (start, bytes) = fetch.nextContent() else {
+      if fetch.isOver { failed(fetch) } else if fetch.pump() { return true }
+      return false
+    }
+    let there = (piece.lowerBound + start)..<(piece.lowerBound + start + bytes.readableBytes)
+    let useful = there.clamped(to: wanted)
+    if !useful.isEmpty, useful.lowerBound == wanted.lowerBound,
+      let slice = bytes.getSlice(
+        at: bytes.readerIndex + useful.lowerBound - there.lowerBound, length: useful.count)
+    {
+      connection.sendContent(slice)
+      parts[parts.startIndex] = .range(useful.upperBound..<range.upperBound)
+    }
+    return true
+  }
+
+  private func finish(_ connection: ClientConnection) {
+    isStopped = true
+    let left = fetches
+    fetches = []
+    for fetch in left where !fetch.isOver { fetch.exchange?.clientGone() }
+    connection.sendEnd(nil)
+  }
+
+  // MARK: What pieces tell
+
+  /// True if a piece is the one that is being sent.
+  func isCurrent(_ fetch: PieceFetch) -> Bool { fetches.first === fetch }
+
+  /// True if the client takes more.
+  var isWritable: Bool { connection?.isWritable ?? true }
+
+  /// A piece has news.
+  func news() {
+    if !isStopped { advance() }
+  }
+
+  func flush() {
+    connection?.flush()
+  }
+
+  /// A piece could not be had, or broke off.
+  func failed(_ fetch: PieceFetch) {
+    guard !isStopped, let connection, connection.isOpen else { return }
+    guard let place = fetches.firstIndex(where: { $0 === fetch }) else { return }
+    if fetch.attempts < Self.mostAttempts, !fetch.isChanged {
+      // What was sent of it is not sent again: the range says what is missing.
+      let again = PieceFetch(fetch.index, for: self)
+      again.attempts = fetch.attempts + 1
+      fetches[place] = again
+      start(again)
+      return
+    }
+    if place > 0 {
+      // Perhaps its turn never comes, and if it does it is asked for again.
+      for left in fetches[place...] where !left.isOver { left.exchange?.clientGone() }
+      fetches.removeSubrange(place...)
+      return
+    }
+    stop()
+    if hasBegun {
+      connection.abort(fetch.status)
+    } else {
+      exchange.passInstead()
+    }
+  }
+}
+
+/// One piece on its way to a delivery.
+final class PieceFetch: ResponseReceiver {
+  let index: Int
+  private weak var delivery: PieceDelivery?
+  fileprivate(set) var exchange: Exchange?
+  fileprivate var isStarted = false
+  fileprivate var attempts = 1
+  /// The whole piece, if it is stored.
+  private(set) var stored: StoredResponse?
+  /// True if a flight brings it.
+  private(set) var isForwarded = false
+  private(set) var isCollapsed = false
+  /// True when nothing more comes.
+  private(set) var isOver = false
+  /// True if the content is not what it was.
+  private(set) var isChanged = false
+  private(set) var status = CacheStatus()
+  private var contents = CircularBuffer<ByteBuffer>()
+  /// Bytes that were taken.
+  private var taken = 0
+  private var isPumping = false
+
+  init(_ index: Int, for delivery: PieceDelivery) {
+    self.index = index
+    self.delivery = delivery
+  }
+
+  /// True once there is content, or will be.
+  var isReady: Bool { stored != nil || isForwarded }
+
+  /// The next content, and where in the piece it begins.
+  func nextContent() -> (start: Int, ByteBuffer)? {
+    guard let bytes = contents.popFirst() else { return nil }
+    defer { taken += bytes.readableBytes }
+    return (taken, bytes)
+  }
+
+  /// Takes what the flight has; true if that was anything.
+  func pump() -> Bool {
+    if isPumping || isOver { return false }
+    isPumping = true
+    defer { isPumping = false }
+    let before = (contents.count, isReady)
+    exchange?.clientBecameWritable()
+    return before != (contents.count, isReady)
+  }
+
+  private func tell() {
+    if !isPumping { delivery?.news() }
+  }
+
+  // MARK: ResponseReceiver
+
+  var isWritable: Bool {
+    // What it has is sent before more is taken; those whose turn it is not wait in their flight.
+    guard let delivery, delivery.isCurrent(self) else { return false }
+    return delivery.isWritable && contents.isEmpty
+  }
+
+  func sendInterim(_ head: ResponseHead) {}
+
+  func sendStored(
+    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?
+  ) {
+    self.stored = stored
+    self.status = status
+    isForwarded = status.forward != nil
+    isOver = true
+    exchange = nil
+    tell()
+  }
+
+  func sendFlightHead(_ head: FlightHead, _ status: CacheStatus, whole: Bool, key: CacheKey) {
+    self.status = status
+    isForwarded = true
+    isCollapsed = status.isCollapsed
+    tell()
+  }
+
+  func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus, key: CacheKey) {
+    fail(status)
+  }
+
+  func sendContent(_ content: ByteBuffer) {
+    contents.append(content)
+    tell()
+  }
+
+  func sendEnd(_ trailers: FieldSection?) {
+    isOver = true
+    exchange = nil
+    tell()
+  }
+
+  func sendError(_ code: Int, _ status: CacheStatus) {
+    fail(status)
+  }
+
+  func abort(_ status: CacheStatus) {
+    fail(status)
+  }
+
+  private func fail(_ status: CacheStatus) {
+    self.status = status
+    if case .failed(.contentChanged)? = status.detail { isChanged = true }
+    if case .onlyIfCached? = status.detail { isChanged = true }
+    isOver = true
+    exchange = nil
+    delivery?.failed(self)
+  }
+
+  func flush() {
+    delivery?.flush()
+  }
+}
