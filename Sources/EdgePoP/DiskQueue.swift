@@ -138,6 +138,9 @@ final class DiskQueue: Sendable {
     return min(waiting, store.oldestStamp)
   }
 
+  /// True if half of what may wait to be written does.
+  var isBusy: Bool { queue.withLock { $0.bytes > Self.mostBytes / 2 } }
+
   /// Writes a response, if it is admitted. What leads to pieces always is, or they could not be found.
   func stored(_ response: StoredResponse, stamp: UInt64) {
     guard store.admits(response.key.hash, always: response.pieced != nil) else { return }

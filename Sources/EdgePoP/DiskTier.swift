@@ -123,6 +123,9 @@ final class DiskTier: LowerTier {
 
   // MARK: What the store says
 
+  /// True if the disk that something would be written to has much to write already.
+  func isBusy(_ hash: KeyHash) -> Bool { disk(for: hash).isBusy }
+
   func mayHave(_ hash: KeyHash) -> Bool { disks.contains { $0.store.mayHave(hash) } }
 
   var oldestStamp: UInt64 { disks.reduce(UInt64.max) { min($0, $1.oldestStamp) } }

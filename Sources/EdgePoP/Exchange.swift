@@ -189,6 +189,13 @@ final class Exchange {
     connection?.beginPieces(response, status, request: request, key: transaction.key)
   }
 
+  /// True if a piece would have to be fetched, and the disk could not take it at once.
+  func isDiskBusy(_ piece: PieceOrder) -> Bool {
+    guard let disk = loop.shared.disk else { return false }
+    let key = piece.key(loop.store.secret)
+    return disk.isBusy(key.hash) && !disk.mayHave(key.hash) && !loop.store.isInMemory(key)
+  }
+
   /// Not even the first piece is to be had: the request is passed on as if nothing were stored.
   func passInstead() {
     delivery = nil

@@ -22,6 +22,10 @@ final class PieceDelivery {
 
   /// Pieces that are asked for before it is their turn.
   private static let ahead = 2
+  /// How long a piece waits for a disk that has much to write, in nanoseconds, and how often: a disk that is
+  /// stuck slows nobody down much.
+  private static let wait: Int64 = 5_000_000
+  private static let mostWaits = 20
   /// How often a piece is asked for.
   private static let mostAttempts = 2
 
@@ -138,6 +142,17 @@ final class PieceDelivery {
   private func start(_ fetch: PieceFetch) {
     guard let order = PieceOrder(fetch.index, of: response) else { return failed(fetch) }
     fetch.isStarted = true
+    // What the disk has no time for would have to be asked for again by the next one.
+    if fetch.waits < Self.mostWaits, let connection, exchange.isDiskBusy(order) {
+      fetch.waits += 1
+      _ = connection.reactor.schedule(after: Self.wait) { [weak self, weak fetch] in
+        guard let self, let fetch, !self.isStopped, self.fetches.contains(where: { $0 === fetch })
+        else { return }
+        self.start(fetch)
+        self.flush()
+      }
+      return
+    }
     let child = Exchange(order, for: exchange, receiver: fetch)
     fetch.exchange = child
     child.start()
@@ -240,6 +255,7 @@ final class PieceFetch: ResponseReceiver {
   fileprivate(set) var exchange: Exchange?
   fileprivate var isStarted = false
   fileprivate var attempts = 1
+  fileprivate var waits = 0
   /// The whole piece, if it is stored.
   private(set) var stored: StoredResponse?
   /// True if a flight brings it.

@@ -20,7 +20,7 @@ public struct PieceOrder: Sendable {
   }
 
   /// The key that it is stored under.
-  func key(_ secret: HashSecret) -> CacheKey {
+  public func key(_ secret: HashSecret) -> CacheKey {
     guard let pieced = response.pieced else { return response.key }
     return pieced.key(index, of: response.key, secret: secret)
   }

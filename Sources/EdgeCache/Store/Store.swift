@@ -94,6 +94,13 @@ public final class Store: Sendable {
     }
   }
 
+  /// True if anything is stored in memory under a key. O(variants).
+  public func isInMemory(_ key: CacheKey) -> Bool {
+    shard(key).state.withLock {
+      $0.memory.find(key, purges: purges, touches: false) { _ in true } != nil
+    }
+  }
+
   /// The stored response of another URL that its origin says is as good for this one
   /// (No-Vary-Search). O(bytes of the query), and nothing while no response says so.
   public func findEquivalent(

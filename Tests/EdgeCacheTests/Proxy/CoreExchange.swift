@@ -47,6 +47,8 @@ struct ReceivedResponse {
   var isAborted = false
   /// Heads that were sent; anything but one at the end is a bug.
   var heads = 0
+  /// What was sent from the store.
+  var stored: StoredResponse?
   /// Set if the answer was one of our own.
   var errorStatus: Int?
 
@@ -97,6 +99,22 @@ final class CoreExchange {
       request: request, key: key, directives: world.route.directives(request.fields),
       route: world.route, policy: world.policy, store: world.store)
     transaction.listen(wake: { news.raise() }, resume: { resumption.raise() })
+  }
+
+  /// Gets a piece for the request of another exchange.
+  init(_ piece: PieceOrder, for other: CoreExchange) {
+    world = other.world
+    let news = Signal()
+    let resumption = Signal()
+    self.news = news
+    self.resumption = resumption
+    transaction = Transaction(
+      piece, for: other.transaction.request,
+      directives: world.route.directives(other.transaction.request.fields), route: world.route,
+      policy: world.policy, store: world.store)
+    transaction.listen(wake: { news.raise() }, resume: { resumption.raise() })
+    transaction.handle(.start, now: world.now)
+    perform()
   }
 
   var status: CacheStatus { transaction.status }
@@ -166,7 +184,13 @@ final class CoreExchange {
   private func perform(_ action: Transaction.Action) {
     let now = world.now
     switch action {
-    case .consult: transaction.handle(.consulted(nil), now: now)
+    case .consult:
+      let found = (world.store.lower as? TestDisk)?.read(transaction.key, transaction.request)
+      transaction.handle(
+        .consulted(
+          found.flatMap { read in
+            world.store.promote(read.response, stamp: read.stamp, now: now) { true }
+          }), now: now)
     case .forward(let forward):
       forwards.append(forward)
       var buffer = ByteBuffer()
@@ -186,6 +210,7 @@ final class CoreExchange {
     case .countStored: break
     case .sendInterim: interims += 1
     case .sendStored(let response, let status):
+      received.stored = response
       let delivery = Delivery(request: transaction.request, response: response, now: now)
       beginHead()
       received.head.writeHead {
