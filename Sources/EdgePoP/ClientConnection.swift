@@ -246,10 +246,14 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
       request: head, key: key, directives: directives, route: route, store: loop.store,
       now: response.started)
     // What can be read without waiting is as good as in memory.
-    if case .consult = look, let below = loop.look(key, head.fields) {
-      look = FirstLook.take(
-        request: head, key: key, directives: directives, route: route, store: loop.store,
-        now: response.started, below: below)
+    var isDue = false
+    if case .consult = look {
+      isDue = loop.store.isPromotionDue(key.hash)
+      if let below = loop.look(key, head.fields, isDue: isDue) {
+        look = FirstLook.take(
+          request: head, key: key, directives: directives, route: route, store: loop.store,
+          now: response.started, below: below)
+      }
     }
     switch consume look {
     case .answer(let stored, let status) where stored.pieced == nil:
@@ -271,7 +275,7 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
     case let look:
       let exchange = exchange(for: head.detached(), key, directives, route, connection: self)
       self.exchange = exchange
-      exchange.begin(look)
+      exchange.begin(look, isPromotionDue: isDue)
     }
   }
 

@@ -67,10 +67,14 @@ final class DiskTier: LowerTier {
   struct Found: Sendable {
     let read: DiskStore.Read
     let store: DiskStore
+    /// True if it is to come into memory.
+    let isDue: Bool
 
     /// What is to be used of it, now that it is in memory, or may be.
     func promoted(by store: Store, now: Instant) -> StoredResponse? {
-      store.promote(read.response, stamp: read.stamp, now: now) { self.store.has(read) }
+      store.promote(read.response, stamp: read.stamp, isDue: isDue, now: now) {
+        self.store.has(read)
+      }
     }
   }
 
@@ -82,11 +86,12 @@ final class DiskTier: LowerTier {
     case waits
   }
 
-  /// Looks for what a request selects, as far as that needs no waiting. O(variants).
-  func look(_ key: CacheKey, request: FieldSection, now: Instant) -> Look {
+  /// Looks for what a request selects, as far as that needs no waiting; `isDue` if it is to come into memory.
+  /// O(variants).
+  func look(_ key: CacheKey, request: FieldSection, isDue: Bool, now: Instant) -> Look {
     for disk in disks where disk.store.mayHave(key.hash) {
-      switch disk.look(key, request: request, now: now) {
-      case .found(let read): return .found(Found(read: read, store: disk.store))
+      switch disk.look(key, request: request, isDue: isDue, now: now) {
+      case .found(let read): return .found(Found(read: read, store: disk.store, isDue: isDue))
       case .nothing: break
       case .waits: return .waits
       }
@@ -97,24 +102,24 @@ final class DiskTier: LowerTier {
   /// Reads what a request selects; `completion` is called on another thread, or at once with nothing if too
   /// much is waiting.
   func read(
-    _ key: CacheKey, request: FieldSection, now: Instant,
+    _ key: CacheKey, request: FieldSection, isDue: Bool, now: Instant,
     completion: @escaping @Sendable (Found?) -> Void
   ) {
-    read(key, request, now, from: disks[...], completion)
+    read(key, request, isDue, now, from: disks[...], completion)
   }
 
   private func read(
-    _ key: CacheKey, _ request: FieldSection, _ now: Instant, from disks: ArraySlice<DiskQueue>,
+    _ key: CacheKey, _ request: FieldSection, _ isDue: Bool, _ now: Instant, from disks: ArraySlice<DiskQueue>,
     _ completion: @escaping @Sendable (Found?) -> Void
   ) {
     guard let disk = disks.first else { return completion(nil) }
     let others = disks.dropFirst()
     guard disk.store.mayHave(key.hash) else {
-      return read(key, request, now, from: others, completion)
+      return read(key, request, isDue, now, from: others, completion)
     }
-    disk.read(key, request: request, now: now) { [self] read in
-      if let read { return completion(Found(read: read, store: disk.store)) }
-      self.read(key, request, now, from: others, completion)
+    disk.read(key, request: request, isDue: isDue, now: now) { [self] read in
+      if let read { return completion(Found(read: read, store: disk.store, isDue: isDue)) }
+      self.read(key, request, isDue, now, from: others, completion)
     }
   }
 

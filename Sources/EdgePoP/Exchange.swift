@@ -52,6 +52,7 @@ final class Exchange {
   /// True while the disk is asked, and until when.
   private var isConsulting = false
   private var consultsUntil = NIODeadline.now()
+  private var isPromotionDue: Bool?
 
   private var isPerforming = false
   private var performsAgain = false
@@ -100,8 +101,10 @@ final class Exchange {
   /// True while it waits for a connection.
   var isWaiting: Bool { waitsUntil != nil }
 
-  /// Begins with what the store said.
-  func begin(_ look: FirstLook) {
+  /// Begins with what the store said; where that was to ask below, `isPromotionDue` tells whether what is
+  /// found is to come into memory.
+  func begin(_ look: FirstLook, isPromotionDue: Bool = false) {
+    self.isPromotionDue = isPromotionDue
     // What passes the store by has no flight to hear from.
     if case .pass = look {} else { listen() }
     handle(.begin(look))
@@ -213,7 +216,8 @@ final class Exchange {
   private func consult() {
     guard let disk = loop.shared.disk else { return handle(.consulted(nil)) }
     let now = loop.now
-    switch disk.look(transaction.key, request: request.fields, now: now) {
+    let isDue = isPromotionDue ?? loop.store.isPromotionDue(transaction.key.hash)
+    switch disk.look(transaction.key, request: request.fields, isDue: isDue, now: now) {
     case .nothing: return handle(.consulted(nil))
     case .found(let found): return handle(.consulted(found.promoted(by: loop.store, now: now)))
     case .waits: break
@@ -223,7 +227,7 @@ final class Exchange {
     consultsUntil = .coarse() + loop.limits.disk
     loop.watch(self)
     let store = loop.store
-    disk.read(transaction.key, request: request.fields, now: now) { found in
+    disk.read(transaction.key, request: request.fields, isDue: isDue, now: now) { found in
       let response = found.flatMap { $0.promoted(by: store, now: WallClock.coarse()) }
       waiting.mailbox.execute { waiting.value.consulted(response) }
     }

@@ -5,8 +5,10 @@ import NIOCore
 // not read but handed on as a part of its file, once it was found to be what was written.
 
 extension DiskStore {
-  /// Content up to this is read into memory; more is sent from its file.
+  /// Content up to this is read into memory if it is to stay there...
   static let mostInMemory = 256 << 10
+  /// ...and up to this if it is not. More is sent from its file.
+  static let mostToCopy = 8 << 10
   /// Bytes in which a head is found, usually.
   private static let headWindow = 4096
 
@@ -48,14 +50,16 @@ extension DiskStore {
 
   /// The stored response of a key that a request's fields select. O(variants), and a read for each.
   public func look(
-    _ key: CacheKey, request: FieldSection, now: Instant, waits: Bool
+    _ key: CacheKey, request: FieldSection, intoMemory: Bool = false, now: Instant, waits: Bool
   ) -> Look {
+    let most = intoMemory ? Self.mostInMemory : Self.mostToCopy
     let places = lease(key.hash)
     defer { release(places) }
     var fallback: (Leased, Record)?
     var seen: [VariantSelector] = []
     for leased in places {
-      let outcome = readHead(leased, key: key, whole: places.count == 1, waits: waits)
+      let outcome = readHead(
+        leased, key: key, whole: places.count == 1 ? most : 0, waits: waits)
       // What cannot be read hides what is older, which it may have replaced.
       guard case .right(let record) = outcome else {
         if case .waits = outcome { return .waits }
@@ -75,11 +79,11 @@ extension DiskStore {
       if record.response.selector.isAny {
         if fallback == nil { fallback = (leased, record) }
       } else if record.response.selector.matches(request) {
-        return withContent(leased, record, now: now, waits: waits)
+        return withContent(leased, record, most: most, now: now, waits: waits)
       }
     }
     if let (leased, record) = fallback {
-      return withContent(leased, record, now: now, waits: waits)
+      return withContent(leased, record, most: most, now: now, waits: waits)
     }
     state.withLock { $0.statistics.misses += 1 }
     return .nothing
@@ -128,15 +132,15 @@ extension DiskStore {
     }
   }
 
-  /// Reads what is before the content; with `whole` also the content, if it is small.
+  /// Reads what is before the content, and content of up to `whole` bytes.
   private func readHead(
-    _ leased: Leased, key: CacheKey, whole: Bool, waits: Bool
+    _ leased: Leased, key: CacheKey, whole: Int, waits: Bool
   ) -> HeadOutcome {
     let place = leased.place
     let file = DiskFile.segment(place.segment)
-    let isSmall = place.size <= Self.mostInMemory + Self.headWindow
+    let isSmall = place.size <= whole + Self.headWindow
     do {
-      let window = whole && isSmall ? place.size : min(place.size, Self.headWindow)
+      let window = whole > 0 && isSmall ? place.size : min(place.size, Self.headWindow)
       guard var bytes = try volume.read(file, at: place.offset, count: window, waits: waits) else {
         return .waits
       }
@@ -174,12 +178,12 @@ extension DiskStore {
   }
 
   private func withContent(
-    _ leased: Leased, _ record: Record, now: Instant, waits: Bool
+    _ leased: Leased, _ record: Record, most: Int, now: Instant, waits: Bool
   ) -> Look {
     let header = record.header
     let place = leased.place
     // What must be validated, or joined with more, comes into memory with the outcome.
-    if header.contentCount > Self.mostInMemory, record.response.part == nil,
+    if header.contentCount > most, record.response.part == nil,
       record.response.freshness.isFresh(now),
       let region = volume.region(
         .segment(place.segment), at: place.offset + header.contentOffset,
@@ -255,6 +259,11 @@ extension DiskStore {
   /// Reads content block by block, and says if it is what was written.
   private func isRight(_ header: RecordHeader, at place: DiskPlace) throws(DiskError) -> Bool {
     let file = DiskFile.segment(place.segment)
+    if header.blocks == 0 {
+      let bytes = try volume.read(
+        file, at: place.offset + header.contentOffset, count: header.contentCount, waits: true)
+      return bytes?.readableBytes == header.contentCount && bytes.map { header.isRight($0) } == true
+    }
     let table = try volume.bytes(
       file, at: place.offset + header.tableOffset, count: 8 * header.blocks)
     guard table.count == 8 * header.blocks, header.contentChecksum == Checksum.of(table.span) else {

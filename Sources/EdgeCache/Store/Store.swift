@@ -16,6 +16,8 @@ public final class Store: Sendable {
     var hitForMiss: HitForMiss
     /// What was asked for lately of what is not in memory.
     var promotions: DiskAdmission
+    /// Number of times that something could have come into memory and did not.
+    var declined: UInt64 = 0
   }
 
   final class Shard: Sendable {
@@ -375,11 +377,24 @@ public final class Store: Sendable {
     }
   }
 
+  /// True if what is read from the tier below for an identity is to come into memory: the second time that it is
+  /// asked for while there is room, and one such time in sixteen when something else would have to give way.
+  /// What is asked for often so gets there soon, and the rest does not push it out. O(1).
+  public func isPromotionDue(_ hash: KeyHash) -> Bool {
+    shards[Int(truncatingIfNeeded: hash.high) & (shards.count - 1)].state.withLock { state in
+      guard state.promotions.admits(hash, hasFreeSegments: false) else { return false }
+      if state.memory.used < state.memory.capacity / 8 * 7 { return true }
+      state.declined &+= 1
+      return state.declined % 16 == 0
+    }
+  }
+
   /// What is to be used of what was read from the tier below: that, what came into memory meanwhile for the
   /// same requests, or nothing if it has been purged, or removed below, as `isStillThere` tells. It comes into
-  /// memory when it is asked for a second time. O(variants).
+  /// memory if it `isDue`, or stale: then it will be validated. O(variants).
   public func promote(
-    _ response: StoredResponse, stamp: UInt64, now: Instant, isStillThere: () -> Bool
+    _ response: StoredResponse, stamp: UInt64, isDue: Bool, now: Instant,
+    isStillThere: () -> Bool
   ) -> StoredResponse? {
     let cost = response.cost
     return shard(response.key).state.withLock { state in
@@ -391,8 +406,7 @@ public final class Store: Sendable {
       }
       if let newer { return newer }
       guard cost <= limits.largestResponse, response.content.file == nil,
-        !response.freshness.isFresh(now)
-          || state.promotions.admits(response.key.hash, hasFreeSegments: false),
+        isDue || !response.freshness.isFresh(now),
         Self.makeVariantRoom(&state, for: response, limits: limits, now: now),
         state.memory.reserve(cost)
       else { return response }

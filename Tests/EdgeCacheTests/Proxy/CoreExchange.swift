@@ -189,7 +189,8 @@ final class CoreExchange {
       transaction.handle(
         .consulted(
           found.flatMap { read in
-            world.store.promote(read.response, stamp: read.stamp, now: now) { true }
+            world.store.promote(
+              read.response, stamp: read.stamp, isDue: true, now: now) { true }
           }), now: now)
     case .forward(let forward):
       forwards.append(forward)
