@@ -46,7 +46,10 @@ final class FileSender {
       case .file(let file, let range):
         guard let region = file.region as? FileRegion else { return fail(connection) }
         let window = range.prefix(Self.window)
-        guard region.isResident(window) else { return load(region, window, connection) }
+        guard file.isResident || region.isResident(window) else {
+          return load(region, window, connection)
+        }
+        if window.count == region.count, !file.isResident { file.seen() }
         switch connection.sendDirectly({ region.send(window, to: $0) }) {
         case .wait: return
         case .failed: return fail(connection)

@@ -9,6 +9,8 @@ extension DiskStore {
   static let mostInMemory = 256 << 10
   /// ...and up to this if it is not. More is sent from its file.
   static let mostToCopy = 8 << 10
+  /// Milliseconds for which what was in the page cache, and was sent, is taken to be there still.
+  private static let staysResident: Int64 = 1000
   /// Bytes in which a head is found, usually.
   private static let headWindow = 4096
 
@@ -189,7 +191,7 @@ extension DiskStore {
         .segment(place.segment), at: place.offset + header.contentOffset,
         count: header.contentCount)
     {
-      return withRegion(region, leased, record, waits: waits)
+      return withRegion(region, leased, record, now: now, waits: waits)
     }
     do {
       let range = header.tableOffset..<(header.contentOffset + header.contentCount)
@@ -222,13 +224,11 @@ extension DiskStore {
 
   /// Content that is sent from its file. It was read once before, in blocks, to see that it is right.
   private func withRegion(
-    _ region: any DiskRegion, _ leased: Leased, _ record: Record, waits: Bool
+    _ region: any DiskRegion, _ leased: Leased, _ record: Record, now: Instant, waits: Bool
   ) -> Look {
     let place = leased.place
-    let isVerified = state.withLock {
-      $0.segments[place.segment].verified.contains(place.offset)
-    }
-    if !isVerified {
+    let verified = state.withLock { $0.segments[place.segment].verified[place.offset] }
+    if verified == nil {
       if !waits { return .waits }
       do {
         guard try isRight(record.header, at: place) else {
@@ -239,10 +239,21 @@ extension DiskStore {
         failedToRead(place, record.header.hash)
         return .nothing
       }
-      state.withLock { _ = $0.segments[place.segment].verified.insert(place.offset) }
     }
-    state.withLock { $0.segments[place.segment].readers += 1 }
-    let file = ContentFile(region) { [self] in release([leased]) }
+    // What is sent is used, so it does not leave the page cache at once.
+    let isResident = verified?.resident.map { now.milliseconds(since: $0) < Self.staysResident }
+    let file = ContentFile(
+      region, isResident: isResident ?? false,
+      seen: { [self] in
+        state.withLock { state in
+          guard state.segments[place.segment].life == leased.life else { return }
+          state.segments[place.segment].verified[place.offset]?.resident = now
+        }
+      }, release: { [self] in release([leased]) })
+    state.withLock { state in
+      state.segments[place.segment].readers += 1
+      if verified == nil { state.segments[place.segment].verified[place.offset] = Verified() }
+    }
     return found(record, leased, Content(file))
   }
 

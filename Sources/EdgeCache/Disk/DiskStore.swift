@@ -32,7 +32,13 @@ public final class DiskStore: Sendable {
     var readers = 0
     var errors = 0
     /// Where records begin whose content was found to be right, for those that are sent without being read.
-    var verified: Set<Int> = []
+    var verified: [Int: Verified] = [:]
+  }
+
+  /// What is known of content that was found to be right.
+  struct Verified: Sendable {
+    /// When it was last seen in the page cache.
+    var resident: Instant?
   }
 
   /// A record that is being written, and whether it has become unusable meanwhile.

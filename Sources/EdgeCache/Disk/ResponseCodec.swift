@@ -44,6 +44,7 @@ enum ResponseCodec {
     if response.head.lastModified != nil { flags |= 128 }
     if response.head.date != nil { flags |= 256 }
     if response.pieced != nil { flags |= 512 }
+    if response.isPlain { flags |= 1024 }
     writer.write(flags)
     writer.write(freshness.source.rawValue)
     writer.write(freshness.field.rawValue)
@@ -132,6 +133,11 @@ enum ResponseCodec {
       source: source, field: field, alwaysValidate: flag(2), neverStale: flag(4),
       immutable: flag(8), staleIfError: flag(16) ? staleIfError : nil,
       staleWhileRevalidate: whileRevalidate)
+    if flag(1024) {
+      return StoredResponse(
+        plain: head, key: key, selector: selector, freshness: freshness, content: content,
+        isHashedURL: flag(1), part: part, pieced: pieced)
+    }
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
       isHashedURL: flag(1), part: part, pieced: pieced)

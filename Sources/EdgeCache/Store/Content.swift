@@ -156,10 +156,19 @@ public struct Content: Sendable {
 public final class ContentFile: Sendable {
   /// The part of the file.
   public let region: any DiskRegion
+  /// True if all of it was in the page cache a moment ago.
+  public let isResident: Bool
+  /// To be called when all of it was seen in the page cache.
+  public let seen: @Sendable () -> Void
   private let release: @Sendable () -> Void
 
-  init(_ region: any DiskRegion, release: @escaping @Sendable () -> Void) {
+  init(
+    _ region: any DiskRegion, isResident: Bool, seen: @escaping @Sendable () -> Void,
+    release: @escaping @Sendable () -> Void
+  ) {
     self.region = region
+    self.isResident = isResident
+    self.seen = seen
     self.release = release
   }
 

@@ -47,6 +47,26 @@ public final class StoredResponse: Sendable {
     variance = SearchVariance(fields)
   }
 
+  /// A stored response of which it is known that its head names no group and no other queries. O(1).
+  init(
+    plain head: StoredHead, key: CacheKey, selector: VariantSelector, freshness: Freshness,
+    content: Content, isHashedURL: Bool, part: ContentPart?, pieced: PiecedContent?
+  ) {
+    self.key = key
+    self.selector = selector
+    self.head = head
+    self.freshness = freshness
+    self.content = content
+    self.isHashedURL = isHashedURL
+    self.part = part
+    self.pieced = pieced
+    groups = []
+    variance = nil
+  }
+
+  /// True if the head names no group and no other queries.
+  var isPlain: Bool { groups.isEmpty && variance == nil }
+
   /// Bytes of memory that this response takes with all its bookkeeping: what the budget counts.
   public var cost: Int {
     Self.overhead + head.capacity + MemoryCost.array(of: key.bytes) + selector.cost
@@ -68,7 +88,12 @@ public final class StoredResponse: Sendable {
 
   /// This response with its content.
   func with(_ content: Content) -> StoredResponse {
-    StoredResponse(
+    if isPlain {
+      return StoredResponse(
+        plain: head, key: key, selector: selector, freshness: freshness, content: content,
+        isHashedURL: isHashedURL, part: part, pieced: pieced)
+    }
+    return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
       isHashedURL: isHashedURL, part: part, pieced: pieced)
   }
