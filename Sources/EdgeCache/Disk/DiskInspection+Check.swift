@@ -23,6 +23,18 @@ public struct DiskFinding: Sendable, Equatable {
   public var meaning: String
   /// The URL of the record, if that can be read.
   public var url: String?
+
+  /// A finding from its parts.
+  public init(
+    kind: Kind, file: DiskFile, offset: Int, what: String, meaning: String, url: String? = nil
+  ) {
+    self.kind = kind
+    self.file = file
+    self.offset = offset
+    self.what = what
+    self.meaning = meaning
+    self.url = url
+  }
 }
 
 extension DiskInspection {

@@ -216,6 +216,9 @@ public struct DiskTally: Sendable, Equatable {
   public internal(set) var behindDamage = 0
   /// Records whose heads cannot be read.
   public internal(set) var unreadable = 0
+
+  /// Nothing at all.
+  public init() {}
 }
 
 /// A file that is read in large steps, forwards or backwards.
