@@ -67,7 +67,6 @@ struct StoreCheck: StoreSubcommand {
           meaning: "the one that was away begins anew, empty, at the next start"),
         &report)
     }
-    meter.show(0, 1)
     store.check {
       meter.clear()
       show($0, &report)

@@ -60,14 +60,11 @@ func openStore(_ path: String) throws(StoreProblem) -> DiskInspection {
 
 /// A number of bytes for people.
 func readableSize(_ bytes: Int) -> String {
-  var value = Double(bytes)
-  for unit in ["B", "KiB", "MiB", "GiB"] {
-    if value < 1024 || unit == "GiB" {
-      return unit == "B" ? "\(bytes) B" : "\((value * 10).rounded() / 10) \(unit)"
-    }
-    value /= 1024
-  }
-  return "\(bytes) B"
+  if bytes < 1024 { return "\(bytes) B" }
+  let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)]
+  let (unit, shift) = units.first { bytes >> $0.1 > 0 } ?? ("KiB", 10)
+  let tenths = bytes / (1 << shift) * 10 + bytes % (1 << shift) * 10 / (1 << shift)
+  return tenths % 10 == 0 ? "\(tenths / 10) \(unit)" : "\(tenths / 10).\(tenths % 10) \(unit)"
 }
 
 /// A number of seconds for people, in the unit that leaves two or three digits.

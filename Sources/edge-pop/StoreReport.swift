@@ -76,7 +76,7 @@ struct StoreReport {
         (tally.orphaned, "pieces of nothing"), (tally.behindDamage, "behind damage"),
         (tally.unreadable, "unreadable"),
       ])
-    add("purge.log  ", [(logged, "purges and removals")])
+    add("purge.log  ", [(logged, logged == 1 ? "purge or removal" : "purges and removals")])
     if disks > 1 { lines.append("  set        one of \(disks) disks") }
     lines.append("  made       \(created.text)")
     return lines.joined(separator: "\n")

@@ -139,6 +139,16 @@ extension EndToEnd {
       let rows = table.output.split(separator: "\n")
       #expect(rows.count == 20 && rows.first?.hasPrefix("URL ") == true, "\(table.output)")
       #expect(!table.output.contains("\u{1B}"))
+      for noColor in [nil, "1"] {
+        // script(1) gives it a terminal.
+        let seen = try await run(
+          try Programs.system("script"),
+          ["-qec", "\(Programs.edgePoP) store check \(path)", "/dev/null"],
+          variables: ["NO_COLOR": noColor, "TERM": "xterm"])
+        #expect(seen.end == .status(0))
+        #expect(seen.output.contains("\u{1B}[32mall right") == (noColor == nil), "\(seen.output)")
+        #expect(seen.output.contains(" % of "), "\(seen.output)")
+      }
     }
 
     private static func damaged(on stage: Stage) async throws {

@@ -57,6 +57,55 @@ struct DiskCheckTests {
     try check({ _, _ in size - 60 }, at: { _, _ in size - 64 }, "end of the segment")
   }
 
+  @Test("A flip of any bit that means something is found", arguments: 0..<8)
+  func anyBit(_ seed: UInt64) throws {
+    var random = SeededRandom(seed: seed &+ 1)
+    let filled = try FilledStore()
+    filled.seal()
+    let records = try filled.records(0)
+    let bytes = filled.volume.bytes(.segment(0))
+    let life = SegmentHeader(bytes)!.life
+    var meant = Array(0..<64)
+    meant += (bytes.count - SegmentFooter.size(records.count))..<bytes.count
+    for record in records {
+      let header = RecordHeader(bytes, at: record.offset, life: life)!
+      // What is behind the content is there for the next record to begin at a whole unit.
+      meant += record.offset..<(record.offset + header.contentOffset + header.contentCount)
+    }
+    for _ in 0..<60 {
+      let place = meant.randomElement(using: &random)!
+      let bit: UInt8 = 1 << UInt8.random(in: 0..<8, using: &random)
+      filled.volume.damage(.segment(0)) { $0[place] ^= bit }
+      let found = try filled.findings()
+      // A segment whose life or store is another one has another checksum as well.
+      #expect(found.contains { $0.kind == .damage && $0.file == .segment(0) }, "\(place) \(bit)")
+      #expect(try filled.inspection().tally().alive <= 20)
+      filled.volume.damage(.segment(0)) { $0[place] ^= bit }
+    }
+    #expect(try filled.findings() == [])
+  }
+
+  @Test("Whatever a crash leaves is looked at to its end", arguments: 0..<30)
+  func crashes(_ seed: UInt64) throws {
+    var random = SeededRandom(seed: seed &+ 1)
+    let filled = try FilledStore()
+    for index in 0..<60 {
+      filled.write(
+        "/\(index % 25)",
+        String(repeating: "x", count: Int.random(in: 0..<9000, using: &random)))
+      if index % 7 == 0 { try filled.purge(.url(filled.key("/\(index % 5)"))) }
+    }
+    let crashed = filled.volume.crashed(machine: true, seed: seed)
+    let inspection = try DiskInspection(crashed)
+    var count = 0
+    inspection.check { _ in count += 1 }
+    // A store that opens there recovers what the inspection takes into account.
+    let store = try FilledStore.open(crashed)
+    let directory = inspection.directory.count
+    #expect(store.statistics.recovered == directory)
+    #expect(inspection.tally().alive <= directory)
+  }
+
   @Test("A damaged block of large content is named, and a damaged table")
   func blocks() throws {
     let filled = try FilledStore(segment: 1 << 20)
