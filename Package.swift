@@ -74,6 +74,7 @@ let package = Package(
     .executableTarget(
       name: "edge-pop",
       dependencies: [
+        "EdgeCache",
         "EdgePoP",
         "EdgeFleet",
         "EdgeMemory",

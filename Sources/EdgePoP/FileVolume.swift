@@ -41,7 +41,10 @@ public final class FileVolume: DiskVolume {
     let name = "\(path)/\(Self.lockFile)"
     lock = open(name, (readOnly ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0o600)
     if lock < 0 {
-      if readOnly, errno == ENOENT { throw Problem(description: "there is no store") }
+      if readOnly, errno == ENOENT {
+        throw Problem(
+          description: "there is no store; name a directory that was given to --disk")
+      }
       throw Self.problem("cannot open \(name)", errno)
     }
     if flock(lock, LOCK_EX | LOCK_NB) != 0 {

@@ -17,10 +17,13 @@ struct EdgePoPCommand: AsyncParsableCommand {
         edge-pop --upstream http://127.0.0.1:3000
       A PoP of a fleet:
         edge-pop --config Config/pops.json --pop sin1
+      What a stopped PoP has on disk:
+        edge-pop store ls /var/cache/edgecache
 
       SIGTERM and SIGINT finish what runs, for 30 s at most, and end with status 0.
       """,
-    version: Release.version)
+    version: Release.version,
+    subcommands: [StoreCommand.self])
 
   @Option(help: "Origin and regional API in one: http://HOST[:PORT] or https://HOST[:PORT].")
   var upstream: String?
@@ -258,7 +261,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
     }
   }
 
-  fileprivate static func writeError(_ line: String) {
+  static func writeError(_ line: String) {
     FileHandle.standardError.write(Data("\(line)\n".utf8))
   }
 
@@ -268,8 +271,13 @@ struct EdgePoPCommand: AsyncParsableCommand {
   /// line that says why.
   static func main() async {
     Allocator.configure()
+    // A store is looked at by a program of its own, with statuses of its own.
+    let isStore = CommandLine.arguments.dropFirst().first == StoreCommand.name
     do {
       var command = try parseAsRoot()
+      if !isStore, command is any StoreSubcommand {
+        throw Failure("the options of a PoP mean nothing to \(StoreCommand.name); leave them out")
+      }
       if var asynchronous = command as? AsyncParsableCommand {
         try await asynchronous.run()
       } else {
@@ -277,12 +285,15 @@ struct EdgePoPCommand: AsyncParsableCommand {
       }
     } catch let failure as Failure {
       for line in failure.lines { writeError("edge-pop: \(line)") }
-      Foundation.exit(1)
+      Foundation.exit(failure.status)
+    } catch let status as ExitCode {
+      Foundation.exit(status.rawValue)
     } catch {
       if exitCode(for: error) == .success { exit(withError: error) }
       let message = message(for: error).split(separator: "\n").first ?? "wrong use"
-      writeError("edge-pop: \(message) (see edge-pop --help)")
-      Foundation.exit(1)
+      let command = isStore ? "edge-pop \(StoreCommand.name)" : "edge-pop"
+      writeError("edge-pop: \(message) (see \(command) --help)")
+      Foundation.exit(isStore ? ExitCode.validationFailure.rawValue : 1)
     }
   }
 }
@@ -290,12 +301,15 @@ struct EdgePoPCommand: AsyncParsableCommand {
 /// Why the PoP does not start, for the person who started it.
 struct Failure: Error {
   let lines: [String]
+  let status: Int32
 
-  init(_ line: String) {
+  init(_ line: String, status: Int32 = 1) {
     lines = [line]
+    self.status = status
   }
 
   init(lines: [String]) {
     self.lines = lines
+    status = 1
   }
 }

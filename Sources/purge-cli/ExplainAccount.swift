@@ -113,19 +113,4 @@ private func padded(_ name: String, to width: Int) -> String {
 
 /// `text` without control characters: much of a report was written by origins, and the page goes to
 /// a terminal.
-private func plain(_ text: String) -> String {
-  guard text.unicodeScalars.contains(where: isControl) else { return text }
-  var result = ""
-  for scalar in text.unicodeScalars {
-    if isControl(scalar) {
-      result += "\\u{\(String(scalar.value, radix: 16))}"
-    } else {
-      result.unicodeScalars.append(scalar)
-    }
-  }
-  return result
-}
-
-private func isControl(_ scalar: Unicode.Scalar) -> Bool {
-  scalar.properties.generalCategory == .control
-}
+private func plain(_ text: String) -> String { Terminal.plain(text) }

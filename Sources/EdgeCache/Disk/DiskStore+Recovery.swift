@@ -272,7 +272,7 @@ private struct Opening {
 }
 
 /// Up to which positions identities, and variants of them, were removed.
-private struct Removals {
+struct Removals {
   private struct Variant: Hashable {
     let hash: KeyHash
     let variant: UInt64

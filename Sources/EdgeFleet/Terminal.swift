@@ -12,21 +12,39 @@ import FoundationEssentials
 #endif
 
 /// One of the standard streams.
-enum Terminal {
+public enum Terminal: Sendable {
   case standardOutput, standardError
 
   /// Whether a person at a terminal reads it.
-  var isInteractive: Bool {
+  public var isInteractive: Bool {
     let descriptor = self == .standardOutput ? STDOUT_FILENO : STDERR_FILENO
     return isatty(descriptor) == 1 && Self.variable("TERM") != "dumb"
   }
 
   /// Whether to colour text: at a terminal, unless NO_COLOR is set to anything (no-color.org).
-  var hasColour: Bool { isInteractive && Self.variable("NO_COLOR").isEmpty }
+  public var hasColour: Bool { isInteractive && Self.variable("NO_COLOR").isEmpty }
 
   /// `text` in a rendition of SGR (ECMA-48 §8.3.117): 1 is bold, 31 red, 32 green, 33 yellow.
-  static func coloured(_ text: String, _ colour: Int) -> String {
+  public static func coloured(_ text: String, _ colour: Int) -> String {
     "\u{1B}[\(colour)m\(text)\u{1B}[0m"
+  }
+
+  /// `text` without control characters: what origins and clients wrote goes to a terminal.
+  public static func plain(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    var result = ""
+    for scalar in text.unicodeScalars {
+      if isControl(scalar) {
+        result += "\\u{\(String(scalar.value, radix: 16))}"
+      } else {
+        result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.properties.generalCategory == .control
   }
 
   private static func variable(_ name: String) -> String {
@@ -35,13 +53,13 @@ enum Terminal {
 }
 
 /// Writes out what was printed, so that both streams of a pipe or a log are in order.
-func flushStandardOutput() {
+public func flushStandardOutput() {
   // All streams rather than the C library's global `stdout`; there is only that one.
   fflush(nil)
 }
 
 /// Writes `text` to standard error as it is.
-func writeToStandardError(_ text: String) {
+public func writeToStandardError(_ text: String) {
   // Straight to the descriptor: unbuffered, and free of the C library's global `stderr`.
   var bytes = Array(text.utf8)[...]
   while !bytes.isEmpty {
@@ -52,16 +70,21 @@ func writeToStandardError(_ text: String) {
 }
 
 /// A line on standard error that is overwritten by the next one.
-struct ProgressLine {
-  let isShown: Bool
+public struct ProgressLine: Sendable {
+  private let isShown: Bool
+
+  /// A line that is only seen if `isShown`.
+  public init(isShown: Bool) {
+    self.isShown = isShown
+  }
 
   /// Replaces the line; what does not fit on a narrow terminal is cut.
-  func show(_ text: String) {
+  public func show(_ text: String) {
     if isShown { writeToStandardError("\r\u{1B}[K\(text.prefix(78))") }
   }
 
   /// Removes the line.
-  func clear() {
+  public func clear() {
     if isShown { writeToStandardError("\r\u{1B}[K") }
   }
 }
