@@ -61,10 +61,20 @@ extension ClientConnection {
     began(delivery.status(stored), status, .none)
     response.contentBytes = delivery.contentCount(stored)
     if let file = stored.content.file, delivery.sendsContent {
-      return sendFile(delivery.fileParts(of: file)) { $0.finishResponse() }
+      return send(file, delivery)
     }
     delivery.forEachPiece(of: stored) { send($0) }
     finishResponse()
+  }
+
+  /// Sends content that lies in a file; most of it goes at once.
+  private func send(_ file: ContentFile, _ delivery: Delivery) {
+    guard let range = delivery.fileRange(of: file) else {
+      return sendFile(delivery.fileParts(of: file)) { $0.finishResponse() }
+    }
+    let sent = FileSender.sendAtOnce(file, range, to: self)
+    if sent == range.count { return finishResponse() }
+    sendFile([.file(file, range.dropFirst(sent))]) { $0.finishResponse() }
   }
 
   /// Sends the head of a stored response whose content follows.

@@ -109,7 +109,8 @@ final class DiskTier: LowerTier {
   }
 
   private func read(
-    _ key: CacheKey, _ request: FieldSection, _ isDue: Bool, _ now: Instant, from disks: ArraySlice<DiskQueue>,
+    _ key: CacheKey, _ request: FieldSection, _ isDue: Bool, _ now: Instant,
+    from disks: ArraySlice<DiskQueue>,
     _ completion: @escaping @Sendable (Found?) -> Void
   ) {
     guard let disk = disks.first else { return completion(nil) }

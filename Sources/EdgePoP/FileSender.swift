@@ -32,6 +32,22 @@ final class FileSender {
     }
   }
 
+  /// Sends as much as there is room for, if that is in the page cache; returns how many bytes that were.
+  static func sendAtOnce(
+    _ file: ContentFile, _ range: Range<Int>, to connection: ClientConnection
+  ) -> Int {
+    guard range.count <= window, let region = file.region as? FileRegion else { return 0 }
+    if !file.isResident {
+      guard region.isResident(range) else { return 0 }
+      if range.count == region.count { file.wasSeen(connection.loop.now) }
+    }
+    // Whatever else happened shows when the rest is sent.
+    if case .sent(let count) = connection.sendDirectly({ region.send(range, to: $0) }) {
+      return count
+    }
+    return 0
+  }
+
   /// Sends what there is room for.
   func advance() {
     guard !isLoading, let connection else { return }
@@ -49,7 +65,7 @@ final class FileSender {
         guard file.isResident || region.isResident(window) else {
           return load(region, window, connection)
         }
-        if window.count == region.count, !file.isResident { file.seen() }
+        if window.count == region.count, !file.isResident { file.wasSeen(connection.loop.now) }
         switch connection.sendDirectly({ region.send(window, to: $0) }) {
         case .wait: return
         case .failed: return fail(connection)

@@ -8,7 +8,7 @@ extension DiskStore {
   /// Content up to this is read into memory if it is to stay there...
   static let mostInMemory = 256 << 10
   /// ...and up to this if it is not. More is sent from its file.
-  static let mostToCopy = 8 << 10
+  static let mostToCopy = 24 << 10
   /// Milliseconds for which what was in the page cache, and was sent, is taken to be there still.
   private static let staysResident: Int64 = 1000
   /// Bytes in which a head is found, usually.
@@ -91,9 +91,11 @@ extension DiskStore {
     return .nothing
   }
 
-  struct Leased {
+  struct Leased: Sendable {
     let place: DiskPlace
     let life: UInt64
+    /// Its head, if that was read lately.
+    var head: DiskHeads.Head?
   }
 
   private struct Record {
@@ -122,12 +124,14 @@ extension DiskStore {
         case .free, .abandoned: return nil
         }
         state.segments[place.segment].readers += 1
-        return Leased(place: place, life: state.segments[place.segment].life)
+        let life = state.segments[place.segment].life
+        return Leased(place: place, life: life, head: state.heads.find(place, life: life))
       }
     }
   }
 
-  private func release(_ places: [Leased]) {
+  /// Ends leases.
+  func release(_ places: [Leased]) {
     if places.isEmpty { return }
     state.withLock { state in
       for leased in places { state.segments[leased.place.segment].readers -= 1 }
@@ -139,6 +143,10 @@ extension DiskStore {
     _ leased: Leased, key: CacheKey, whole: Int, waits: Bool
   ) -> HeadOutcome {
     let place = leased.place
+    if let head = leased.head {
+      return .right(
+        Record(header: head.header, key: head.response.key, response: head.response, bytes: nil))
+    }
     let file = DiskFile.segment(place.segment)
     let isSmall = place.size <= whole + Self.headWindow
     do {
@@ -186,12 +194,15 @@ extension DiskStore {
     let place = leased.place
     // What must be validated, or joined with more, comes into memory with the outcome.
     if header.contentCount > most, record.response.part == nil,
-      record.response.freshness.isFresh(now),
-      let region = volume.region(
+      record.response.freshness.isFresh(now)
+    {
+      if let head = leased.head { return found(head, leased, now) }
+      if let region = volume.region(
         .segment(place.segment), at: place.offset + header.contentOffset,
         count: header.contentCount)
-    {
-      return withRegion(region, leased, record, now: now, waits: waits)
+      {
+        return withRegion(region, leased, record, now: now, waits: waits)
+      }
     }
     do {
       let range = header.tableOffset..<(header.contentOffset + header.contentCount)
@@ -227,8 +238,10 @@ extension DiskStore {
     _ region: any DiskRegion, _ leased: Leased, _ record: Record, now: Instant, waits: Bool
   ) -> Look {
     let place = leased.place
-    let verified = state.withLock { $0.segments[place.segment].verified[place.offset] }
-    if verified == nil {
+    let isVerified = state.withLock {
+      $0.segments[place.segment].verified.contains(place.offset)
+    }
+    if !isVerified {
       if !waits { return .waits }
       do {
         guard try isRight(record.header, at: place) else {
@@ -240,21 +253,34 @@ extension DiskStore {
         return .nothing
       }
     }
-    // What is sent is used, so it does not leave the page cache at once.
-    let isResident = verified?.resident.map { now.milliseconds(since: $0) < Self.staysResident }
-    let file = ContentFile(
-      region, isResident: isResident ?? false,
-      seen: { [self] in
-        state.withLock { state in
-          guard state.segments[place.segment].life == leased.life else { return }
-          state.segments[place.segment].verified[place.offset]?.resident = now
-        }
-      }, release: { [self] in release([leased]) })
+    let head = DiskHeads.Head(
+      life: leased.life, header: record.header, response: record.response, region: region)
     state.withLock { state in
-      state.segments[place.segment].readers += 1
-      if verified == nil { state.segments[place.segment].verified[place.offset] = Verified() }
+      if !isVerified { state.segments[place.segment].verified.insert(place.offset) }
+      state.heads.add(head, place)
     }
-    return found(record, leased, Content(file))
+    return found(head, leased, now)
+  }
+
+  /// Content of a record whose head is known, and that was found to be right.
+  private func found(_ head: DiskHeads.Head, _ leased: Leased, _ now: Instant) -> Look {
+    // What is sent is used, so it does not leave the page cache at once.
+    let isResident = head.resident.map { now.milliseconds(since: $0) < Self.staysResident } ?? false
+    let lease = Leased(place: leased.place, life: leased.life)
+    state.withLock { state in
+      state.segments[lease.place.segment].readers += 1
+      state.statistics.hits += 1
+      state.statistics.bytesRead += UInt64(head.header.total)
+    }
+    let file = ContentFile(head.region, isResident: isResident, store: self, leased: lease)
+    return .found(
+      Read(
+        response: head.response.with(Content(file)), stamp: head.header.stamp, place: lease.place))
+  }
+
+  /// Content was seen in the page cache.
+  func wasSeen(_ leased: Leased, _ now: Instant) {
+    state.withLock { $0.heads.wasSeen(leased.place, life: leased.life, now) }
   }
 
   private func found(_ record: Record, _ leased: Leased, _ content: Content) -> Look {

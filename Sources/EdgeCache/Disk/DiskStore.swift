@@ -32,13 +32,7 @@ public final class DiskStore: Sendable {
     var readers = 0
     var errors = 0
     /// Where records begin whose content was found to be right, for those that are sent without being read.
-    var verified: [Int: Verified] = [:]
-  }
-
-  /// What is known of content that was found to be right.
-  struct Verified: Sendable {
-    /// When it was last seen in the page cache.
-    var resident: Instant?
+    var verified: Set<Int> = []
   }
 
   /// A record that is being written, and whether it has become unusable meanwhile.
@@ -63,6 +57,7 @@ public final class DiskStore: Sendable {
     var position: UInt64 = 0
     /// Number of free segments.
     var free = 0
+    var heads = DiskHeads()
   }
 
   struct Writer: Sendable {

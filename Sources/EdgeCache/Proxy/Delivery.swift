@@ -96,6 +96,15 @@ public struct Delivery: Sendable {
     case file(ContentFile, Range<Int>)
   }
 
+  /// The content that is sent, if it lies in `file` and is one part of it.
+  public func fileRange(of file: ContentFile) -> Range<Int>? {
+    switch kind {
+    case .whole: 0..<file.region.count
+    case .part(let range): range
+    case .parts, .notModified, .rangeNotSatisfiable: nil
+    }
+  }
+
   /// The content that is sent, if it lies in `file`. O(parts).
   public func fileParts(of file: ContentFile) -> [FilePart] {
     guard sendsContent else { return [] }

@@ -158,21 +158,25 @@ public final class ContentFile: Sendable {
   public let region: any DiskRegion
   /// True if all of it was in the page cache a moment ago.
   public let isResident: Bool
-  /// To be called when all of it was seen in the page cache.
-  public let seen: @Sendable () -> Void
-  private let release: @Sendable () -> Void
+  private let store: DiskStore
+  private let leased: DiskStore.Leased
 
+  /// Content of a record whose segment is leased; the lease ends with this.
   init(
-    _ region: any DiskRegion, isResident: Bool, seen: @escaping @Sendable () -> Void,
-    release: @escaping @Sendable () -> Void
+    _ region: any DiskRegion, isResident: Bool, store: DiskStore, leased: DiskStore.Leased
   ) {
     self.region = region
     self.isResident = isResident
-    self.seen = seen
-    self.release = release
+    self.store = store
+    self.leased = leased
   }
 
   deinit {
-    release()
+    store.release([leased])
+  }
+
+  /// All of it was seen in the page cache.
+  public func wasSeen(_ now: Instant) {
+    store.wasSeen(leased, now)
   }
 }

@@ -378,14 +378,14 @@ public final class Store: Sendable {
   }
 
   /// True if what is read from the tier below for an identity is to come into memory: the second time that it is
-  /// asked for while there is room, and one such time in sixteen when something else would have to give way.
+  /// asked for while there is room, and one such time in 64 when something else would have to give way.
   /// What is asked for often so gets there soon, and the rest does not push it out. O(1).
   public func isPromotionDue(_ hash: KeyHash) -> Bool {
     shards[Int(truncatingIfNeeded: hash.high) & (shards.count - 1)].state.withLock { state in
       guard state.promotions.admits(hash, hasFreeSegments: false) else { return false }
       if state.memory.used < state.memory.capacity / 8 * 7 { return true }
       state.declined &+= 1
-      return state.declined % 16 == 0
+      return state.declined % 64 == 0
     }
   }
 

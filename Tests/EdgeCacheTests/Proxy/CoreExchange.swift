@@ -190,7 +190,8 @@ final class CoreExchange {
         .consulted(
           found.flatMap { read in
             world.store.promote(
-              read.response, stamp: read.stamp, isDue: true, now: now) { true }
+              read.response, stamp: read.stamp, isDue: true, now: now
+            ) { true }
           }), now: now)
     case .forward(let forward):
       forwards.append(forward)
