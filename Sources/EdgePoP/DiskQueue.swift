@@ -1,5 +1,6 @@
 import EdgeCache
 import EdgeSocket
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -43,6 +44,8 @@ final class DiskQueue: Sendable {
   private let logger: Logger
 
   private static let readerCount = 8
+  /// Of the thread that writes, from 0 to 19.
+  private static let niceness: CInt = 15
   /// Reads that wait or run; more are misses.
   private static let mostReads = 512
   /// Bytes of responses that wait to be written; more are not kept.
@@ -59,6 +62,8 @@ final class DiskQueue: Sendable {
   func start() {
     readers.start()
     writer.start()
+    // Nobody waits for what is written: the loops go first.
+    writer.submit { _ in setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness) }
     let statistics = store.statistics
     logger.info(
       "disk store opened",
