@@ -2,7 +2,7 @@
 public struct DiskStatistics: Sendable {
   /// Stored responses in the directory.
   public var responses = 0
-  /// Bytes of memory of the directory.
+  /// Bytes of memory of the directory, and of what is known of requests.
   public var directoryBytes = 0
   /// Bytes of all segments, and of what was ever written to those in use.
   public var capacity = 0

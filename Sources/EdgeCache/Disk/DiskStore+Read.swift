@@ -270,6 +270,7 @@ extension DiskStore {
     state.withLock { state in
       state.segments[lease.place.segment].readers += 1
       state.statistics.hits += 1
+      state.admission.note(head.header.hash)
       state.statistics.bytesRead += UInt64(head.header.total)
     }
     let file = ContentFile(head.region, isResident: isResident, store: self, leased: lease)
@@ -286,6 +287,7 @@ extension DiskStore {
   private func found(_ record: Record, _ leased: Leased, _ content: Content) -> Look {
     state.withLock { state in
       state.statistics.hits += 1
+      state.admission.note(record.header.hash)
       state.statistics.bytesRead += UInt64(record.header.total)
     }
     return .found(

@@ -258,8 +258,7 @@ private struct Opening {
     }
     var state = DiskStore.State(
       directory: recovery.directory, segments: recovery.segments,
-      admission: DiskAdmission(
-        options.admission, capacity: max(65_536, recovery.directory.count)))
+      admission: DiskAdmission(options.admission, records: recovery.directory.count))
     state.position = recovery.position
     state.free = recovery.segments.count { $0.phase == .free }
     state.statistics.recovered = recovery.directory.count

@@ -105,7 +105,7 @@ public final class DiskStore: Sendable {
     state.withLock { state in
       var statistics = state.statistics
       statistics.responses = state.directory.count
-      statistics.directoryBytes = state.directory.memory
+      statistics.directoryBytes = state.directory.memory + state.admission.memory
       statistics.capacity = header.segmentSize * header.segmentCount
       statistics.segments = state.segments.count
       statistics.freeSegments = state.free

@@ -15,7 +15,7 @@ public final class Store: Sendable {
     var flights: [KeyHash: [Flight]] = [:]
     var hitForMiss: HitForMiss
     /// What was asked for lately of what is not in memory.
-    var promotions: DiskAdmission
+    var promotions: RecentIdentities
     /// Number of times that something could have come into memory and did not.
     var declined: UInt64 = 0
   }
@@ -29,7 +29,7 @@ public final class Store: Sendable {
           memory: MemoryShard(
             capacity: limits.memory / limits.shards, eviction: limits.eviction),
           hitForMiss: HitForMiss(limit: limits.hitForMissKeys),
-          promotions: DiskAdmission(.secondHit, capacity: hasLower ? 16_384 : 0)))
+          promotions: RecentIdentities(capacity: hasLower ? 16_384 : 0)))
     }
   }
 
@@ -382,7 +382,7 @@ public final class Store: Sendable {
   /// What is asked for often so gets there soon, and the rest does not push it out. O(1).
   public func isPromotionDue(_ hash: KeyHash) -> Bool {
     shards[Int(truncatingIfNeeded: hash.high) & (shards.count - 1)].state.withLock { state in
-      guard state.promotions.admits(hash, hasFreeSegments: false) else { return false }
+      guard state.promotions.remember(hash) else { return false }
       if state.memory.used < state.memory.capacity / 8 * 7 { return true }
       state.declined &+= 1
       return state.declined % 64 == 0
