@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench bench-guard bench-memory bench-offload simulate-eviction \
+.PHONY: help setup build run test bench bench-guard bench-memory bench-offload bench-disk simulate-eviction \
   conformance lint format clean
 
 help: ## Show this list
@@ -46,6 +46,11 @@ bench-guard: ## Count instructions and allocations for each request, against thr
 # Several sizes are written between commas: MEMORY=64MiB,1%
 MEMORY ?= 0.1%,1%,10%
 comma := ,
+
+bench-disk: ## Measure the disk tier: hits, latency, recovery, hit ratio (PARTS= RECORDS=)
+	@scripts/setup --bench
+	@scripts/timed build scripts/release
+	@python3 Benchmarks/disk/disk.py --records $(or $(RECORDS),1000000) $(PARTS)
 
 simulate-eviction: ## Hit ratios of a request log: TRACE=FILE [MEMORY=64MiB,1%]
 	@test -n "$(TRACE)" || { echo "say which log: make simulate-eviction TRACE=FILE" >&2; exit 1; }
