@@ -352,6 +352,17 @@ enum SegmentFooter {
     return records
   }
 
+  /// The number of records of a sealed segment, as its last bytes tell; nil if they tell nothing.
+  static func count(
+    _ volume: any DiskVolume, _ index: Int, life: UInt64, _ header: StoreHeader
+  ) -> Int? {
+    let last = try? volume.bytes(.segment(index), at: header.segmentSize - trailer, count: trailer)
+    guard let last, let (count, _) = readTrailer(last, life: life),
+      size(count) <= header.segmentSize
+    else { return nil }
+    return count
+  }
+
   /// The records of a sealed segment, from its end; nil if there is no list of them that is right.
   static func read(
     _ volume: any DiskVolume, _ index: Int, life: UInt64, _ header: StoreHeader

@@ -341,16 +341,20 @@ private struct Recovery {
     // In the order in which they were written: the newest of a key is added last.
     lives.sort { $0.life < $1.life }
     newestLife = lives.last?.life ?? 0
-    var all: [(index: Int, records: [RecordSummary])] = []
+    // As large as it will be: growing would take time, and memory that is not given back.
+    directory = DiskDirectory(
+      expecting: lives.reduce(0) {
+        $0 + (SegmentFooter.count(volume, $1.index, life: $1.life, header) ?? 0)
+      })
     for (life, index) in lives {
       segments[index].life = life
       segments[index].phase = .sealed
       if let records = SegmentFooter.read(volume, index, life: life, header) {
-        all.append((index, records))
+        add(records, of: index, life: life)
         continue
       }
       let scan = SegmentScan(volume, index, life: life, header)
-      all.append((index, scan.records))
+      add(scan.records, of: index, life: life)
       if index == lives.last?.index {
         segments[index].phase = .open
         segments[index].records = scan.records
@@ -358,14 +362,15 @@ private struct Recovery {
         open = index
       }
     }
-    directory = DiskDirectory(expecting: all.reduce(0) { $0 + $1.records.count })
-    for (index, records) in all {
-      segments[index].oldestStamp = records.reduce(UInt64.max) { min($0, $1.stamp) }
-      for record in records where !isDead(record, life: segments[index].life) {
-        directory.insert(
-          record.hash, variant: record.variant,
-          DiskPlace(segment: index, offset: record.offset, size: record.size))
-      }
+  }
+
+  private mutating func add(_ records: [RecordSummary], of index: Int, life: UInt64) {
+    for record in records {
+      segments[index].oldestStamp = min(record.stamp, segments[index].oldestStamp)
+      if isDead(record, life: life) { continue }
+      directory.insert(
+        record.hash, variant: record.variant,
+        DiskPlace(segment: index, offset: record.offset, size: record.size))
     }
   }
 
