@@ -509,6 +509,7 @@ public struct Transaction {
     // An error says nothing about the content; anything else says that it is not what it was.
     let failure = head.status >= 500 ? UpstreamFailure.serverError : .contentChanged
     if failure == .contentChanged { store.remove(piece.response) }
+    if head.status == 200 { store.passPieces(piece.response.key, now: now) }
     status.forwardStatus = head.status
     upstream = .idle
     actions.append(.cancelUpstream)
@@ -631,6 +632,7 @@ public struct Transaction {
       case .chunked, .untilClose: nil
       }
     if case .success(let accepted) = decision,
+      head.status == 206 || !store.traffic(key, now: now).isHitForMiss,
       let pieced = PieceOrder.kept(head, accepted, request: request, store: store, now: now)
     {
       return keep(pieced, head, accepted, flight, reader, now)

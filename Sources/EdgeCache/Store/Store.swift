@@ -295,6 +295,13 @@ public final class Store: Sendable {
     return refusal
   }
 
+  /// An upstream knows no ranges of a content: it is not kept in pieces for a while.
+  func passPieces(_ key: CacheKey, now: Instant) {
+    shard(key).state.withLock {
+      $0.hitForMiss.mark(key, until: now.adding(seconds: limits.hitForMiss), now: now)
+    }
+  }
+
   /// Stores the head of content that is kept in pieces in the place of `stale`, and hands it to the followers of
   /// the flight that brought it. Returns why it was not stored.
   func keep(

@@ -170,6 +170,21 @@ struct PieceTests {
     #expect(next.forwards.isEmpty == stays)
   }
 
+  @Test("An upstream that says that it has ranges and has none is asked for the whole, for a while")
+  func noRanges() throws {
+    let world = try Self.world()
+    let (exchange, response) = try Self.begun(world)
+    let fetch = CoreExchange(try #require(PieceOrder(0, of: response)), for: exchange)
+    fetch.upstreamHead(Self.whole)
+    #expect(fetch.received.errorStatus == 502)
+    let next = world.begin(Self.request)
+    next.upstreamHead(Self.whole)
+    #expect(next.received.stored == nil && next.cancellations == 0 && next.awaitsUpstream)
+    world.now = world.now.adding(seconds: 100)
+    let (later, _) = try Self.begun(world)
+    #expect(later.cancellations == 1)
+  }
+
   @Test("A purge leaves no way to the pieces, also not for one that is on its way")
   func purge() throws {
     let world = try Self.world()
