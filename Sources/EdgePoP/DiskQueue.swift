@@ -71,6 +71,11 @@ final class DiskQueue: Sendable {
         "path": "\(path)", "responses": "\(statistics.recovered)",
         "milliseconds": "\(statistics.recoveryMilliseconds)", "bytes": "\(statistics.capacity)",
       ])
+    if statistics.isEmptied {
+      logger.warning(
+        "purge.log is damaged, so that what was purged cannot be told any more; the store begins anew",
+        metadata: ["path": "\(path)", "advice": "look for a failing disk"])
+    }
     if statistics.isReduced {
       logger.warning(
         "there is less room on disk than the store was given; it is smaller now",

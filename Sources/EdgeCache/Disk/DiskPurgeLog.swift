@@ -68,6 +68,21 @@ struct DiskPurge: Equatable {
     self.time = time
   }
 
+  /// True if there is a whole record behind `offset`, wherever it begins. O(bytes).
+  static func isAnywhere(in bytes: [UInt8], after offset: Int) -> Bool {
+    let mark = Array("EPRG".utf8)
+    var index = offset + 1
+    while index + header <= bytes.count {
+      if bytes[index] == mark[0], bytes[index..<(index + 4)].elementsEqual(mark),
+        read(bytes, at: index) != nil
+      {
+        return true
+      }
+      index += 1
+    }
+    return false
+  }
+
   /// The record at `offset`, and where the next one begins; nil if there is no whole one.
   static func read(_ bytes: [UInt8], at offset: Int) -> (DiskPurge, next: Int)? {
     guard bytes.count - offset >= header + 8 else { return nil }

@@ -41,6 +41,8 @@ public struct DiskStatistics: Sendable {
   public var recoveryMilliseconds: Int64 = 0
   /// True if there was no room for all that was asked for.
   public var isReduced = false
+  /// True if it began anew at the start, because what was purged could not be told any more.
+  public var isEmptied = false
 
   init() {}
 }

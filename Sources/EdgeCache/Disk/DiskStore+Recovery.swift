@@ -117,7 +117,9 @@ extension DiskStore {
     }
     // Whatever one of them knows to be purged is purged on all.
     for index in openings.indices {
-      try attempt(index) { () throws(DiskProblem) in try openings[index].readLog(purges) }
+      try attempt(index) { () throws(DiskProblem) in
+        try openings[index].readLog(purges, id: (random(), random()))
+      }
     }
     var stores: [DiskStore] = []
     for index in openings.indices {
@@ -146,6 +148,7 @@ private struct Opening {
   private var logEnd = 0
   private var removals = Removals()
   private var isReduced = false
+  private var isEmptied = false
 
   init(_ volume: any DiskVolume, _ options: DiskOptions) throws(DiskProblem) {
     let wanted = options.size / options.segmentSize
@@ -226,8 +229,10 @@ private struct Opening {
     }
   }
 
-  /// Takes in what was logged, and cuts off what is not whole.
-  mutating func readLog(_ purges: PurgeLog) throws(DiskProblem) {
+  /// Takes in what was logged, and cuts off what is not whole. If that is not the end of the log, a purge is
+  /// missing in its middle, and nothing that it may have been about can be believed: the store begins anew, as
+  /// `id`.
+  mutating func readLog(_ purges: PurgeLog, id: (UInt64, UInt64)) throws(DiskProblem) {
     do throws(DiskError) {
       guard let size = try volume.size(.purgeLog) else {
         try volume.reserve(.purgeLog, size: 0)
@@ -240,7 +245,14 @@ private struct Opening {
         purges.restore(purge)
         logEnd = next
       }
-      if logEnd < size { try volume.truncate(.purgeLog, to: logEnd) }
+      if DiskPurge.isAnywhere(in: bytes, after: logEnd) {
+        try volume.replace(.purgeLog, with: [])
+        header.id = id
+        try volume.replace(.header, with: header.bytes)
+        (logEnd, removals, isEmptied) = (0, Removals(), true)
+      } else if logEnd < size {
+        try volume.truncate(.purgeLog, to: logEnd)
+      }
     } catch {
       throw .failed(error)
     }
@@ -264,6 +276,7 @@ private struct Opening {
     state.statistics.recovered = recovery.directory.count
     state.statistics.recoveryMilliseconds = milliseconds()
     state.statistics.isReduced = isReduced
+    state.statistics.isEmptied = isEmptied
     return DiskStore(
       volume, header, purges: purges, state: state,
       writer: DiskStore.Writer(open: recovery.open, life: recovery.newestLife, logEnd: logEnd))

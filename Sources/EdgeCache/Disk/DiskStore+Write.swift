@@ -26,8 +26,9 @@ extension DiskStore {
   public func admits(_ hash: KeyHash, always: Bool = false) -> Bool {
     state.withLock { state in
       guard state.writes, state.serves else { return false }
-      let admits = state.admission.admits(
-        hash, hasFreeSegments: state.free > 0, records: state.directory.count) || always
+      let admits =
+        state.admission.admits(
+          hash, hasFreeSegments: state.free > 0, records: state.directory.count) || always
       if admits { state.statistics.admitted += 1 } else { state.statistics.notAdmitted += 1 }
       return admits
     }

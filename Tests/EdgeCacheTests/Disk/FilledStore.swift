@@ -17,9 +17,10 @@ struct FilledStore {
   }
 
   static func open(
-    _ volume: SimulatedVolume, _ purges: PurgeLog = PurgeLog(), _ segment: Int = Self.segment
+    _ volume: SimulatedVolume, _ purges: PurgeLog = PurgeLog(), _ segment: Int = Self.segment,
+    seed: UInt64 = 7
   ) throws -> DiskStore {
-    var words = SeededRandom(seed: 7)
+    var words = SeededRandom(seed: seed)
     return try DiskStore.open(
       volume, DiskOptions(size: segment * 4, segmentSize: segment, admission: .all),
       purges: purges, now: now, random: { words.next() }, clock: { 0 })
