@@ -27,12 +27,15 @@ struct DiskPurge: Equatable {
     }
   }
 
-  static let header = 48
+  static let header = 56
 
   /// The number of the purge; for a removal a ``RecordSummary/position(life:offset:)``.
   var sequence: UInt64
   var scope: Scope
   var time: Instant
+  /// Bytes of the log that were on stable storage when this was written: what is missing among them was lost
+  /// later.
+  var stable = 0
 
   var bytes: [UInt8] {
     var text: [UInt8] = []
@@ -54,6 +57,7 @@ struct DiskPurge: Equatable {
     writer.write(hash.low)
     writer.write(hash.high)
     writer.write(time.milliseconds)
+    writer.write(UInt64(truncatingIfNeeded: stable))
     // Its length twice: as what is to be checked comes behind it.
     writer.write(UInt32(truncatingIfNeeded: text.count))
     writer.write(UInt32(truncatingIfNeeded: ~text.count))
@@ -62,19 +66,21 @@ struct DiskPurge: Equatable {
     return writer.bytes
   }
 
-  init(sequence: UInt64, scope: Scope, time: Instant) {
+  init(sequence: UInt64, scope: Scope, time: Instant, stable: Int = 0) {
     self.sequence = sequence
     self.scope = scope
     self.time = time
+    self.stable = stable
   }
 
-  /// True if there is a whole record behind `offset`, wherever it begins. O(bytes).
-  static func isAnywhere(in bytes: [UInt8], after offset: Int) -> Bool {
+  /// True if a whole record behind `offset`, wherever it begins, says that what is at `offset` had been on
+  /// stable storage. O(bytes).
+  static func wasStable(_ offset: Int, in bytes: [UInt8]) -> Bool {
     let mark = Array("EPRG".utf8)
     var index = offset + 1
     while index + header <= bytes.count {
       if bytes[index] == mark[0], bytes[index..<(index + 4)].elementsEqual(mark),
-        read(bytes, at: index) != nil
+        let (purge, _) = read(bytes, at: index), purge.stable > offset
       {
         return true
       }
@@ -90,6 +96,7 @@ struct DiskPurge: Equatable {
     guard reader.expect("EPRG") != nil, let kind = reader.read(UInt32.self),
       let sequence = reader.read(UInt64.self), let low = reader.read(UInt64.self),
       let high = reader.read(UInt64.self), let time = reader.read(Int64.self),
+      let stable = reader.read(UInt64.self), stable <= 1 << 53,
       let count = reader.read(UInt32.self), reader.read(UInt32.self) == ~count,
       let text = reader.read(Int(count)), let checksum = reader.read(UInt64.self)
     else { return nil }
@@ -111,7 +118,9 @@ struct DiskPurge: Equatable {
     default: return nil
     }
     return (
-      DiskPurge(sequence: sequence, scope: scope, time: Instant(milliseconds: time)), end + 8
+      DiskPurge(
+        sequence: sequence, scope: scope, time: Instant(milliseconds: time), stable: Int(stable)),
+      end + 8
     )
   }
 }

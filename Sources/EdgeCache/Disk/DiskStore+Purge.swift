@@ -15,17 +15,16 @@ extension DiskStore {
   public func log(
     _ purges: [(scope: PurgeScope, sequence: UInt64)], syncs: Bool, now: Instant
   ) throws(DiskError) {
-    var bytes: [UInt8] = []
-    for (scope, sequence) in purges {
+    let records = purges.map { scope, sequence in
       let logged: DiskPurge.Scope =
         switch scope {
         case .url(let key): .url(key.hash)
         case .group(let group): .group(group)
         case .everything: .everything
         }
-      bytes += DiskPurge(sequence: sequence, scope: logged, time: now).bytes
+      return DiskPurge(sequence: sequence, scope: logged, time: now)
     }
-    try append(bytes, syncs: syncs, now: now)
+    try append(records, syncs: syncs, now: now)
   }
 
   /// Takes out what a purge covers that has its number already. Does not wait for the disk.
@@ -83,13 +82,14 @@ extension DiskStore {
 
   /// Makes removals outlast this process, if not a crash of the machine.
   public func log(_ removals: [Removal], now: Instant) {
-    let bytes = removals.flatMap {
-      DiskPurge(sequence: $0.position, scope: $0.scope, time: now).bytes
+    let records = removals.map {
+      DiskPurge(sequence: $0.position, scope: $0.scope, time: now)
     }
-    try? append(bytes, syncs: false, now: now)
+    try? append(records, syncs: false, now: now)
   }
 
-  private func append(_ bytes: [UInt8], syncs: Bool, now: Instant) throws(DiskError) {
+  private func append(_ records: [DiskPurge], syncs: Bool, now: Instant) throws(DiskError) {
+    var count = 0
     let problem = writer.withLock { writer -> DiskError? in
       // One that is missing could not be made good by those that follow.
       guard state.withLock({ $0.serves }) else {
@@ -98,11 +98,20 @@ extension DiskStore {
           reason: "an earlier purge could not be written")
       }
       do throws(DiskError) {
+        var bytes: [UInt8] = []
+        for var record in records {
+          record.stable = writer.logStable
+          bytes += record.bytes
+        }
+        count = bytes.count
         if !bytes.isEmpty {
           try volume.write(.purgeLog, at: writer.logEnd, ByteBuffer(bytes: bytes))
         }
         writer.logEnd += bytes.count
-        if syncs { try volume.sync(.purgeLog) }
+        if syncs {
+          try volume.sync(.purgeLog)
+          writer.logStable = writer.logEnd
+        }
         if writer.logEnd > writer.compactsAt { try compact(&writer, now: now) }
         return nil
       } catch {
@@ -110,7 +119,7 @@ extension DiskStore {
       }
     }
     state.withLock { state in
-      state.statistics.bytesWritten += UInt64(bytes.count)
+      state.statistics.bytesWritten += UInt64(count)
       guard problem != nil else { return }
       state.serves = false
       state.statistics.writeErrors += 1
@@ -134,18 +143,20 @@ extension DiskStore {
       sequence: purges.head, scope: .nothing, time: now
     ).bytes
     var end = 0
-    while let (purge, next) = DiskPurge.read(old, at: end) {
+    while case (var purge, let next)? = DiskPurge.read(old, at: end) {
       let isNeeded =
         switch purge.scope {
         case .url, .group, .everything: purge.sequence > oldest
         case .removed, .replaced: purge.sequence > position
         case .nothing: false
         }
-      if isNeeded { kept += old[end..<next] }
+      purge.stable = 0
+      if isNeeded { kept += purge.bytes }
       end = next
     }
     try volume.replace(.purgeLog, with: kept)
     writer.logEnd = kept.count
+    writer.logStable = kept.count
     writer.compactsAt = max(Self.smallestLog, 2 * kept.count)
   }
 }

@@ -146,6 +146,7 @@ private struct Opening {
   let found: StoreHeader?
   private var header: StoreHeader
   private var logEnd = 0
+  private var logStable = 0
   private var removals = Removals()
   private var isReduced = false
   private var isEmptied = false
@@ -229,9 +230,8 @@ private struct Opening {
     }
   }
 
-  /// Takes in what was logged, and cuts off what is not whole. If that is not the end of the log, a purge is
-  /// missing in its middle, and nothing that it may have been about can be believed: the store begins anew, as
-  /// `id`.
+  /// Takes in what was logged, and cuts off what is not whole. If that had been on stable storage once, a purge
+  /// is missing, and nothing that it may have been about can be believed: the store begins anew, as `id`.
   mutating func readLog(_ purges: PurgeLog, id: (UInt64, UInt64)) throws(DiskProblem) {
     do throws(DiskError) {
       guard let size = try volume.size(.purgeLog) else {
@@ -245,7 +245,7 @@ private struct Opening {
         purges.restore(purge)
         logEnd = next
       }
-      if DiskPurge.isAnywhere(in: bytes, after: logEnd) {
+      if DiskPurge.wasStable(logEnd, in: bytes) {
         try volume.replace(.purgeLog, with: [])
         header.id = id
         try volume.replace(.header, with: header.bytes)
@@ -253,6 +253,9 @@ private struct Opening {
       } else if logEnd < size {
         try volume.truncate(.purgeLog, to: logEnd)
       }
+      // What is there now may not have been synced by who wrote it.
+      if logEnd > 0 { try volume.sync(.purgeLog) }
+      logStable = logEnd
     } catch {
       throw .failed(error)
     }
@@ -279,7 +282,8 @@ private struct Opening {
     state.statistics.isEmptied = isEmptied
     return DiskStore(
       volume, header, purges: purges, state: state,
-      writer: DiskStore.Writer(open: recovery.open, life: recovery.newestLife, logEnd: logEnd))
+      writer: DiskStore.Writer(
+        open: recovery.open, life: recovery.newestLife, logEnd: logEnd, logStable: logStable))
   }
 }
 

@@ -65,6 +65,8 @@ public final class DiskStore: Sendable {
     var open: Int?
     var life: UInt64
     var logEnd: Int
+    /// Bytes of purge.log that are on stable storage.
+    var logStable = 0
     /// Bytes of purge.log at which it is written anew.
     var compactsAt = DiskStore.smallestLog
   }
