@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench bench-guard bench-memory bench-offload bench-disk simulate-eviction \
+.PHONY: help setup build run test crash bench bench-guard bench-memory bench-offload bench-disk simulate-eviction \
   conformance lint format clean
 
 help: ## Show this list
@@ -31,6 +31,12 @@ test: ## Install what tests need, build, test, lint
 	@scripts/timed "end-to-end tests" swift test --skip-build --no-parallel \
 	  --filter '^EndToEndTests\.'
 	@scripts/timed lint scripts/lint
+
+crash: ## Kill a PoP ROUNDS times (500) under fills and purges, and check every byte it serves
+	@scripts/setup --test
+	@scripts/timed build swift build --build-tests
+	@CRASH_ROUNDS=$(or $(ROUNDS),500) swift test --skip-build --no-parallel \
+	  --filter 'EndToEndTests.*DiskCrashTests'
 
 bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benchmarks/README.md)
 	@scripts/setup --bench
