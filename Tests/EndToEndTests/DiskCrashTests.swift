@@ -149,11 +149,17 @@ private struct Seeded {
 
 extension EndToEnd {
   @Suite struct DiskCrashTests {
-    @Test("Nothing torn, mixed or purged is served after any number of SIGKILLs")
-    func kills() async throws {
-      let environment = ProcessInfo.processInfo.environment
-      let rounds = environment["CRASH_ROUNDS"].flatMap { Int($0) } ?? 12
-      let seed = environment["CRASH_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0...999_999)
+    /// Rounds in all, of which 100 at a time go on with one store.
+    private static let rounds =
+      ProcessInfo.processInfo.environment["CRASH_ROUNDS"].flatMap { Int($0) } ?? 12
+
+    @Test(
+      "Nothing torn, mixed or purged is served after any number of SIGKILLs",
+      arguments: 0..<(rounds + 99) / 100)
+    func kills(_ block: Int) async throws {
+      let rounds = min(100, Self.rounds - block * 100)
+      let given = ProcessInfo.processInfo.environment["CRASH_SEED"].flatMap { UInt64($0) }
+      let seed = given ?? UInt64.random(in: 0...999_999)
       try await Stage.run { stage in
         let origin = try VersionedOrigin()
         let model = CrashModel(origin)
