@@ -149,6 +149,10 @@ def hits(stage):
         arguments = ["--connections", connections, "--paths-file", paths, "--duration"]
         for server in (ours, theirs):
             stage.load(server.port, *arguments, "6s")
+        # What was written is on the disk before anything is measured.
+        os.sync()
+        for server in (ours, theirs):
+            stage.load(server.port, *arguments, "1s")
         ratios = []
         for turn in range(stage.options.rounds):
             cost = {}
@@ -170,9 +174,10 @@ def latency(stage):
     """Hits in memory while the disk is filled."""
     origin = stage.origin(None)
     found = {}
-    for name, disk in (("disk", "4GiB"), ("memory", None)):
-        pop = stage.pop(origin, "256MiB", disk, cpu=None, name=f"latency-{name}")
-        for turn in range(stage.options.rounds):
+    pops = {name: stage.pop(origin, "256MiB", disk, cpu=None, name=f"latency-{name}")
+            for name, disk in (("disk", "8GiB"), ("memory", None))}
+    for turn in range(2 * stage.options.rounds):
+        for name, pop in pops.items():
             for fills in (False, True):
                 fill = stage.load(
                     pop.port, "--connections", 4, "--unique", "--rate",
@@ -184,7 +189,6 @@ def latency(stage):
                 found.setdefault((name, fills), []).append(run["latencyMicroseconds"]["all"]["p99"])
                 if fill:
                     result(fill)
-        process.stop(pop.child)
     middle = {key: median(values) for key, values in found.items()}
     print(f"  p99 at {stage.options.fill} MB/s: quiet {middle['disk', False]:.0f} us, filling the disk "
           f"{middle['disk', True]:.0f} us; with memory alone {middle['memory', False]:.0f} and "

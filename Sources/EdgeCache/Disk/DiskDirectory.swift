@@ -67,6 +67,11 @@ struct DiskDirectory {
     tables[Self.table(hash)].places(Self.mark(hash, 0))
   }
 
+  /// The place of an identity that has only one. O(1).
+  func onlyPlace(_ hash: KeyHash) -> DiskPlace? {
+    tables[Self.table(hash)].onlyPlace(Self.mark(hash, 0))
+  }
+
   /// True if there is a place of an identity. O(1).
   func contains(_ hash: KeyHash) -> Bool {
     tables[Self.table(hash)].contains(Self.mark(hash, 0))
@@ -170,6 +175,19 @@ extension DiskDirectory {
         index = next(index)
       }
       return found.reversed()
+    }
+
+    func onlyPlace(_ mark: UInt64) -> DiskPlace? {
+      var found: UInt64 = 0
+      var index = home(mark)
+      while entries[index].place != 0 {
+        if isSame(entries[index].mark, mark) {
+          if found != 0 { return nil }
+          found = entries[index].place
+        }
+        index = next(index)
+      }
+      return found == 0 ? nil : DiskPlace(found)
     }
 
     func contains(_ mark: UInt64, _ place: UInt64? = nil) -> Bool {

@@ -55,6 +55,7 @@ extension DiskStore {
     _ key: CacheKey, request: FieldSection, intoMemory: Bool = false, now: Instant, waits: Bool
   ) -> Look {
     let most = intoMemory ? Self.mostInMemory : Self.mostToCopy
+    if let head = leaseHead(key, request, most, now) { return head }
     let places = lease(key.hash)
     defer { release(places) }
     var fallback: (Leased, Record)?
@@ -89,6 +90,31 @@ extension DiskStore {
     }
     state.withLock { $0.statistics.misses += 1 }
     return .nothing
+  }
+
+  /// The usual case, in one step: one record, whose head is known and right for the request, and whose content
+  /// is sent from its file. Nil if it is another.
+  private func leaseHead(
+    _ key: CacheKey, _ request: FieldSection, _ most: Int, _ now: Instant
+  ) -> Look? {
+    let found = state.withLock { state -> (DiskHeads.Head, Leased)? in
+      guard state.serves, let place = state.directory.onlyPlace(key.hash) else { return nil }
+      // Not a copy of the segment, which would count references.
+      let (phase, life) = (state.segments[place.segment].phase, state.segments[place.segment].life)
+      guard phase == .open || phase == .sealed, let head = state.heads.find(place, life: life),
+        head.header.contentCount > most,
+        head.response.key == key, head.response.freshness.isFresh(now),
+        !purges.isPurged(key, groups: head.response.groups, since: head.header.stamp),
+        head.response.selector.isAny || head.response.selector.matches(request)
+      else { return nil }
+      state.segments[place.segment].readers += 1
+      state.statistics.hits += 1
+      state.admission.note(head.header.hash)
+      state.statistics.bytesRead += UInt64(head.header.total)
+      return (head, Leased(place: place, life: life))
+    }
+    guard let (head, lease) = found else { return nil }
+    return self.found(head, lease, now)
   }
 
   struct Leased: Sendable {
@@ -196,7 +222,7 @@ extension DiskStore {
     if header.contentCount > most, record.response.part == nil,
       record.response.freshness.isFresh(now)
     {
-      if let head = leased.head { return found(head, leased, now) }
+      if let head = leased.head { return lease(head, leased, now) }
       if let region = volume.region(
         .segment(place.segment), at: place.offset + header.contentOffset,
         count: header.contentCount)
@@ -259,20 +285,24 @@ extension DiskStore {
       if !isVerified { state.segments[place.segment].verified.insert(place.offset) }
       state.heads.add(head, place)
     }
-    return found(head, leased, now)
+    return lease(head, leased, now)
   }
 
   /// Content of a record whose head is known, and that was found to be right.
-  private func found(_ head: DiskHeads.Head, _ leased: Leased, _ now: Instant) -> Look {
-    // What is sent is used, so it does not leave the page cache at once.
-    let isResident = head.resident.map { now.milliseconds(since: $0) < Self.staysResident } ?? false
-    let lease = Leased(place: leased.place, life: leased.life)
+  private func lease(_ head: DiskHeads.Head, _ leased: Leased, _ now: Instant) -> Look {
     state.withLock { state in
-      state.segments[lease.place.segment].readers += 1
+      state.segments[leased.place.segment].readers += 1
       state.statistics.hits += 1
       state.admission.note(head.header.hash)
       state.statistics.bytesRead += UInt64(head.header.total)
     }
+    return found(head, Leased(place: leased.place, life: leased.life), now)
+  }
+
+  /// Content of a record that is leased for it.
+  private func found(_ head: DiskHeads.Head, _ lease: Leased, _ now: Instant) -> Look {
+    // What is sent is used, so it does not leave the page cache at once.
+    let isResident = head.resident.map { now.milliseconds(since: $0) < Self.staysResident } ?? false
     let file = ContentFile(head.region, isResident: isResident, store: self, leased: lease)
     return .found(
       Read(
