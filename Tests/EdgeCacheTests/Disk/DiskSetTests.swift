@@ -1,0 +1,125 @@
+import NIOCore
+import Testing
+
+@testable import EdgeCache
+
+@Suite("Several disks")
+struct DiskSetTests {
+  private static let now = FilledStore.now
+  private static let options = DiskOptions(
+    size: 4 << 16, segmentSize: 1 << 16, admission: .all)
+  private static let request = CoreExchange.parseRequest("GET / HTTP/1.1↵Host: a").fields
+
+  private static func open(
+    _ volumes: [SimulatedVolume], _ purges: PurgeLog = PurgeLog(), seed: UInt64
+  ) throws -> [DiskStore] {
+    var words = SeededRandom(seed: seed)
+    return try DiskStore.openSet(
+      volumes.map { ($0, options) }, purges: purges, now: now, random: { words.next() },
+      clock: { 0 })
+  }
+
+  private static func response(_ path: String, _ store: DiskStore) -> StoredResponse {
+    let key = CacheKey(url: "http://www.example\(path)".utf8, secret: store.secret)!
+    return .sample(key, "the content of \(path)", now: now)
+  }
+
+  private static func has(_ path: String, _ store: DiskStore) -> Bool {
+    store.read(response(path, store).key, request: request, now: now) != nil
+  }
+
+  private static func crashed(_ volumes: [SimulatedVolume]) -> [SimulatedVolume] {
+    volumes.map { $0.crashed(machine: false, seed: 3) }
+  }
+
+  @Test("One secret, and what is on each is there again, in any order")
+  func together() throws {
+    var volumes = [SimulatedVolume(seed: 1), SimulatedVolume(seed: 2)]
+    let stores = try Self.open(volumes, seed: 1)
+    for (index, store) in stores.enumerated() {
+      #expect(store.write(Self.response("/\(index)", store), stamp: 0))
+    }
+    volumes = Self.crashed(volumes).reversed()
+    let again = try Self.open(volumes, seed: 2)
+    #expect(again[0].header.secret == stores[0].header.secret)
+    #expect(again[1].header.secret == stores[0].header.secret)
+    #expect(Self.has("/1", again[0]) && Self.has("/0", again[1]))
+    // A third one joins them.
+    volumes = Self.crashed(volumes) + [SimulatedVolume(seed: 4)]
+    let three = try Self.open(volumes, seed: 3)
+    #expect(Self.has("/1", three[0]) && Self.has("/0", three[1]))
+    #expect(three[2].header.secret == stores[0].header.secret)
+  }
+
+  @Test("A purge that one of them knows holds on all")
+  func purges() throws {
+    let volumes = [SimulatedVolume(seed: 1), SimulatedVolume(seed: 2)]
+    let log = PurgeLog()
+    let stores = try Self.open(volumes, log, seed: 1)
+    stores[1].write(Self.response("/a", stores[1]), stamp: 0)
+    let scope = PurgeScope.url(Self.response("/a", stores[0]).key)
+    // Only the first got so far before the crash.
+    try stores[0].purge(scope, sequence: log.append(scope), now: Self.now)
+    let again = try Self.open(Self.crashed(volumes), seed: 2)
+    #expect(!Self.has("/a", again[1]))
+  }
+
+  @Test("One that was away while the others went on comes back empty")
+  func away() throws {
+    var volumes = [SimulatedVolume(seed: 1), SimulatedVolume(seed: 2)]
+    let stores = try Self.open(volumes, seed: 1)
+    for (index, store) in stores.enumerated() {
+      store.write(Self.response("/\(index)", store), stamp: 0)
+    }
+    volumes = Self.crashed(volumes)
+    let alone = try Self.open([volumes[0]], seed: 2)[0]
+    #expect(Self.has("/0", alone))
+    volumes = Self.crashed(volumes)
+    let again = try Self.open(volumes, seed: 3)
+    #expect(Self.has("/0", again[0]) && !Self.has("/1", again[1]))
+    #expect(again[1].write(Self.response("/new", again[1]), stamp: 0))
+    // From now on both are there again.
+    volumes = Self.crashed(volumes)
+    let last = try Self.open(volumes, seed: 4)
+    #expect(Self.has("/0", last[0]) && Self.has("/new", last[1]) && !Self.has("/1", last[1]))
+  }
+
+  @Test("Disks of different sets are refused, and left as they are")
+  func different() throws {
+    let volumes = [SimulatedVolume(seed: 1), SimulatedVolume(seed: 2)]
+    let first = try Self.open([volumes[0]], seed: 1)[0]
+    let second = try Self.open([volumes[1]], seed: 2)[0]
+    first.write(Self.response("/a", first), stamp: 0)
+    second.write(Self.response("/b", second), stamp: 0)
+    let left = Self.crashed(volumes)
+    #expect(throws: DiskSetProblem(disk: 1, problem: .otherSet)) { try Self.open(left, seed: 3) }
+    #expect(Self.has("/b", try Self.open([left[1]], seed: 4)[0]))
+  }
+
+  @Test("purge.log is written anew, and every purge that is needed still holds")
+  func compaction() throws {
+    let filled = try FilledStore()
+    for name in ["a", "b", "c"] { filled.write("/\(name)") }
+    try filled.purge(.url(filled.key("/a")))
+    if let removal = filled.store.remove(filled.key("/b").hash) {
+      filled.store.log([removal], now: Self.now)
+    }
+    // Far more than is worth keeping: of URLs that nothing is stored for.
+    let many = DiskStore.smallestLog / 64 + 10
+    let scopes = (0..<many).map { number -> (scope: PurgeScope, sequence: UInt64) in
+      let scope = PurgeScope.url(filled.key("/never/\(number % 7)"))
+      return (scope, filled.purges.append(scope))
+    }
+    try filled.store.log(scopes, syncs: true, now: Self.now)
+    let size = filled.volume.bytes(.purgeLog).count
+    #expect(size > 64 && size <= DiskStore.smallestLog + 64 * 16)
+    let purges = PurgeLog()
+    let volume = filled.volume.crashed(machine: true, seed: 5)
+    let again = try FilledStore.open(volume, purges, seed: 9)
+    func has(_ path: String) -> Bool {
+      again.read(filled.key(path), request: Self.request, now: Self.now) != nil
+    }
+    #expect(!has("/a") && !has("/b"))
+    #expect(purges.head == filled.purges.head, "numbers are given out only once")
+  }
+}
