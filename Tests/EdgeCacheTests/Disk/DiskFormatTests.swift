@@ -1,0 +1,206 @@
+import NIOCore
+import Testing
+
+@testable import EdgeCache
+
+// The bytes of docs/disk-format.md, as they are on disks of people who run this. A row that changes needs
+// another format version.
+
+@Suite("Disk format")
+struct DiskFormatTests {
+  private static let now = Instant(milliseconds: 1_700_000_000_123)
+
+  private static let header: StoreHeader = {
+    var header = StoreHeader(
+      id: (0x0102_0304_0506_0708, 0x1112_1314_1516_1718), segmentSize: 1 << 20, segmentCount: 160,
+      secret: (0x2122_2324_2526_2728, 0x3132_3334_3536_3738), created: now)
+    header.disks = 2
+    header.epoch = 5
+    return header
+  }()
+
+  private static let segment = SegmentHeader(
+    index: 3, life: 77, store: (0x0102_0304_0506_0708, 0x1112_1314_1516_1718))
+
+  private static let record = RecordHeader(
+    life: 77, stamp: 9, hash: KeyHash(low: 0x4142_4344_4546_4748, high: 0x5152_5354_5556_5758),
+    stored: now, freshUntil: now.adding(seconds: 60), keyCount: 30, headCount: 200,
+    contentCount: 1000, headChecksum: 0x6162_6364_6566_6768,
+    contentChecksum: 0x7172_7374_7576_7778, variant: 0x8182_8384_8586_8788)
+
+  private static let hash = KeyHash(low: 0x4142_4344_4546_4748, high: 0x5152_5354_5556_5758)
+
+  private static let purges: [DiskPurge] = [
+    DiskPurge(sequence: 12, scope: .url(hash), time: now, stable: 640),
+    DiskPurge(sequence: 13, scope: .everything, time: now),
+    DiskPurge(sequence: 77 << 20 | 5, scope: .removed(hash), time: now),
+    DiskPurge(
+      sequence: 77 << 20 | 6, scope: .replaced(hash, variant: 0x8182_8384_8586_8788), time: now),
+    DiskPurge(sequence: 14, scope: .nothing, time: now),
+  ]
+
+  private static func hex(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef")
+    var text = ""
+    for (index, byte) in bytes.enumerated() {
+      if index > 0, index % 8 == 0 { text += " " }
+      text += "\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+    }
+    return text
+  }
+
+  @Test("The bytes are those that were written before")
+  func literal() {
+    #expect(
+      Self.hex(Self.header.bytes) == """
+        4544474553544f52 0200000000001000 a000000002000000 0807060504030201 \
+        1817161514131211 2827262524232221 3837363534333231 7b68e5cf8b010000 \
+        0500000000000000 4467130ce63fd6ce
+        """)
+    #expect(
+      Self.hex(Self.segment.bytes) == """
+        454447455345474d 0200000003000000 4d00000000000000 0807060504030201 \
+        1817161514131211 0000000000000000 0000000000000000 a9ff297f2877f906
+        """)
+    #expect(
+      Self.hex(Self.record.bytes) == """
+        4552454300000000 4d00000000000000 0900000000000000 4847464544434241 \
+        5857565554535251 7b68e5cf8b010000 db52e6cf8b010000 1e000000c8000000 \
+        e803000000000000 6867666564636261 7877767574737271 8887868584838281 \
+        0000000000000000 0000000000000000 0000000000000000 fe8d91c63758fc6c
+        """)
+    #expect(
+      Self.hex(SegmentFooter.bytes([Self.record.summary(at: 64)], life: 77)) == """
+        4847464544434241 5857565554535251 0100000016000000 0900000000000000 \
+        7b68e5cf8b010000 db52e6cf8b010000 e803000000000000 8887868584838281 \
+        45444745464f4f54 4d00000000000000 0100000000000000 eeb22e960a4b7890 \
+        0000000000000000 0000000000000000 0000000000000000 5308472ed51c20ae
+        """)
+    let logged = [
+      """
+      4550524700000000 0c00000000000000 4847464544434241 5857565554535251 \
+      7b68e5cf8b010000 8002000000000000 00000000ffffffff 3aec338d6c311f7f
+      """,
+      """
+      4550524702000000 0d00000000000000 0000000000000000 0000000000000000 \
+      7b68e5cf8b010000 0000000000000000 00000000ffffffff c7bb072794c87484
+      """,
+      """
+      4550524703000000 0500d00400000000 4847464544434241 5857565554535251 \
+      7b68e5cf8b010000 0000000000000000 00000000ffffffff 795add5daa71a848
+      """,
+      """
+      4550524704000000 0600d00400000000 4847464544434241 5857565554535251 \
+      7b68e5cf8b010000 0000000000000000 08000000f7ffffff 8887868584838281 \
+      953a71fb26527775
+      """,
+      """
+      4550524705000000 0e00000000000000 0000000000000000 0000000000000000 \
+      7b68e5cf8b010000 0000000000000000 00000000ffffffff 8d9912eff70bcf87
+      """,
+    ]
+    for (purge, expected) in zip(Self.purges, logged) { #expect(Self.hex(purge.bytes) == expected) }
+  }
+
+  @Test("Numbers of field names stay, for stored heads have them")
+  func fieldNames() {
+    let known: [(FieldName, UInt8)] = [
+      (.other, 0), (.accept, 1), (.authorization, 5), (.cacheControl, 6), (.cdnLoop, 12),
+      (.contentType, 17), (.etag, 20), (.lastModified, 31), (.setCookie, 40), (.vary, 47),
+      (.http2Settings, 51), (.acceptRanges, 52),
+    ]
+    for (name, number) in known { #expect(name.rawValue == number, "\(name)") }
+  }
+
+  @Test("No single bit can change unseen")
+  func flips() throws {
+    func each(_ bytes: [UInt8], _ isRight: ([UInt8]) -> Bool) {
+      #expect(isRight(bytes))
+      for bit in 0..<(bytes.count * 8) {
+        var flipped = bytes
+        flipped[bit / 8] ^= 1 << (bit % 8)
+        let passes = isRight(flipped)
+        #expect(!passes, "bit \(bit) of \(bytes.count * 8)")
+      }
+    }
+    each(Self.header.bytes) { (try? StoreHeader($0)) != nil }
+    each(Self.segment.bytes) { SegmentHeader($0) != nil }
+    each(Self.record.bytes) { RecordHeader($0, life: 77) != nil }
+    for purge in Self.purges {
+      each(purge.bytes) { DiskPurge.read($0, at: 0)?.0 == purge }
+    }
+    let footer = SegmentFooter.bytes([Self.record.summary(at: 64)], life: 77)
+    each(footer) { bytes in
+      guard let (count, checksum) = SegmentFooter.readTrailer(Array(bytes.suffix(64)), life: 77)
+      else { return false }
+      return SegmentFooter.readEntries(Array(bytes.dropLast(64)), count: count, checksum: checksum)
+        != nil
+    }
+  }
+
+  @Test("Whatever was stored is read as it was", arguments: 0..<20 as Range<UInt64>)
+  func roundTrips(_ block: UInt64) throws {
+    for seed in (block * 50)..<(block * 50 + 50) {
+      var random = SeededRandom(seed: seed)
+      let response = Self.random(&random)
+      let bytes = ResponseCodec.head(response)
+      let content = Content.placeholder(count: response.content.count)
+      func read(_ bytes: [UInt8]) -> StoredResponse? {
+        ResponseCodec.read(bytes, 0..<bytes.count, key: response.key, content: content)
+      }
+      let again = try #require(read(bytes), "seed \(seed)")
+      #expect(ResponseCodec.head(again) == bytes, "seed \(seed)")
+      #expect(again.selector == response.selector && again.freshness == response.freshness)
+      #expect(again.part == response.part && again.pieced == response.pieced)
+      #expect(again.groups == response.groups && again.isHashedURL == response.isHashedURL)
+      #expect(again.head.storage == response.head.storage && again.head.etag == response.head.etag)
+      let key = ResponseCodec.key(response.key)
+      let sameKey = ResponseCodec.readKey(key, 0..<key.count, hash: response.key.hash)
+      #expect(sameKey == response.key)
+      // Cut off or changed, it is read as something else or as nothing, and nothing breaks.
+      for _ in 0..<20 {
+        var damaged = bytes
+        if Bool.random(using: &random) {
+          damaged.removeLast(Int.random(in: 1...damaged.count, using: &random))
+        } else {
+          damaged[Int.random(in: damaged.indices, using: &random)] = UInt8.random(
+            in: .min ... .max, using: &random)
+        }
+        _ = read(damaged)?.groups
+      }
+    }
+  }
+
+  private static func random(_ random: inout SeededRandom) -> StoredResponse {
+    func maybe(_ line: String) -> String { Bool.random(using: &random) ? line : "" }
+    let lines =
+      "HTTP/1.1 200 OK↵Cache-Control: max-age=\(Int.random(in: 0...9999, using: &random))"
+      + maybe(", stale-if-error=5") + maybe(", immutable") + maybe(", no-cache")
+      + maybe("↵ETag: \"a-\(Int.random(in: 0...9999, using: &random))\"")
+      + maybe("↵Last-Modified: Wed, 01 Nov 2023 08:49:37 GMT")
+      + maybe("↵Cache-Groups: \"one\", \"two\"")
+      + maybe("↵Vary: Accept-Language, X-Absent, X-Empty") + maybe("↵No-Vary-Search: params")
+      + maybe("↵X-Long: \(String(repeating: "x", count: Int.random(in: 0...900, using: &random)))")
+    let head = CoreExchange.parseResponse(lines)
+    let request = CoreExchange.parseRequest(
+      "GET / HTTP/1.1↵Host: a↵Accept-Language: de, en;q=0.5↵X-Empty:"
+    ).fields
+    let secret = HashSecret(1, 2)
+    let url =
+      maybe("https").isEmpty ? "http://a.example:81/x?\(random.next())" : "https://b.example/"
+    let isPieced = Int.random(in: 0..<4, using: &random) == 0
+    let isPart = !isPieced && Bool.random(using: &random)
+    let count = isPieced ? 0 : Int.random(in: 1...1000, using: &random)
+    return StoredResponse(
+      key: CacheKey(url: url.utf8, secret: secret)!,
+      selector: VariantSelector(response: head.fields, request: request)!,
+      head: StoredHead(head, now: now),
+      freshness: Freshness(
+        head, directives: ResponseDirectives(head.fields, policy: SitePolicy()),
+        policy: SitePolicy(), isHashedURL: false, requestTime: now, responseTime: now),
+      content: .placeholder(count: count), isHashedURL: Bool.random(using: &random),
+      part: isPart ? ContentPart(range: 7..<(7 + count), completeLength: 5000) : nil,
+      pieced: isPieced
+        ? PiecedContent(name: KeyHash(low: random.next(), high: 1), count: 1 << 33) : nil)
+  }
+}
