@@ -43,6 +43,7 @@ bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benc
 	@scripts/timed build scripts/release
 	@python3 Benchmarks/compare/bench.py --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),2) \
 	  --cases "$(CASES)" --peers "$(PEERS)"
+	@test -n "$(CASES)$(PEERS)" || python3 Benchmarks/disk/disk.py hits latency
 
 bench-guard: ## Count instructions and allocations for each request, against thresholds
 	@scripts/setup --guard

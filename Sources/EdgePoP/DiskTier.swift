@@ -124,8 +124,10 @@ final class DiskTier: LowerTier {
     }
   }
 
-  /// Runs what waits for a disk; false if too much is waiting already.
-  func submit(_ body: @escaping @Sendable () -> Void) -> Bool { disks[0].submit(body) }
+  /// Runs what waits for the disk of a region; false if too much is waiting for it already.
+  func submit(for region: FileRegion, _ body: @escaping @Sendable () -> Void) -> Bool {
+    disks.first { $0.path == region.volume }?.submit(body) ?? false
+  }
 
   // MARK: What the store says
 

@@ -205,7 +205,7 @@ final class Exchange {
     transaction = Transaction(
       request: request, key: transaction.key, directives: directives, route: route,
       policy: loop.shared.routing.policy(route), store: loop.store)
-    handle(.begin(.pass(.miss, .tooLarge)))
+    handle(.begin(directives.onlyIfCached ? .onlyIfCached : .pass(.miss, .tooLarge)))
     flushClient()
   }
 

@@ -100,7 +100,7 @@ final class FileSender {
     guard let disk = connection.loop.shared.disk else { return fail(connection) }
     isLoading = true
     let waiting = Confined(self, to: connection.reactor)
-    let isTaken = disk.submit {
+    let isTaken = disk.submit(for: region) {
       let isThere = region.load(window)
       waiting.mailbox.execute { waiting.value.loaded(isThere) }
     }

@@ -90,7 +90,7 @@ public final class FileVolume: DiskVolume {
       if descriptor < 0 {
         return errno == ENOENT && !creates ? .success(nil) : .failure(error("open", "\(file)"))
       }
-      let opened = OpenFile(descriptor)
+      let opened = OpenFile(descriptor, of: path)
       files[file] = opened
       return .success(opened)
     }
@@ -190,7 +190,7 @@ public final class FileVolume: DiskVolume {
     let descriptor = open(
       "\(path)/\(temporary)", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     if descriptor < 0 { throw error("open", temporary) }
-    let new = OpenFile(descriptor)
+    let new = OpenFile(descriptor, of: path)
     try write(to: new, at: 0, ByteBuffer(bytes: bytes), temporary)
     if fdatasync(new.descriptor) != 0 { throw error("sync", temporary) }
     guard rename("\(path)/\(temporary)", "\(path)/\(file)") == 0 else {
@@ -221,11 +221,14 @@ public final class FileVolume: DiskVolume {
 /// An open file, until nobody needs it any more.
 final class OpenFile: Sendable {
   let descriptor: CInt
+  /// The directory of the volume that it belongs to.
+  let volume: String
   /// Address and bytes of a mapping of the whole file; made when it is first asked for.
   private let mapping = Mutex<(address: UInt, count: Int)?>(nil)
 
-  init(_ descriptor: CInt) {
+  init(_ descriptor: CInt, of volume: String) {
     self.descriptor = descriptor
+    self.volume = volume
   }
 
   deinit {
@@ -280,6 +283,9 @@ final class FileRegion: DiskRegion {
     self.offset = offset
     self.count = count
   }
+
+  /// The directory of the volume that it belongs to.
+  var volume: String { file.volume }
 
   /// True if sending some of its bytes does not wait for the disk.
   func isResident(_ range: Range<Int>) -> Bool {

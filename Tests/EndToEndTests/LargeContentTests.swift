@@ -29,6 +29,15 @@ extension EndToEnd {
         ])
     }
 
+    /// Takes files out of the page cache.
+    private static func forget(_ directory: String) throws {
+      for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+        let file = open("\(directory)/\(name)", O_RDONLY)
+        defer { close(file) }
+        #expect(fsync(file) == 0 && posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0)
+      }
+    }
+
     /// Fetches with curl into a file, and says if it has these bytes.
     private static func fetches(
       _ url: String, _ expected: ArraySlice<UInt8>, _ arguments: [String] = [], on stage: Stage,
@@ -87,6 +96,12 @@ extension EndToEnd {
           try await Self.fetches(
             url, content[(Self.size - 10)...], ["-r", "-10"], on: stage, as: "end"))
         #expect(try await nginx.requests().count == 9)
+
+        // Out of the page cache it is read by those who may wait. What was seen there is believed to stay
+        // for a second.
+        try Self.forget(stage.path("store/segments"))
+        try await Task.sleep(for: .milliseconds(1100))
+        #expect(try await Self.fetches(url, content[...], on: stage, as: "cold"))
 
         // Another content under the same URL, and a purge.
         let changed = Self.content(2)

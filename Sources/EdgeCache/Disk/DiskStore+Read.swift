@@ -230,6 +230,8 @@ extension DiskStore {
         return withRegion(region, leased, record, now: now, waits: waits)
       }
     }
+    // Even from the page cache much takes its time.
+    if header.contentCount > Self.mostInMemory, !waits { return .waits }
     do {
       let range = header.tableOffset..<(header.contentOffset + header.contentCount)
       var bytes: ByteBuffer
