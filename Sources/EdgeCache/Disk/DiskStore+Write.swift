@@ -46,7 +46,7 @@ extension DiskStore {
   public func write(_ writes: [DiskWrite]) -> Int {
     writer.withLock { writer in
       var there = 0
-      var batch = Batch()
+      var batch = Batch(in: &writer)
       for write in writes {
         guard state.withLock({ $0.writes && $0.serves }) else { break }
         let response = write.response
@@ -64,7 +64,9 @@ extension DiskStore {
         batch.append(record, life: writer.life)
         if batch.bytes.readableBytes >= Self.batch { there += commit(&batch, &writer) }
       }
-      return there + commit(&batch, &writer)
+      there += commit(&batch, &writer)
+      batch.giveBack(to: &writer)
+      return there
     }
   }
 
@@ -79,18 +81,19 @@ extension DiskStore {
   /// Writes a batch, and puts what is still good of it into the directory; returns how much that is.
   private func commit(_ batch: inout Batch, _ writer: inout Writer) -> Int {
     guard let segment = writer.open, !batch.records.isEmpty else { return 0 }
-    let done = batch
-    batch = Batch()
+    let done = batch.records
+    defer { batch.removeAll() }
+    let count = batch.bytes.readableBytes
     let start = state.withLock { state in
       let (start, life) = (state.segments[segment].end, state.segments[segment].life)
-      state.writing = done.records.map {
+      state.writing = done.map {
         Writing(hash: $0.header.hash, variant: $0.header.variant)
       }
-      state.position = RecordSummary.position(life: life, offset: start + done.bytes.readableBytes)
+      state.position = RecordSummary.position(life: life, offset: start + count)
       return start
     }
     do {
-      try volume.write(.segment(segment), at: start, done.bytes)
+      try volume.write(.segment(segment), at: start, batch.bytes)
     } catch {
       abandon(segment, &writer)
       return 0
@@ -101,7 +104,7 @@ extension DiskStore {
       state.writing = []
       var offset = start
       var there = 0
-      for (index, record) in done.records.enumerated() {
+      for (index, record) in done.enumerated() {
         let header = record.header
         state.segments[segment].records.append(header.summary(at: offset))
         state.segments[segment].oldestStamp = min(
@@ -241,8 +244,28 @@ extension DiskStore {
 
 /// Records that are written at once.
 private struct Batch {
-  var bytes = ByteBuffer()
-  var records: [RecordBytes] = []
+  private(set) var bytes: ByteBuffer
+  private(set) var records: [RecordBytes] = []
+
+  /// Memory that is worth keeping.
+  private static let mostMemory = 4 << 20
+
+  /// An empty batch, in memory that another one had.
+  init(in writer: inout DiskStore.Writer) {
+    bytes = ByteBuffer()
+    swap(&bytes, &writer.memory)
+    bytes.clear()
+  }
+
+  mutating func removeAll() {
+    bytes.clear()
+    records = []
+  }
+
+  /// Ends the use of this batch.
+  mutating func giveBack(to writer: inout DiskStore.Writer) {
+    if bytes.storageCapacity <= Self.mostMemory { swap(&bytes, &writer.memory) }
+  }
 
   mutating func append(_ record: RecordBytes, life: UInt64) {
     record.write(to: &bytes, life: life)

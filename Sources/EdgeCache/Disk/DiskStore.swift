@@ -69,6 +69,8 @@ public final class DiskStore: Sendable {
     var logStable = 0
     /// Bytes of purge.log at which it is written anew.
     var compactsAt = DiskStore.smallestLog
+    /// Memory for the next batch: new memory each time would be felt by all threads.
+    var memory = ByteBuffer()
   }
 
   let volume: any DiskVolume
