@@ -36,7 +36,7 @@ crash: ## Kill a PoP ROUNDS times (500) under fills and purges, and check every 
 	@scripts/setup --test
 	@scripts/timed build swift build --build-tests
 	@CRASH_ROUNDS=$(or $(ROUNDS),500) swift test --skip-build --no-parallel \
-	  --filter 'EndToEndTests.*DiskCrashTests'
+	  --filter 'EndToEndTests.*(DiskCrashTests|DiskFaultTests)'
 
 bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benchmarks/README.md)
 	@scripts/setup --bench

@@ -15,6 +15,7 @@ extension EndToEnd {
         var hits: UInt64
         var segments: Int
         var isReduced: Bool
+        var bypassedWrites: UInt64
         var writes: Bool
         var disks: [Disk]?
       }
@@ -158,6 +159,83 @@ extension EndToEnd {
       let digits = after.components(separatedBy: "127.0.0.1:").dropFirst().first ?? ""
       return try #require(Int(digits.prefix { $0.isNumber }), "\(line)")
     }
+
+    @Test(
+      "A disk that is stuck makes nobody wait, and goes on when it can",
+      .enabled(if: canFreeze, "make crash does this: a file system is mounted and frozen"))
+    func stuck() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let (place, image) = (stage.path("disk"), stage.path("image"))
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+        #expect(truncate(try stage.write("image", ""), 200 << 20) == 0)
+        // Whatever happens here, it is thawed: a process that waits for a frozen disk cannot be killed.
+        let (program, arguments) = try Self.mounted(
+          "mkfs.ext4 -q -F \(image) && mount -o loop \(image) \(place) && "
+            + "{ (for i in $(seq 30); do sleep 1; kill -0 $$ || exit; done; fsfreeze -u \(place)) "
+            + ">/dev/null 2>&1 & }",
+          Self.arguments(origin, ["\(place)/store"], "128MiB") + ["--memory", "128MiB"])
+        let process = try stage.start(program, arguments)
+        let line = try await process.line(containing: "listening on ")
+        let pop = PoP(
+          process: process, port: try Self.port("listening on ", line),
+          admin: try Self.port("admin on ", line))
+        func freeze(_ how: String) async throws {
+          let result = try await run(
+            try Programs.system("nsenter"),
+            ["-t", "\(process.pid)", "-m", try Programs.system("fsfreeze"), how, place])
+          #expect(result.end == .status(0), "\(result.errors)")
+        }
+        _ = try await pop.request("GET", "/bytes/1000?cache=max-age=600")
+        _ = try await eventually("a record on disk") {
+          try await Self.statistics(pop).written == 1 ? true : nil
+        }
+        try await freeze("-f")
+        do {
+          try await Self.serveWhileStuck(pop)
+        } catch {
+          try await freeze("-u")
+          throw error
+        }
+        try await freeze("-u")
+        _ = try await eventually("what waited on disk") {
+          try await Self.statistics(pop).written > 500 ? true : nil
+        }
+        await process.stop()
+      }
+    }
+
+    /// More than may wait is asked for: the rest is not written, and all are answered.
+    private static func serveWhileStuck(_ pop: PoP) async throws {
+      let port = pop.port
+      try await onThread {
+        let connection = try HTTPConnection(port: port, limit: 5)
+        let host = "127.0.0.1:\(port)"
+        for number in 0..<900 {
+          let response = try connection.request(
+            "GET", "/bytes/100000?cache=max-age=600&n=\(number)")
+          #expect(response.status == 200 && response.content.count == 100_000)
+          if number % 50 == 0 {
+            let hit = try connection.request("GET", "/bytes/1000?cache=max-age=600", host: host)
+            #expect(hit["cache-status"]?.contains("; hit") == true)
+            let passed = try HTTPConnection(port: port, limit: 5).request(
+              "POST", "/api/echo", content: [1, 2, 3])
+            #expect(passed.content == [1, 2, 3])
+          }
+        }
+      }
+      let disk = try await statistics(pop)
+      #expect(disk.bypassedWrites > 100 && disk.written < 200)
+    }
+
+    /// True where a file system in a file can be mounted, and frozen from outside. Only with `make crash`: if
+    /// the test itself dies, what is frozen stays so for half a minute.
+    private static let canFreeze: Bool = {
+      guard ProcessInfo.processInfo.environment["CRASH_ROUNDS"] != nil else { return false }
+      let needed = ["nsenter", "fsfreeze", "mkfs.ext4", "losetup"]
+      guard canMount, needed.allSatisfy({ (try? Programs.system($0)) != nil }) else { return false }
+      return succeeds("/bin/sh", ["-c", "test -n \"$(losetup -f)\""])
+    }()
 
     @Test("Several disks share what is stored; one that was away comes back empty")
     func several() async throws {
