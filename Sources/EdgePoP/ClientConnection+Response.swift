@@ -61,20 +61,20 @@ extension ClientConnection {
     began(delivery.status(stored), status, .none)
     response.contentBytes = delivery.contentCount(stored)
     if let file = stored.content.file, delivery.sendsContent {
-      return send(file, delivery)
+      return sendContent(of: file, delivery)
     }
     delivery.forEachPiece(of: stored) { send($0) }
     finishResponse()
   }
 
   /// Sends content that lies in a file; most of it goes at once.
-  private func send(_ file: ContentFile, _ delivery: Delivery) {
-    guard let range = delivery.fileRange(of: file) else {
-      return sendFile(delivery.fileParts(of: file)) { $0.finishResponse() }
+  private func sendContent(of file: ContentFile, _ delivery: Delivery) {
+    guard let range = delivery.onlyRange(of: file.region.count) else {
+      return send(delivery.parts(of: file.region.count), of: file) { $0.finishResponse() }
     }
     let sent = FileSender.sendAtOnce(file, range, to: self)
     if sent == range.count { return finishResponse() }
-    sendFile([.file(file, range.dropFirst(sent))]) { $0.finishResponse() }
+    send([.range(range.dropFirst(sent))], of: file) { $0.finishResponse() }
   }
 
   /// Sends the head of a stored response whose content follows.
@@ -91,10 +91,11 @@ extension ClientConnection {
   }
 
   /// Sends content that lies in a file, at the pace of the client; then `whenDone`.
-  func sendFile(
-    _ parts: [Delivery.FilePart], whenDone: @escaping (ClientConnection) -> Void
+  func send(
+    _ parts: [Delivery.Part], of file: ContentFile,
+    whenDone: @escaping (ClientConnection) -> Void
   ) {
-    let sender = FileSender(parts, for: self, whenDone: whenDone)
+    let sender = FileSender(parts, of: file, for: self, whenDone: whenDone)
     self.sender = sender
     sender.advance()
   }

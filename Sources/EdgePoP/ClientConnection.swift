@@ -246,10 +246,10 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
       request: head, key: key, directives: directives, route: route, store: loop.store,
       now: response.started)
     // What can be read without waiting is as good as in memory.
-    var isDue = false
+    var purpose = ReadPurpose.sending
     if case .consult = look {
-      isDue = loop.store.isPromotionDue(key.hash)
-      if let below = loop.look(key, head.fields, isDue: isDue) {
+      purpose = loop.store.readPurpose(key.hash, directives: directives)
+      if let below = loop.look(key, head.fields, purpose: purpose) {
         look = FirstLook.take(
           request: head, key: key, directives: directives, route: route, store: loop.store,
           now: response.started, below: below)
@@ -275,7 +275,7 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
     case let look:
       let exchange = exchange(for: head.detached(), key, directives, route, connection: self)
       self.exchange = exchange
-      exchange.begin(look, isPromotionDue: isDue)
+      exchange.begin(look, reading: purpose)
     }
   }
 

@@ -104,20 +104,20 @@ final class DiskQueue: Sendable {
 
   /// Looks for something as far as that needs no waiting.
   func look(
-    _ key: CacheKey, request: FieldSection, isDue: Bool, now: Instant
+    _ key: CacheKey, request: FieldSection, purpose: ReadPurpose, now: Instant
   ) -> DiskStore.Look {
-    store.look(key, request: request, intoMemory: isDue, now: now, waits: false)
+    store.look(key, request: request, purpose: purpose, now: now, waits: false)
   }
 
   /// Reads what a request selects; `completion` is called on another thread, or at once with nothing if too
   /// much is waiting.
   func read(
-    _ key: CacheKey, request: FieldSection, isDue: Bool, now: Instant,
+    _ key: CacheKey, request: FieldSection, purpose: ReadPurpose, now: Instant,
     completion: @escaping @Sendable (DiskStore.Read?) -> Void
   ) {
     let began = Monotonic.now()
     let isTaken = submit { [self] in
-      let look = store.look(key, request: request, intoMemory: isDue, now: now, waits: true)
+      let look = store.look(key, request: request, purpose: purpose, now: now, waits: true)
       let took = Monotonic.now() - began
       queue.withLock { $0.latencies.count(nanoseconds: took) }
       if case .found(let read) = look { completion(read) } else { completion(nil) }

@@ -13,13 +13,11 @@ import NIOCore
 /// The disk tier of one PoP.
 final class DiskTier: LowerTier {
   let disks: [DiskQueue]
-  private let logger: Logger
 
   /// Opens the stores in directories. Waits for the disks. Throws ``StartProblem``.
   init(
     _ options: [FleetConfiguration.Disk], purges: PurgeLog, logger: Logger
   ) throws(StartProblem) {
-    self.logger = logger
     var volumes: [(volume: any DiskVolume, options: DiskOptions)] = []
     for disk in options {
       do throws(FileVolume.Problem) {
@@ -67,12 +65,12 @@ final class DiskTier: LowerTier {
   struct Found: Sendable {
     let read: DiskStore.Read
     let store: DiskStore
-    /// True if it is to come into memory.
-    let isDue: Bool
+    /// What it was read for.
+    let purpose: ReadPurpose
 
     /// What is to be used of it, now that it is in memory, or may be.
     func promoted(by store: Store, now: Instant) -> StoredResponse? {
-      store.promote(read.response, stamp: read.stamp, isDue: isDue, now: now) {
+      store.promote(read.response, stamp: read.stamp, purpose: purpose, now: now) {
         self.store.has(read)
       }
     }
@@ -86,12 +84,11 @@ final class DiskTier: LowerTier {
     case waits
   }
 
-  /// Looks for what a request selects, as far as that needs no waiting; `isDue` if it is to come into memory.
-  /// O(variants).
-  func look(_ key: CacheKey, request: FieldSection, isDue: Bool, now: Instant) -> Look {
+  /// Looks for what a request selects, as far as that needs no waiting. O(variants).
+  func look(_ key: CacheKey, request: FieldSection, purpose: ReadPurpose, now: Instant) -> Look {
     for disk in disks where disk.store.mayHave(key.hash) {
-      switch disk.look(key, request: request, isDue: isDue, now: now) {
-      case .found(let read): return .found(Found(read: read, store: disk.store, isDue: isDue))
+      switch disk.look(key, request: request, purpose: purpose, now: now) {
+      case .found(let read): return .found(Found(read: read, store: disk.store, purpose: purpose))
       case .nothing: break
       case .waits: return .waits
       }
@@ -102,25 +99,25 @@ final class DiskTier: LowerTier {
   /// Reads what a request selects; `completion` is called on another thread, or at once with nothing if too
   /// much is waiting.
   func read(
-    _ key: CacheKey, request: FieldSection, isDue: Bool, now: Instant,
+    _ key: CacheKey, request: FieldSection, purpose: ReadPurpose, now: Instant,
     completion: @escaping @Sendable (Found?) -> Void
   ) {
-    read(key, request, isDue, now, from: disks[...], completion)
+    read(key, request, purpose, now, from: disks[...], completion)
   }
 
   private func read(
-    _ key: CacheKey, _ request: FieldSection, _ isDue: Bool, _ now: Instant,
+    _ key: CacheKey, _ request: FieldSection, _ purpose: ReadPurpose, _ now: Instant,
     from disks: ArraySlice<DiskQueue>,
     _ completion: @escaping @Sendable (Found?) -> Void
   ) {
     guard let disk = disks.first else { return completion(nil) }
     let others = disks.dropFirst()
     guard disk.store.mayHave(key.hash) else {
-      return read(key, request, isDue, now, from: others, completion)
+      return read(key, request, purpose, now, from: others, completion)
     }
-    disk.read(key, request: request, isDue: isDue, now: now) { [self] read in
-      if let read { return completion(Found(read: read, store: disk.store, isDue: isDue)) }
-      self.read(key, request, isDue, now, from: others, completion)
+    disk.read(key, request: request, purpose: purpose, now: now) { [self] read in
+      if let read { return completion(Found(read: read, store: disk.store, purpose: purpose)) }
+      self.read(key, request, purpose, now, from: others, completion)
     }
   }
 

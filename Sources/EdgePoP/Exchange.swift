@@ -52,7 +52,7 @@ final class Exchange {
   /// True while the disk is asked, and until when.
   private var isConsulting = false
   private var consultsUntil = NIODeadline.now()
-  private var isPromotionDue: Bool?
+  private var readPurpose: ReadPurpose?
 
   private var isPerforming = false
   private var performsAgain = false
@@ -101,10 +101,9 @@ final class Exchange {
   /// True while it waits for a connection.
   var isWaiting: Bool { waitsUntil != nil }
 
-  /// Begins with what the store said; where that was to ask below, `isPromotionDue` tells whether what is
-  /// found is to come into memory.
-  func begin(_ look: FirstLook, isPromotionDue: Bool = false) {
-    self.isPromotionDue = isPromotionDue
+  /// Begins with what the store said; where that was to ask below, for this purpose.
+  func begin(_ look: FirstLook, reading purpose: ReadPurpose = .sending) {
+    readPurpose = purpose
     // What passes the store by has no flight to hear from.
     if case .pass = look {} else { listen() }
     handle(.begin(look))
@@ -177,7 +176,7 @@ final class Exchange {
   private func send(_ response: StoredResponse, _ status: CacheStatus) {
     if let pieced = response.pieced, let connection {
       let plan = Delivery(request: request, response: response, now: loop.now)
-      let parts = plan.piecedParts(of: pieced)
+      let parts = plan.parts(of: pieced.count)
       if !parts.isEmpty {
         let delivery = PieceDelivery(response, parts, status, for: self, to: connection)
         self.delivery = delivery
@@ -216,8 +215,9 @@ final class Exchange {
   private func consult() {
     guard let disk = loop.shared.disk else { return handle(.consulted(nil)) }
     let now = loop.now
-    let isDue = isPromotionDue ?? loop.store.isPromotionDue(transaction.key.hash)
-    switch disk.look(transaction.key, request: request.fields, isDue: isDue, now: now) {
+    let purpose =
+      readPurpose ?? loop.store.readPurpose(transaction.key.hash, directives: CacheControl())
+    switch disk.look(transaction.key, request: request.fields, purpose: purpose, now: now) {
     case .nothing: return handle(.consulted(nil))
     case .found(let found): return handle(.consulted(found.promoted(by: loop.store, now: now)))
     case .waits: break
@@ -227,7 +227,7 @@ final class Exchange {
     consultsUntil = .coarse() + loop.limits.disk
     loop.watch(self)
     let store = loop.store
-    disk.read(transaction.key, request: request.fields, isDue: isDue, now: now) { found in
+    disk.read(transaction.key, request: request.fields, purpose: purpose, now: now) { found in
       let response = found.flatMap { $0.promoted(by: store, now: WallClock.coarse()) }
       waiting.mailbox.execute { waiting.value.consulted(response) }
     }

@@ -84,7 +84,7 @@ struct Explainer: Sendable {
     }
     return ExplainReport.Variant(
       status: response.head.status, selected: item.isSelected, vary: response.selector.texts,
-      bytes: response.pieced?.count ?? response.content.count, range: range,
+      bytes: response.sentCount, range: range,
       lifetime: response.freshness.lifetime,
       lifetimeSource: response.freshness.sourceText, age: response.freshness.age(now),
       ttl: response.freshness.ttl(now), validators: validators,

@@ -6,9 +6,10 @@ import NIOCore
 // is in the page cache goes to the socket as it has room; what is not is brought there first by a thread
 // that may wait for the disk.
 
-/// Sends parts of files to one client.
+/// Sends parts of a file to one client.
 final class FileSender {
-  private var parts: ArraySlice<Delivery.FilePart>
+  private let file: ContentFile
+  private var parts: ArraySlice<Delivery.Part>
   private weak var connection: ClientConnection?
   private let whenDone: (ClientConnection) -> Void
   private var isLoading = false
@@ -17,18 +18,21 @@ final class FileSender {
 
   /// Bytes that are looked for in the page cache, and sent, at once.
   private static let window = 1 << 20
+  /// Nanoseconds until a disk with too much to read is asked again.
+  private static let retry: Int64 = 10_000_000
   /// Windows in a row before others have their turn.
   private static let mostWindows = 4
 
   init(
-    _ parts: [Delivery.FilePart], for connection: ClientConnection,
+    _ parts: [Delivery.Part], of file: ContentFile, for connection: ClientConnection,
     whenDone: @escaping (ClientConnection) -> Void
   ) {
+    self.file = file
     self.parts = parts[...]
     self.connection = connection
     self.whenDone = whenDone
     unsent = parts.reduce(0) { sum, part in
-      if case .file(_, let range) = part { sum + range.count } else { sum }
+      if case .range(let range) = part { sum + range.count } else { sum }
     }
   }
 
@@ -51,6 +55,7 @@ final class FileSender {
   /// Sends what there is room for.
   func advance() {
     guard !isLoading, let connection else { return }
+    guard let region = file.region as? FileRegion else { return fail(connection) }
     var windows = 0
     while let part = parts.first {
       guard connection.isOpen, connection.sender === self else { return }
@@ -58,9 +63,8 @@ final class FileSender {
       case .bytes(let bytes):
         connection.send(bytes)
         parts.removeFirst()
-      case .file(_, let range) where range.isEmpty: parts.removeFirst()
-      case .file(let file, let range):
-        guard let region = file.region as? FileRegion else { return fail(connection) }
+      case .range(let range) where range.isEmpty: parts.removeFirst()
+      case .range(let range):
         let window = range.prefix(Self.window)
         guard file.isResident || region.isResident(window) else {
           return load(region, window, connection)
@@ -71,7 +75,7 @@ final class FileSender {
         case .failed: return fail(connection)
         case .sent(let count):
           unsent -= count
-          parts[parts.startIndex] = .file(file, range.dropFirst(count))
+          parts[parts.startIndex] = .range(range.dropFirst(count))
         }
         windows += 1
         if windows == Self.mostWindows { return later(connection) }
@@ -104,7 +108,10 @@ final class FileSender {
       let isThere = region.load(window)
       waiting.mailbox.execute { waiting.value.loaded(isThere) }
     }
-    if !isTaken { fail(connection) }
+    if isTaken { return }
+    // The head has gone out, so that the content is owed; the limit for clients that stall ends this.
+    isLoading = false
+    _ = connection.reactor.schedule(after: Self.retry) { [weak self] in self?.goOn() }
   }
 
   private func loaded(_ isThere: Bool) {

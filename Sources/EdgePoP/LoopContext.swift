@@ -67,11 +67,10 @@ final class LoopContext {
   /// The present moment, near enough for ages and lifetimes.
   var now: Instant { WallClock.coarse() }
 
-  /// What the tier below memory has for a request, if that can be told without waiting for a disk; `isDue` if
-  /// it is to come into memory.
-  func look(_ key: CacheKey, _ request: FieldSection, isDue: Bool) -> FirstLook.Below? {
+  /// What the tier below memory has for a request, if that can be told without waiting for a disk.
+  func look(_ key: CacheKey, _ request: FieldSection, purpose: ReadPurpose) -> FirstLook.Below? {
     guard let disk = shared.disk else { return .answered(nil) }
-    switch disk.look(key, request: request, isDue: isDue, now: now) {
+    switch disk.look(key, request: request, purpose: purpose, now: now) {
     case .found(let found): return .answered(found.promoted(by: store, now: now))
     case .nothing: return .answered(nil)
     case .waits: return nil

@@ -9,7 +9,7 @@ import NIOCore
 /// Sends content that is kept in pieces.
 final class PieceDelivery {
   private let response: StoredResponse
-  private var parts: ArraySlice<Delivery.PiecedPart>
+  private var parts: ArraySlice<Delivery.Part>
   private let status: CacheStatus
   private unowned let exchange: Exchange
   private weak var connection: ClientConnection?
@@ -30,7 +30,7 @@ final class PieceDelivery {
   private static let mostAttempts = 2
 
   init(
-    _ response: StoredResponse, _ parts: [Delivery.PiecedPart], _ status: CacheStatus,
+    _ response: StoredResponse, _ parts: [Delivery.Part], _ status: CacheStatus,
     for exchange: Exchange, to connection: ClientConnection
   ) {
     self.response = response
@@ -171,7 +171,7 @@ final class PieceDelivery {
       if let file = stored.content.file {
         connection.response.contentBytes += inside.count
         // What was sent keeps the exchange, and that this.
-        connection.sendFile([.file(file, inside)]) { [exchange] connection in
+        connection.send([.range(inside)], of: file) { [exchange] connection in
           exchange.clientBecameWritable()
           connection.flush()
         }

@@ -80,6 +80,28 @@ extension EndToEnd {
       }
     }
 
+    @Test("What a reload validates is updated, also where it was sent from its file")
+    func reload() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let place = try Socket.bound(listens: false)
+        let path = "/bytes/100000?cache=max-age=600"
+        let first = try await Self.pop(on: stage, before: origin, at: place)
+        let content = try await first.request("GET", path).content
+        try await Self.written(first, 1)
+        await first.process.stop(SIGKILL)
+
+        let pop = try await Self.pop(on: stage, before: origin, at: place)
+        _ = try await pop.request("GET", path)
+        #expect(try await Self.statistics(pop).memory.storedResponses == 0)
+        let reloaded = try await pop.request("GET", path, ["Cache-Control: no-cache"])
+        #expect(reloaded.content == content)
+        #expect(reloaded["cache-status"]?.contains("fwd=request; fwd-status=304") == true)
+        // RFC 9111 §4.3.4: its head is the one that came with the 304.
+        #expect(try await Self.statistics(pop).memory.storedResponses == 1)
+      }
+    }
+
     @Test("What was purged is gone, also after a SIGKILL right after the acknowledgement")
     func purged() async throws {
       try await Stage.run { stage in

@@ -5,10 +5,19 @@ import NIOCore
 // not read but handed on as a part of its file, once it was found to be what was written.
 
 extension DiskStore {
-  /// Content up to this is read into memory if it is to stay there...
-  static let mostInMemory = 256 << 10
-  /// ...and up to this if it is not. More is sent from its file.
-  static let mostToCopy = 24 << 10
+  /// Content up to this is read at once, if it lies in the page cache; more takes its time even there.
+  private static let mostAtOnce = 256 << 10
+
+  /// Content up to this is read into memory, and more is sent from its file. What is validated must be in
+  /// memory, or its head could not be updated.
+  private static func mostToCopy(_ purpose: ReadPurpose) -> Int {
+    switch purpose {
+    case .sending: 24 << 10
+    case .keeping: 256 << 10
+    case .validating: .max
+    }
+  }
+
   /// Milliseconds for which what was in the page cache, and was sent, is taken to be there still.
   private static let staysResident: Int64 = 1000
   /// Bytes in which a head is found, usually.
@@ -52,9 +61,10 @@ extension DiskStore {
 
   /// The stored response of a key that a request's fields select. O(variants), and a read for each.
   public func look(
-    _ key: CacheKey, request: FieldSection, intoMemory: Bool = false, now: Instant, waits: Bool
+    _ key: CacheKey, request: FieldSection, purpose: ReadPurpose = .sending, now: Instant,
+    waits: Bool
   ) -> Look {
-    let most = intoMemory ? Self.mostInMemory : Self.mostToCopy
+    let most = Self.mostToCopy(purpose)
     if let head = leaseHead(key, request, most, now) { return head }
     let places = lease(key.hash)
     defer { release(places) }
@@ -174,7 +184,7 @@ extension DiskStore {
         Record(header: head.header, key: head.response.key, response: head.response, bytes: nil))
     }
     let file = DiskFile.segment(place.segment)
-    let isSmall = place.size <= whole + Self.headWindow
+    let isSmall = place.size <= min(whole, Self.mostAtOnce) + Self.headWindow
     do {
       let window = whole > 0 && isSmall ? place.size : min(place.size, Self.headWindow)
       guard var bytes = try volume.read(file, at: place.offset, count: window, waits: waits) else {
@@ -230,8 +240,7 @@ extension DiskStore {
         return withRegion(region, leased, record, now: now, waits: waits)
       }
     }
-    // Even from the page cache much takes its time.
-    if header.contentCount > Self.mostInMemory, !waits { return .waits }
+    if header.contentCount > Self.mostAtOnce, !waits { return .waits }
     do {
       let range = header.tableOffset..<(header.contentOffset + header.contentCount)
       var bytes: ByteBuffer

@@ -58,16 +58,11 @@ public struct Delivery: Sendable {
   public func contentCount(_ response: StoredResponse) -> Int {
     guard sendsContent else { return 0 }
     return switch kind {
-    case .whole: wholeCount(response)
+    case .whole: response.sentCount
     case .part(let range): range.count
     case .parts(let parts): parts.length
     case .notModified, .rangeNotSatisfiable: 0
     }
-  }
-
-  /// The length of what is stored, as it goes out whole.
-  func wholeCount(_ response: StoredResponse) -> Int {
-    response.pieced?.count ?? response.content.count
   }
 
   /// Calls `body` with the content that is sent, piece by piece, not copied. O(pieces).
@@ -90,52 +85,35 @@ public struct Delivery: Sendable {
     }
   }
 
-  /// Something that is sent where the content lies in a file.
-  public enum FilePart: Sendable {
+  /// Something that is sent where the content is not in memory.
+  public enum Part: Sendable {
+    /// These bytes, such as the head of one part of several.
     case bytes(ByteBuffer)
-    case file(ContentFile, Range<Int>)
-  }
-
-  /// The content that is sent, if it lies in `file` and is one part of it.
-  public func fileRange(of file: ContentFile) -> Range<Int>? {
-    switch kind {
-    case .whole: 0..<file.region.count
-    case .part(let range): range
-    case .parts, .notModified, .rangeNotSatisfiable: nil
-    }
-  }
-
-  /// The content that is sent, if it lies in `file`. O(parts).
-  public func fileParts(of file: ContentFile) -> [FilePart] {
-    guard sendsContent else { return [] }
-    switch kind {
-    case .whole: return [.file(file, 0..<file.region.count)]
-    case .part(let range): return [.file(file, range)]
-    case .parts(let parts):
-      return parts.ranges.enumerated().flatMap {
-        [FilePart.bytes(parts.partHead($0)), .file(file, $1)]
-      } + [.bytes(parts.end)]
-    case .notModified, .rangeNotSatisfiable: return []
-    }
-  }
-
-  /// Something that is sent of content that is kept in pieces.
-  public enum PiecedPart: Sendable {
-    case bytes(ByteBuffer)
+    /// Bytes of the content.
     case range(Range<Int>)
   }
 
-  /// The content that is sent, if it is kept in pieces. O(parts).
-  public func piecedParts(of pieced: PiecedContent) -> [PiecedPart] {
+  /// What is sent of a content of `count` bytes that is all there, in order. O(parts).
+  public func parts(of count: Int) -> [Part] {
     guard sendsContent else { return [] }
     switch kind {
-    case .whole: return [.range(0..<pieced.count)]
+    case .whole: return [.range(0..<count)]
     case .part(let range): return [.range(range)]
     case .parts(let parts):
       return parts.ranges.enumerated().flatMap {
-        [PiecedPart.bytes(parts.partHead($0)), .range($1)]
+        [Part.bytes(parts.partHead($0)), .range($1)]
       } + [.bytes(parts.end)]
     case .notModified, .rangeNotSatisfiable: return []
+    }
+  }
+
+  /// The same, where it is one range: most answers need no array. O(1).
+  public func onlyRange(of count: Int) -> Range<Int>? {
+    guard sendsContent else { return nil }
+    return switch kind {
+    case .whole: 0..<count
+    case .part(let range): range
+    case .parts, .notModified, .rangeNotSatisfiable: nil
     }
   }
 

@@ -51,7 +51,7 @@ public enum ResponseWriter {
     switch delivery.kind {
     case .whole:
       head.write(to: &buffer)
-      if head.status != 204 { writeLength(delivery.wholeCount(response), to: &buffer) }
+      if head.status != 204 { writeLength(response.sentCount, to: &buffer) }
     case .part(let range):
       writePartHead(head, range, of: response.completeLength, to: &buffer)
       writeLength(range.count, to: &buffer)

@@ -311,9 +311,9 @@ public struct Transaction {
     status.detail = .refused(refusal)
     state = .passing
     let group: UpstreamGroupID
-    // A miss that is not stored (HEAD, a range) still belongs to the origin.
+    // A miss that is not stored (HEAD, a range, what is too large) still belongs to the origin.
     switch refusal {
-    case .head, .partial: group = route.cached ?? route.passThrough
+    case .head, .partial, .tooLarge: group = route.cached ?? route.passThrough
     default: group = route.passThrough
     }
     sendForward(Forward(group: group, isForStore: false), now)

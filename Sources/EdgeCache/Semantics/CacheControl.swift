@@ -31,6 +31,9 @@ public struct CacheControl: Sendable, Hashable {
   public var staleIfError: Int64?
   /// Seconds that the response must stay fresh (requests).
   public var minFresh: Int64?
+
+  /// True if a request with these may want something validated that is fresh.
+  public var mayWantValidation: Bool { noCache || maxAge != nil || minFresh != nil }
   /// Seconds of staleness that are accepted, the greatest number if any (requests).
   public var maxStale: Int64?
 

@@ -1,3 +1,13 @@
+/// What something is read from the tier below memory for.
+public enum ReadPurpose: Sendable {
+  /// To be sent once.
+  case sending
+  /// To be kept in memory, too.
+  case keeping
+  /// The request wants it validated, or younger than it may be: what comes of that is put into memory.
+  case validating
+}
+
 /// The tier below memory, as the store speaks to it. Nothing here waits for a disk, for the store calls it
 /// under its locks, so that whatever happens to a key happens in one order in both tiers.
 public protocol LowerTier: Sendable {

@@ -384,10 +384,15 @@ public final class Store: Sendable {
     }
   }
 
-  /// True if what is read from the tier below for an identity is to come into memory: the second time that it is
-  /// asked for while there is room, and one such time in 64 when something else would have to give way.
-  /// What is asked for often so gets there soon, and the rest does not push it out. O(1).
-  public func isPromotionDue(_ hash: KeyHash) -> Bool {
+  /// What something is read from the tier below for, if a request with these directives asks for it. It is kept
+  /// the second time that it is asked for while there is room, and one such time in 64 when something else
+  /// would have to give way: what is asked for often gets there soon, and the rest does not push it out. O(1).
+  public func readPurpose(_ hash: KeyHash, directives: CacheControl) -> ReadPurpose {
+    if directives.mayWantValidation { return .validating }
+    return isPromotionDue(hash) ? .keeping : .sending
+  }
+
+  private func isPromotionDue(_ hash: KeyHash) -> Bool {
     shards[Int(truncatingIfNeeded: hash.high) & (shards.count - 1)].state.withLock { state in
       guard state.promotions.remember(hash) else { return false }
       if state.memory.used < state.memory.capacity / 8 * 7 { return true }
@@ -398,11 +403,15 @@ public final class Store: Sendable {
 
   /// What is to be used of what was read from the tier below: that, what came into memory meanwhile for the
   /// same requests, or nothing if it has been purged, or removed below, as `isStillThere` tells. It comes into
-  /// memory if it `isDue`, or stale: then it will be validated. O(variants).
+  /// memory if that was the purpose, or if it is stale: then it will be validated. O(variants).
   public func promote(
-    _ response: StoredResponse, stamp: UInt64, isDue: Bool, now: Instant,
+    _ response: StoredResponse, stamp: UInt64, purpose: ReadPurpose, now: Instant,
     isStillThere: () -> Bool
   ) -> StoredResponse? {
+    // Copied, if at all, before anybody has to wait for it.
+    let keeps =
+      response.content.file == nil && (purpose != .sending || !response.freshness.isFresh(now))
+    let response = keeps ? response.with(response.content.compacted()) : response
     let cost = response.cost
     return shard(response.key).state.withLock { state in
       // Removals are made under the same lock.
@@ -412,12 +421,10 @@ public final class Store: Sendable {
         $0.key.scheme == response.key.scheme && $0.selector == response.selector
       }
       if let newer { return newer }
-      guard cost <= limits.largestResponse, response.content.file == nil,
-        isDue || !response.freshness.isFresh(now),
+      guard keeps, cost <= limits.largestResponse,
         Self.makeVariantRoom(&state, for: response, limits: limits, now: now),
         state.memory.reserve(cost)
       else { return response }
-      let response = response.with(response.content.compacted())
       state.memory.insert(response, cost: cost, stamp: stamp)
       return response
     }

@@ -29,6 +29,9 @@ public final class StoredResponse: Sendable {
     pieced?.count ?? part?.completeLength ?? content.count
   }
 
+  /// The length of what is stored, as it goes out whole: of a part, only that part.
+  public var sentCount: Int { pieced?.count ?? content.count }
+
   /// A stored response from its parts.
   public init(
     key: CacheKey, selector: VariantSelector, head: StoredHead, freshness: Freshness,

@@ -190,7 +190,7 @@ final class CoreExchange {
         .consulted(
           found.flatMap { read in
             world.store.promote(
-              read.response, stamp: read.stamp, isDue: true, now: now
+              read.response, stamp: read.stamp, purpose: .keeping, now: now
             ) { true }
           }), now: now)
     case .forward(let forward):

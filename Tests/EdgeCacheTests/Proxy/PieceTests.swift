@@ -170,6 +170,15 @@ struct PieceTests {
     #expect(next.forwards.isEmpty == stays)
   }
 
+  @Test("What is passed on for want of pieces belongs to the origin, not to the regional API")
+  func passedInstead() throws {
+    let world = try Self.world()
+    world.route = RequestRoute(cached: 1, passThrough: 0)
+    let exchange = CoreExchange(world, CoreExchange.parseRequest(Self.request))
+    exchange.handle(.begin(.pass(.miss, .tooLarge)))
+    #expect(exchange.forwards.map(\.group) == [1])
+  }
+
   @Test("An upstream that says that it has ranges and has none is asked for the whole, for a while")
   func noRanges() throws {
     let world = try Self.world()
