@@ -8,22 +8,6 @@ import NIOCore
 // The exchange of a leader outlives its client: the upstream connection holds it until the response
 // is in the store.
 
-/// Whom a response goes to: a client, or what puts the pieces of large content together for one.
-protocol ResponseReceiver: AnyObject {
-  func sendInterim(_ head: ResponseHead)
-  func sendStored(
-    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?)
-  func sendFlightHead(_ head: FlightHead, _ status: CacheStatus, whole: Bool, key: CacheKey)
-  func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus, key: CacheKey)
-  func sendContent(_ content: ByteBuffer)
-  func sendEnd(_ trailers: FieldSection?)
-  func sendError(_ code: Int, _ status: CacheStatus)
-  func abort(_ status: CacheStatus)
-  func flush()
-  /// True if nothing speaks against sending more.
-  var isWritable: Bool { get }
-}
-
 /// Performs one transaction.
 final class Exchange {
   /// The request.
@@ -490,32 +474,5 @@ final class Exchange {
     let abandoned = upstream
     upstream = nil
     abandoned?.abandon()
-  }
-}
-
-/// Calls an exchange on its loop, from any thread, without keeping it alive.
-///
-/// Always by way of the loop's queue, on the loop itself too: a flight tells its readers of news in
-/// the middle of the leader's own step.
-struct WakeUp: Sendable {
-  private struct Reference {
-    weak var exchange: Exchange?
-  }
-
-  private let reference: Confined<Reference>
-
-  /// Calls `exchange`, on the thread of which this is made.
-  init(_ exchange: Exchange, on reactor: Reactor) {
-    reference = Confined(Reference(exchange: exchange), to: reactor)
-  }
-
-  /// Tells the exchange that its flight has news.
-  func wake() {
-    reference.mailbox.execute { reference.value.exchange?.wake() }
-  }
-
-  /// Tells the exchange that its flight takes content again.
-  func resume() {
-    reference.mailbox.execute { reference.value.exchange?.flightResumes() }
   }
 }
