@@ -17,8 +17,12 @@ final class DiskQueue: Sendable {
     var waiting: [KeyHash: Int] = [:]
     var bytes = 0
     var isDraining = false
+    /// The lowest stamp of what is being written.
+    var oldestWriting = UInt64.max
     /// Purges and removals that are not in the log yet.
-    var purges: [(scope: PurgeScope, sequence: UInt64)] = []
+    var purges: [(purge: Purge, sequence: UInt64)] = []
+    /// How far other lists were read, with all that they brought.
+    var cursors: [(list: String, cursor: PurgeCursor)] = []
     var removals: [DiskStore.Removal] = []
     var isLogging = false
     var reads = 0
@@ -145,9 +149,13 @@ final class DiskQueue: Sendable {
 
   // MARK: What the store says
 
-  var oldestStamp: UInt64 {
-    let waiting = queue.withLock { $0.writes.reduce(UInt64.max) { min($0, $1.write.stamp) } }
-    return min(waiting, store.oldestStamp)
+  var oldestStamp: UInt64 { min(oldestPending, store.oldestStamp) }
+
+  /// The lowest stamp of what waits to be written, or is.
+  var oldestPending: UInt64 {
+    queue.withLock { queue in
+      queue.writes.reduce(queue.oldestWriting) { min($0, $1.write.stamp) }
+    }
   }
 
   /// True if half of what may wait to be written does.
@@ -185,11 +193,15 @@ final class DiskQueue: Sendable {
         if next.isWanted { batch.append(next.write) }
       }
       if cost == 0 { queue.isDraining = false }
+      queue.oldestWriting = batch.reduce(UInt64.max) { min($0, $1.stamp) }
       return (batch, cost)
     }
     if cost == 0 { return }
     if store.write(batch) < batch.count { complain() }
-    queue.withLock { $0.bytes -= cost }
+    queue.withLock {
+      $0.bytes -= cost
+      $0.oldestWriting = .max
+    }
     writer.submit { [self] state in drain(state) }
   }
 
@@ -235,10 +247,16 @@ final class DiskQueue: Sendable {
     }
   }
 
-  func purged(_ scope: PurgeScope, sequence: UInt64) {
-    store.forget(scope)
+  func purged(_ purge: Purge, sequence: UInt64) -> Int {
+    let count = store.forget(purge)
     // Those that nobody waits for are written too.
-    enqueue { $0.purges.append((scope, sequence)) }
+    enqueue { $0.purges.append((purge, sequence)) }
+    return count
+  }
+
+  /// Another list was read this far; it is logged behind all that it brought.
+  func note(_ cursor: PurgeCursor, of list: String) {
+    enqueue { $0.cursors.append((list, cursor)) }
   }
 
   private func log(_ removal: DiskStore.Removal) {
@@ -257,17 +275,18 @@ final class DiskQueue: Sendable {
   // MARK: Purging
 
   private func writeLog(syncs: Bool) throws(DiskError) {
-    let (purges, removals) = queue.withLock { queue in
+    let (purges, cursors, removals) = queue.withLock { queue in
       defer {
         queue.purges = []
+        queue.cursors = []
         queue.removals = []
         queue.isLogging = false
       }
-      return (queue.purges, queue.removals)
+      return (queue.purges, queue.cursors, queue.removals)
     }
     if !removals.isEmpty { store.log(removals, now: WallClock.now()) }
-    if purges.isEmpty, !syncs { return }
-    try store.log(purges, syncs: syncs, now: WallClock.now())
+    if purges.isEmpty, cursors.isEmpty, !syncs { return }
+    try store.log(purges, cursors: cursors, syncs: syncs, now: WallClock.now())
   }
 
   /// Makes all purges so far outlast a crash; `completion` is called on another thread, with the reason if

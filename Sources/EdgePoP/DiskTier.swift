@@ -135,6 +135,8 @@ final class DiskTier: LowerTier {
 
   var oldestStamp: UInt64 { disks.reduce(UInt64.max) { min($0, $1.oldestStamp) } }
 
+  var oldestPending: UInt64 { disks.reduce(UInt64.max) { min($0, $1.oldestPending) } }
+
   func stored(_ response: StoredResponse, stamp: UInt64) {
     for disk in disks { disk.replaced(response) }
     disk(for: response.key.hash).stored(response, stamp: stamp)
@@ -160,8 +162,8 @@ final class DiskTier: LowerTier {
     for disk in disks { disk.removed(hash) }
   }
 
-  func purged(_ scope: PurgeScope, sequence: UInt64) {
-    for disk in disks { disk.purged(scope, sequence: sequence) }
+  func purged(_ purge: Purge, sequence: UInt64) -> Int {
+    disks.reduce(0) { $0 + $1.purged(purge, sequence: sequence) }
   }
 
   // MARK: Purging

@@ -14,6 +14,11 @@ enum Checksum {
     bytes.withUnsafeBufferPointer { XXH3_64bits($0.baseAddress, $0.count) }
   }
 
+  /// The checksum of some bytes, another one for each seed.
+  static func of(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
+    bytes.withUnsafeBufferPointer { XXH3_64bits_withSeed($0.baseAddress, $0.count, seed) }
+  }
+
   /// The checksum of a part of some bytes.
   static func of(_ bytes: [UInt8], _ range: Range<Int>) -> UInt64 {
     of(bytes.span.extracting(range))

@@ -49,8 +49,10 @@ public struct DiskRecord: Sendable {
   }
   /// The entity tag.
   public var etag: String? { response.head.fields.text(.etag) }
-  /// The groups that it is in (RFC 9875).
-  public var tags: [String] { response.groups.map { String(decoding: $0, as: UTF8.self) } }
+  /// What it may be purged by.
+  public var tags: [String] {
+    CacheTag.names(response.head.fields).map { String(decoding: $0, as: UTF8.self) }
+  }
   /// Bytes of the content, wherever they are: for large content the head counts for all.
   public var size: Int { response.pieced?.count ?? contentBytes }
 

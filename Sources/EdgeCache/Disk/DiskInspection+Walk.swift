@@ -170,7 +170,7 @@ extension DiskInspection {
   ) -> DiskRecord.State {
     if removals.cover(record, life: segments[place.segment].life) { return .removed }
     if purges.isPurged(record.hash, since: record.stamp) {
-      return .purged(purges.newest(covering: head.key))
+      return .purged(purges.newest(covering: record.hash))
     }
     // So many newer ones that the directory has forgotten it.
     guard directory.contains(record.hash, place) else { return .hidden }
@@ -180,9 +180,8 @@ extension DiskInspection {
       let variant = Passed.Variant(hash: record.hash, variant: record.variant)
       guard passed.variants.insert(variant).inserted else { return .hidden }
     }
-    if purges.isPurged(head.key, groups: head.response.groups, since: record.stamp) {
-      return .purged(purges.newest(covering: head.key, groups: head.response.groups))
-    }
+    let coverage = purges.coverage(of: head.key, head.response.names)
+    if coverage.hard > record.stamp { return .purged(coverage.hard) }
     // What suits every request is used only after all others were looked at.
     if head.response.selector.isAny, places.count > 1, let own = places.firstIndex(of: place),
       places[(own + 1)...].contains(where: { !isReadable($0, record.hash) })

@@ -1,12 +1,19 @@
 // purge.log: every purge, before it is acknowledged, so that none is forgotten in a crash. One record
 // behind the other, each checked by itself; what a crash left at the end is cut off.
 
-/// One purge, or a removal that has no number, as it is logged.
+/// One record of purge.log: a purge, a removal that has no number, or how far other lists were read.
 struct DiskPurge: Equatable {
+  /// A purge as it is logged.
+  struct Logged: Equatable {
+    var scopes: [ScopeMark]
+    var mode = PurgeMode.hard
+    /// Its name in the fleet, and what was ordered; nil for what concerns this PoP alone.
+    var id: PurgeID?
+    var message: [UInt8] = []
+  }
+
   enum Scope: Equatable {
-    case url(KeyHash)
-    case group(CacheGroup)
-    case everything
+    case purge(Logged)
     /// What was written of an identity before a position was made unusable by an unsafe request
     /// (RFC 9111 §4.4) or a newer response. It has no number; in its place is the position.
     case removed(KeyHash)
@@ -14,15 +21,16 @@ struct DiskPurge: Equatable {
     case replaced(KeyHash, variant: UInt64)
     /// Covers nothing: remembers the highest number that was given out, where the rest of the log is gone.
     case nothing
+    /// How far another list of purges was read.
+    case cursor(of: String, PurgeCursor)
 
     fileprivate var kind: UInt32 {
       switch self {
-      case .url: 0
-      case .group: 1
-      case .everything: 2
+      case .purge: 0
       case .removed: 3
       case .replaced: 4
       case .nothing: 5
+      case .cursor: 6
       }
     }
   }
@@ -41,14 +49,17 @@ struct DiskPurge: Equatable {
     var text: [UInt8] = []
     var hash = KeyHash(low: 0, high: 0)
     switch scope {
-    case .url(let key), .removed(let key): hash = key
+    case .purge(let purge): text = purge.bytes
+    case .removed(let key): hash = key
     case .replaced(let key, let variant):
       hash = key
       var writer = DiskWriter(capacity: 8)
       writer.write(variant)
       text = writer.bytes
-    case .group(let group): text = group.bytes
-    case .everything, .nothing: break
+    case .cursor(let list, let cursor):
+      hash = KeyHash(low: cursor.epoch, high: cursor.sequence)
+      text = Array(list.utf8)
+    case .nothing: break
     }
     var writer = DiskWriter(capacity: Self.header + 8 + text.count)
     writer.write("EPRG")
@@ -71,6 +82,17 @@ struct DiskPurge: Equatable {
     self.scope = scope
     self.time = time
     self.stable = stable
+  }
+
+  /// A purge that was applied.
+  init(_ purge: Purge, sequence: UInt64, time: Instant) {
+    self.init(
+      sequence: sequence,
+      scope: .purge(
+        Logged(
+          scopes: purge.scopes.map(\.mark), mode: purge.mode, id: purge.id,
+          message: purge.message)),
+      time: time)
   }
 
   /// True if a whole record behind `offset`, wherever it begins, says that what is at `offset` had been on
@@ -105,16 +127,18 @@ struct DiskPurge: Equatable {
     let hash = KeyHash(low: low, high: high)
     let scope: Scope
     switch kind {
-    case 0: scope = .url(hash)
-    case 1:
-      scope = .group(CacheGroup(stored: text))
-    case 2: scope = .everything
+    case 0:
+      guard let purge = Logged(text) else { return nil }
+      scope = .purge(purge)
     case 3: scope = .removed(hash)
     case 4:
       var reader = DiskReader(text)
       guard text.count == 8, let variant = reader.read(UInt64.self) else { return nil }
       scope = .replaced(hash, variant: variant)
     case 5: scope = .nothing
+    case 6:
+      scope = .cursor(
+        of: String(decoding: text, as: UTF8.self), PurgeCursor(epoch: low, sequence: high))
     default: return nil
     }
     return (
@@ -122,5 +146,51 @@ struct DiskPurge: Equatable {
         sequence: sequence, scope: scope, time: Instant(milliseconds: time), stable: Int(stable)),
       end + 8
     )
+  }
+}
+
+extension DiskPurge.Logged {
+  /// Bytes of a scope.
+  private static let scopeSize = 24
+
+  fileprivate var bytes: [UInt8] {
+    var writer = DiskWriter(capacity: 24 + scopes.count * Self.scopeSize + message.count)
+    writer.write(UInt16(mode.rawValue))
+    writer.write(UInt16(id == nil ? 0 : 1))
+    writer.write(UInt32(truncatingIfNeeded: scopes.count))
+    writer.write(id?.milliseconds ?? 0)
+    writer.write(id?.number ?? 0)
+    for scope in scopes {
+      writer.write(scope.kind.rawValue)
+      writer.write(scope.count)
+      writer.write(scope.low)
+      writer.write(scope.high)
+    }
+    writer.write(message)
+    return writer.bytes
+  }
+
+  fileprivate init?(_ bytes: [UInt8]) {
+    var reader = DiskReader(bytes)
+    guard let modeNumber = reader.read(UInt16.self),
+      let mode = PurgeMode(rawValue: UInt8(truncatingIfNeeded: modeNumber)),
+      let isNamed = reader.read(UInt16.self), isNamed <= 1,
+      let count = reader.read(UInt32.self), let milliseconds = reader.read(UInt64.self),
+      let number = reader.read(UInt64.self), Int(count) <= bytes.count / Self.scopeSize
+    else { return nil }
+    var scopes: [ScopeMark] = []
+    for _ in 0..<count {
+      guard let kind = reader.read(UInt32.self).flatMap(ScopeMark.Kind.init(rawValue:)),
+        let length = reader.read(UInt32.self), let low = reader.read(UInt64.self),
+        let high = reader.read(UInt64.self)
+      else { return nil }
+      scopes.append(ScopeMark(kind: kind, low: low, high: high, count: length))
+    }
+    let rest = bytes.count - 24 - scopes.count * Self.scopeSize
+    guard let message = reader.read(rest) else { return nil }
+    self.init(
+      scopes: scopes, mode: mode,
+      id: isNamed == 1 ? PurgeID(milliseconds: milliseconds, number: number) : nil,
+      message: message)
   }
 }

@@ -5,37 +5,42 @@ import NIOCore
 extension DiskStore {
   /// Makes a purge last that has this number, and takes out what it covers. Throws if it cannot be made
   /// to last; then nothing is served from this disk any more.
-  public func purge(_ scope: PurgeScope, sequence: UInt64, now: Instant) throws(DiskError) {
-    forget(scope)
-    try log([(scope, sequence)], syncs: true, now: now)
+  public func purge(_ purge: Purge, sequence: UInt64, now: Instant) throws(DiskError) {
+    forget(purge)
+    try log([(purge, sequence)], syncs: true, now: now)
   }
 
   /// Makes purges outlast this process, and if it `syncs` a crash of the machine, with those that were logged
-  /// before. Throws if that is not possible; then nothing is served from this disk any more.
+  /// before; and behind them, how far other lists were read. Throws if that is not possible; then nothing is
+  /// served from this disk any more.
   public func log(
-    _ purges: [(scope: PurgeScope, sequence: UInt64)], syncs: Bool, now: Instant
+    _ purges: [(purge: Purge, sequence: UInt64)],
+    cursors: [(list: String, cursor: PurgeCursor)] = [], syncs: Bool, now: Instant
   ) throws(DiskError) {
-    let records = purges.map { scope, sequence in
-      let logged: DiskPurge.Scope =
-        switch scope {
-        case .url(let key): .url(key.hash)
-        case .group(let group): .group(group)
-        case .everything: .everything
-        }
-      return DiskPurge(sequence: sequence, scope: logged, time: now)
+    var records = purges.map { DiskPurge($0.purge, sequence: $0.sequence, time: now) }
+    records += cursors.map {
+      DiskPurge(sequence: 0, scope: .cursor(of: $0.list, $0.cursor), time: now)
     }
     try append(records, syncs: syncs, now: now)
   }
 
-  /// Takes out what a purge covers that has its number already. Does not wait for the disk.
-  public func forget(_ scope: PurgeScope) {
+  /// Takes out what a purge covers that has its number already, and returns how much that was, as far as it is
+  /// known. Does not wait for the disk. What is purged by host, prefix or name is found out when it is read.
+  @discardableResult
+  public func forget(_ purge: Purge) -> Int {
     state.withLock { state in
-      switch scope {
-      case .url(let key): state.directory.remove(key.hash)
-      // What is in the group is found out when it is read.
-      case .group: break
-      case .everything: state.directory.removeAll()
+      var count = 0
+      for scope in purge.scopes {
+        switch scope {
+        case .url(let key) where purge.mode == .hard: count += state.directory.remove(key.hash)
+        case .url(let key): count += state.directory.places(key.hash).count
+        case .everything:
+          count += state.directory.count
+          if purge.mode == .hard { state.directory.removeAll() }
+        case .prefix, .host, .tag, .group: break
+        }
       }
+      return count
     }
   }
 
@@ -146,13 +151,17 @@ extension DiskStore {
     while case (var purge, let next)? = DiskPurge.read(old, at: end) {
       let isNeeded =
         switch purge.scope {
-        case .url, .group, .everything: purge.sequence > oldest
+        case .purge(let logged):
+          purge.sequence > oldest || logged.id.map(purges.isKept) == true
         case .removed, .replaced: purge.sequence > position
-        case .nothing: false
+        case .nothing, .cursor: false
         }
       purge.stable = 0
       if isNeeded { kept += purge.bytes }
       end = next
+    }
+    for (list, cursor) in purges.cursors {
+      kept += DiskPurge(sequence: 0, scope: .cursor(of: list, cursor), time: now).bytes
     }
     try volume.replace(.purgeLog, with: kept)
     writer.logEnd = kept.count

@@ -74,7 +74,7 @@ extension DiskStore {
       let outcome = readHead(
         leased, key: key, whole: places.count == 1 ? most : 0, waits: waits)
       // What cannot be read hides what is older, which it may have replaced.
-      guard case .right(let record) = outcome else {
+      guard case .right(var record) = outcome else {
         if case .waits = outcome { return .waits }
         return .nothing
       }
@@ -82,13 +82,16 @@ extension DiskStore {
       // A newer one of the same variant hides it.
       if seen.contains(record.response.selector) { continue }
       seen.append(record.response.selector)
-      if purges.isPurged(key, groups: record.response.groups, since: record.header.stamp) {
+      let standing = purges.standing(
+        of: key, record.response.names, stamp: record.header.stamp)
+      guard let response = record.response.after(standing) else {
         state.withLock { state in
           state.statistics.purged += 1
           state.directory.remove(key.hash) { $0 == leased.place }
         }
         continue
       }
+      record.response = response
       if record.response.selector.isAny {
         if fallback == nil { fallback = (leased, record) }
       } else if record.response.selector.matches(request) {
@@ -114,7 +117,8 @@ extension DiskStore {
       guard phase == .open || phase == .sealed, let head = state.heads.find(place, life: life),
         head.header.contentCount > most,
         head.response.key == key, head.response.freshness.isFresh(now),
-        !purges.isPurged(key, groups: head.response.groups, since: head.header.stamp),
+        case .untouched = purges.standing(
+          of: key, head.response.names, stamp: head.header.stamp),
         head.response.selector.isAny || head.response.selector.matches(request)
       else { return nil }
       state.segments[place.segment].readers += 1
@@ -137,8 +141,8 @@ extension DiskStore {
   private struct Record {
     let header: RecordHeader
     let key: CacheKey
-    /// Without its content.
-    let response: StoredResponse
+    /// Without its content, as purges leave it.
+    var response: StoredResponse
     /// All of the record, if it was read.
     let bytes: ByteBuffer?
   }

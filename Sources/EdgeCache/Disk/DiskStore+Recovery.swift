@@ -128,6 +128,10 @@ extension DiskStore {
           try openings[index].recover(purges, milliseconds: { clock() - began })
         })
     }
+    // Whoever reads this list of purges is told by another name when it is not the same any more.
+    let listName = openings.reduce(UInt64(0)) { $0 ^ $1.listName }
+    let newest = stores.reduce(UInt64(0)) { max($0, $1.newestRecoveredStamp) }
+    purges.begin(epoch: listName, after: newest, now: now)
     return stores
   }
 
@@ -145,6 +149,14 @@ private struct Opening {
   /// The header that is there.
   let found: StoreHeader?
   private var header: StoreHeader
+  /// Tells the purges that were logged here from those of any other store.
+  var listName: UInt64 {
+    let nothing: [UInt8] = []
+    return SipHash.hash(
+      nothing.span, prefix: header.id.0 ^ header.id.1 &* 3,
+      secret: HashSecret(header.secret.0, header.secret.1)
+    ).low
+  }
   private var logEnd = 0
   private var logStable = 0
   private var removals = Removals()
@@ -280,6 +292,7 @@ private struct Opening {
     state.statistics.recoveryMilliseconds = milliseconds()
     state.statistics.isReduced = isReduced
     state.statistics.isEmptied = isEmptied
+    state.newestRecoveredStamp = recovery.newestStamp
     return DiskStore(
       volume, header, purges: purges, state: state,
       writer: DiskStore.Writer(
@@ -303,7 +316,7 @@ struct Removals {
     case .replaced(let hash, let variant):
       let key = Variant(hash: hash, variant: variant)
       variants[key] = max(variants[key] ?? 0, purge.sequence)
-    case .url, .group, .everything, .nothing: break
+    case .purge, .nothing, .cursor: break
     }
   }
 
@@ -328,6 +341,8 @@ private struct Recovery {
   /// The segment that goes on being filled.
   private(set) var open: Int?
   private(set) var newestLife: UInt64 = 0
+  /// The highest stamp of a record.
+  private(set) var newestStamp: UInt64 = 0
 
   /// Bytes that are read at once where there is no footer.
   private static let window = 1 << 20
@@ -384,6 +399,7 @@ private struct Recovery {
   private mutating func add(_ records: [RecordSummary], of index: Int, life: UInt64) {
     for record in records {
       segments[index].oldestStamp = min(record.stamp, segments[index].oldestStamp)
+      newestStamp = max(record.stamp, newestStamp)
       if isDead(record, life: life) { continue }
       directory.insert(
         record.hash, variant: record.variant,

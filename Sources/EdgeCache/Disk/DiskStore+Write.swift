@@ -50,7 +50,7 @@ extension DiskStore {
       for write in writes {
         guard state.withLock({ $0.writes && $0.serves }) else { break }
         let response = write.response
-        if purges.isPurged(response.key, groups: response.groups, since: write.stamp) { continue }
+        if purges.isPurged(response.key, response.names, since: write.stamp) { continue }
         let record = RecordBytes(response, stamp: write.stamp)
         let usable = header.segmentSize - DiskFormat.segmentHeader - SegmentFooter.size(1)
         guard record.total <= usable else {
@@ -114,7 +114,7 @@ extension DiskStore {
         state.statistics.written += 1
         // What came while it was written has taken out only what was there before.
         if !writing[index].isDropped,
-          !purges.isPurged(record.key, groups: record.groups, since: header.stamp)
+          !purges.isPurged(record.key, record.names, since: header.stamp)
         {
           state.directory.insert(
             header.hash, variant: header.variant,
@@ -277,7 +277,7 @@ private struct Batch {
 struct RecordBytes {
   private(set) var header: RecordHeader
   let key: CacheKey
-  let groups: [[UInt8]]
+  let names: ResponseNames
   private var head: [UInt8]
   private var content: Content
 
@@ -285,7 +285,7 @@ struct RecordBytes {
 
   init(_ response: StoredResponse, stamp: UInt64) {
     key = response.key
-    groups = response.groups
+    names = response.names
     let keyBytes = ResponseCodec.key(response.key)
     let headBytes = ResponseCodec.head(response)
     let both = keyBytes + headBytes

@@ -58,6 +58,8 @@ public final class DiskStore: Sendable {
     /// Number of free segments.
     var free = 0
     var heads = DiskHeads()
+    /// The highest stamp of what an earlier process wrote.
+    var newestRecoveredStamp: UInt64 = 0
   }
 
   struct Writer: Sendable {
@@ -100,6 +102,9 @@ public final class DiskStore: Sendable {
 
   /// What keys the hashes of this store.
   public var secret: HashSecret { HashSecret(header.secret.0, header.secret.1) }
+
+  /// The highest stamp of what an earlier process wrote.
+  var newestRecoveredStamp: UInt64 { state.withLock { $0.newestRecoveredStamp } }
 
   /// Bytes of all segments.
   public var capacity: Int { header.segmentSize * header.segmentCount }

@@ -42,7 +42,7 @@ public struct Explanation: Sendable {
     stored = variants.map { response in
       Item(
         response: response, isSelected: response === chosen,
-        purge: store.purges.newest(covering: response.key, groups: response.groups))
+        purge: store.purges.newest(covering: response.key, response.names))
     }
     (isHitForMiss, flights) = store.traffic(key, now: now)
     purge = store.purges.newest(covering: key)

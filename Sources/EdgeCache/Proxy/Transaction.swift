@@ -688,7 +688,7 @@ public struct Transaction {
       store.invalidate(key)
     }
     for group in CacheGroup.invalidated(by: head.fields, method: request.method, at: key) {
-      _ = store.purge(.group(group))
+      store.purge(.group(group))
     }
     if request.method == .head { freshenByHead(head, now) }
     guard hasClient else {

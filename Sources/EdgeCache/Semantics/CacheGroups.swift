@@ -3,8 +3,8 @@
 /// A group of one URI origin: groups of the same name at different origins have nothing in common
 /// (RFC 9875 §2.1).
 public struct CacheGroup: Sendable, Hashable {
-  /// Scheme and port, host and name, unambiguously in one run of bytes.
-  let bytes: [UInt8]
+  /// Of scheme, port, host and name.
+  let mark: UInt64
 
   /// The group of that name at the origin of `key`.
   public init(_ name: [UInt8], at key: CacheKey) {
@@ -15,12 +15,7 @@ public struct CacheGroup: Sendable, Hashable {
     // No host has this byte.
     bytes.append(0)
     bytes += name
-    self.bytes = bytes
-  }
-
-  /// A group from what another process kept of it.
-  init(stored bytes: [UInt8]) {
-    self.bytes = bytes
+    mark = NameMark.of(bytes, as: .group)
   }
 
   /// Groups that are read of one field; more are left out (RFC 9875 §2 asks for 128 at least).

@@ -308,11 +308,11 @@ public final class Flight: Sendable {
 
   // MARK: Joining
 
-  /// The groups that the response is in, once it is known.
-  var groups: [[UInt8]] {
+  /// The names that the response has; nil until it is known.
+  var names: ResponseNames? {
     state.withLock { state in
-      guard case .streaming(let head) = state.outcome else { return [] }
-      return CacheGroup.names(head.head.fields)
+      guard case .streaming(let head) = state.outcome else { return nil }
+      return ResponseNames(head.head.fields, at: key)
     }
   }
 

@@ -8,12 +8,51 @@ public struct Removal: Sendable, Hashable {
   public var count: Int
   /// Bytes that they took.
   public var bytes: Int
+  /// True if the two were judged by a sample.
+  public var isSample = false
+  /// False if it had been applied before.
+  public var isNew: Bool
 
   /// A removal from its parts.
-  public init(sequence: UInt64, count: Int = 0, bytes: Int = 0) {
+  public init(sequence: UInt64, count: Int = 0, bytes: Int = 0, isNew: Bool = true) {
     self.sequence = sequence
     self.count = count
     self.bytes = bytes
+    self.isNew = isNew
+  }
+
+  mutating func add(_ estimate: PurgeEstimate) {
+    count += estimate.count
+    bytes += estimate.bytes
+    isSample = isSample || estimate.isSample
+  }
+
+  mutating func add(_ other: Removal) {
+    count += other.count
+    bytes += other.bytes
+    isSample = isSample || other.isSample
+  }
+}
+
+/// How much something covers.
+public struct PurgeEstimate: Sendable, Hashable {
+  /// Number of stored responses.
+  public var count = 0
+  /// Bytes that they take in memory.
+  public var bytes = 0
+  /// True if not all were looked at.
+  public var isSample = false
+
+  /// An estimate from its parts.
+  public init(count: Int = 0, bytes: Int = 0) {
+    self.count = count
+    self.bytes = bytes
+  }
+
+  mutating func add(_ other: PurgeEstimate) {
+    count += other.count
+    bytes += other.bytes
+    isSample = isSample || other.isSample
   }
 }
 

@@ -20,9 +20,11 @@ public protocol LowerTier: Sendable {
   func replaced(_ response: StoredResponse)
   /// All that is stored of an identity has become unusable, without a purge.
   func removed(_ hash: KeyHash)
-  /// The purge with this number was published: what it covers is not to be found any more, when this
-  /// returns.
-  func purged(_ scope: PurgeScope, sequence: UInt64)
+  /// The purge with this number was published: what it covers is not to be found any more as it was, when
+  /// this returns. Returns the number of stored responses that were taken out, as far as it is known.
+  func purged(_ purge: Purge, sequence: UInt64) -> Int
   /// The lowest stamp of anything that is stored, or on its way there.
   var oldestStamp: UInt64 { get }
+  /// The lowest stamp of anything that is on its way there.
+  var oldestPending: UInt64 { get }
 }

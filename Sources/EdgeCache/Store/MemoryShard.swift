@@ -95,12 +95,19 @@ struct MemoryShard: Sendable {
     return .selected(response)
   }
 
-  /// Takes a slot out if it has been purged; true, and noted, if it has not.
+  /// Takes a slot out if it has been purged; true, and noted, if it is still there, perhaps as something stale.
   private mutating func isCurrent(_ slot: Int32, _ head: UInt64, _ purges: PurgeLog) -> Bool {
     guard let response = responses[Int(slot)] else { return false }
-    if purges.newest(covering: response.key, groups: response.groups) > slots[Int(slot)].stamp {
+    let coverage = purges.coverage(of: response.key, response.names)
+    let stamp = slots[Int(slot)].stamp
+    if coverage.hard > stamp {
+      purges.countFreed(coverage.hard, count: 1, bytes: slots[Int(slot)].cost)
       remove(slot)
       return false
+    }
+    if coverage.soft > stamp, let left = response.after(.stale) {
+      purges.countFreed(coverage.soft, count: 1, bytes: 0)
+      responses[Int(slot)] = left
     }
     slots[Int(slot)].stamp = head
     return true
@@ -148,6 +155,20 @@ struct MemoryShard: Sendable {
     return (removed, bytes)
   }
 
+  /// Number and cost of what is stored of an identity. O(variants).
+  func size(of key: CacheKey) -> PurgeEstimate {
+    var size = PurgeEstimate()
+    var slot = first(key.hash)
+    while slot != Self.none {
+      if let response = responses[Int(slot)], response.key.hasIdentity(of: key) {
+        size.count += 1
+        size.bytes += slots[Int(slot)].cost
+      }
+      slot = slots[Int(slot)].next
+    }
+    return size
+  }
+
   /// How often the first stored response of that identity for which `body` returns true was used, for
   /// what replaces it; 1 if there is none. O(variants).
   func uses(of key: CacheKey, where body: (StoredResponse) -> Bool) -> UInt8 {
@@ -172,17 +193,43 @@ struct MemoryShard: Sendable {
     return nil
   }
 
-  /// Takes out whatever has been purged, and notes of the rest that it has not. O(slots).
-  mutating func sweep(_ purges: PurgeLog) {
+  /// Takes out what has been purged of up to `count` slots from `first` on, and notes of the rest that it has
+  /// not; returns where to go on, or nil at the end. O(count).
+  mutating func sweep(_ purges: PurgeLog, from first: Int, count: Int) -> Int? {
     let head = purges.head
-    for slot in slots.indices where slots[slot].stamp != head {
+    let end = min(first + count, slots.count)
+    for slot in first..<max(first, end) where slots[slot].stamp != head && responses[slot] != nil {
+      _ = isCurrent(Int32(slot), head, purges)
+    }
+    return end < slots.count ? end : nil
+  }
+
+  /// How many stored responses, and bytes of them, `body` returns true for: of all if there are few, or else
+  /// judged by `atMost` of them, taken evenly from `first` on. O(atMost).
+  func estimate(
+    atMost: Int, from first: Int, where body: (StoredResponse) -> Bool
+  ) -> PurgeEstimate {
+    var estimate = PurgeEstimate()
+    guard !slots.isEmpty else { return estimate }
+    let looks = min(atMost, slots.count)
+    let step = max(1, slots.count / looks)
+    var seen = 0
+    for look in 0..<looks {
+      let slot = (first + look * step) % slots.count
       guard let response = responses[slot] else { continue }
-      if purges.newest(covering: response.key, groups: response.groups) > slots[slot].stamp {
-        remove(Int32(slot))
-      } else {
-        slots[slot].stamp = head
+      seen += 1
+      if body(response) {
+        estimate.count += 1
+        estimate.bytes += slots[slot].cost
       }
     }
+    if looks < slots.count, seen > 0 {
+      estimate.isSample = true
+      let factor = Double(count) / Double(seen)
+      estimate.count = Int((Double(estimate.count) * factor).rounded())
+      estimate.bytes = Int((Double(estimate.bytes) * factor).rounded())
+    }
+    return estimate
   }
 
   // MARK: Space

@@ -30,3 +30,11 @@ public struct PiecedContent: Sendable, Hashable {
     return key.appending(writer.bytes, secret: secret)
   }
 }
+
+extension CacheKey {
+  /// True for the key of a piece.
+  var isOfPiece: Bool {
+    let suffix = 25
+    return bytes.count >= hostCount + suffix && bytes[bytes.count - suffix] == 0
+  }
+}

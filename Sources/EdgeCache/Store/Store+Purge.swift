@@ -5,36 +5,100 @@
 // falls between the two.
 
 extension Store {
-  /// Applies a purge. When it returns, no lookup on any thread finds what it covers, and nothing
-  /// that was on its way will be stored. O(variants) for a URL, O(shards) for everything.
-  public func purge(_ scope: PurgeScope) -> Removal {
-    let sequence = purges.append(scope)
-    lower?.purged(scope, sequence: sequence)
-    switch scope {
-    case .url(let key):
-      var removed = shard(key).state.withLock { $0.memory.removeAll(key) }
-      if let other = variances.equivalent(of: key, secret: secret), other.hash != key.hash {
-        let more = purge(.url(other))
-        removed.count += more.count
-        removed.bytes += more.bytes
-        trimPurges()
-        return Removal(sequence: more.sequence, count: removed.count, bytes: removed.bytes)
-      }
-      trimPurges()
-      return Removal(sequence: sequence, count: removed.count, bytes: removed.bytes)
-    case .group:
-      // What is in the group is found out when it is looked up.
-      trimPurges()
-      return Removal(sequence: sequence)
-    case .everything:
-      var removal = Removal(sequence: sequence, count: 0, bytes: 0)
-      for shard in shards {
-        let content = shard.state.withLock { $0.memory.evacuate() }
-        removal.count += content.count
-        removal.bytes += content.bytes
-      }
-      return removal
+  /// Applies a purge of one scope that concerns this PoP alone.
+  @discardableResult
+  public func purge(_ scope: PurgeScope, _ mode: PurgeMode = .hard) -> Removal {
+    purge(Purge([scope], mode: mode))
+  }
+
+  /// Applies a purge. When it returns, no lookup on any thread finds what it covers as it was, and nothing
+  /// that was on its way will be stored. O(scopes + variants + shards), however much is stored. One that was
+  /// applied before is not applied again.
+  public func purge(_ purge: Purge) -> Removal {
+    let (sequence, isNew) = purges.append(purge)
+    guard isNew else {
+      let yield = purge.id.flatMap { purges.journalEntry($0)?.1 } ?? PurgeYield()
+      return Removal(sequence: sequence, count: yield.count, bytes: yield.bytes, isNew: false)
     }
+    let below = lower?.purged(purge, sequence: sequence) ?? 0
+    var removal = Removal(sequence: sequence)
+    var equivalents: [PurgeScope] = []
+    for scope in purge.scopes {
+      switch scope {
+      case .url(let key):
+        removal.add(remove(key, purge.mode))
+        if let other = variances.equivalent(of: key, secret: secret), other.hash != key.hash {
+          equivalents.append(.url(other))
+        }
+      case .everything where purge.mode == .hard: removal.add(evacuate())
+      case .everything, .prefix, .host, .tag, .group: break
+      }
+    }
+    purges.countFreed(sequence, count: removal.count, bytes: removal.bytes)
+    // The rest is found out when it is looked up, or swept.
+    let rest = purge.scopes.filter { !$0.isTakenAtOnce(purge.mode) }
+    if !rest.isEmpty { removal.add(estimate(rest)) }
+    if below > removal.count { removal.count = below }
+    if !equivalents.isEmpty {
+      let more = self.purge(Purge(equivalents, mode: purge.mode))
+      removal.add(more)
+      removal.sequence = more.sequence
+    }
+    return removal
+  }
+
+  /// What a purge would cover that is in memory, without purging. O(variants + shards).
+  public func estimate(_ scopes: [PurgeScope]) -> PurgeEstimate {
+    var urls: [CacheKey] = []
+    var others: [PurgeScope] = []
+    for scope in scopes {
+      if case .url(let key) = scope { urls.append(key) } else { others.append(scope) }
+    }
+    var sum = PurgeEstimate()
+    if others.contains(.everything) {
+      for shard in shards {
+        shard.state.withLock { state in
+          sum.count += state.memory.count
+          sum.bytes += state.memory.used - state.memory.reserved
+        }
+      }
+      return sum
+    }
+    for key in urls {
+      shard(key).state.withLock { sum.add($0.memory.size(of: key)) }
+    }
+    if others.isEmpty { return sum }
+    let first = Int(truncatingIfNeeded: purges.head &* 0x9E37_79B9 >> 7) & 0xFFFF
+    for shard in shards {
+      shard.state.withLock { state in
+        sum.add(
+          state.memory.estimate(atMost: Self.sample / shards.count, from: first) { response in
+            others.contains { $0.covers(response.key, response.names) }
+          })
+      }
+    }
+    return sum
+  }
+
+  /// Stored responses that are looked at to judge how many a purge covers.
+  private static let sample = 8192
+
+  private func remove(_ key: CacheKey, _ mode: PurgeMode) -> PurgeEstimate {
+    shard(key).state.withLock { state in
+      guard mode == .hard else { return state.memory.size(of: key) }
+      let removed = state.memory.removeAll(key)
+      return PurgeEstimate(count: removed.count, bytes: removed.bytes)
+    }
+  }
+
+  private func evacuate() -> PurgeEstimate {
+    var removed = PurgeEstimate()
+    for shard in shards {
+      let content = shard.state.withLock { $0.memory.evacuate() }
+      removed.count += content.count
+      removed.bytes += content.bytes
+    }
+    return removed
   }
 
   /// Removes what an unsafe request made unusable (RFC 9111 §4.4), and keeps what is on its way for
@@ -44,21 +108,22 @@ extension Store {
   public func invalidate(_ key: CacheKey) {
     if variances.isInUse {
       // What is on its way under a URL that is as good is told by a number.
-      lower?.purged(.url(key), sequence: purges.append(.url(key)))
+      let purge = Purge([.url(key)])
+      _ = lower?.purged(purge, sequence: purges.append(purge).sequence)
       if let other = variances.equivalent(of: key, secret: secret), other != key { remove(other) }
     }
-    for group in remove(key) { _ = purge(.group(CacheGroup(group, at: key))) }
+    for group in remove(key) { purge(.group(group)) }
   }
 
   /// Removes what is stored under a key and fences its flights; returns the groups that it was in,
   /// which go with it (RFC 9875 §2.2.1), but take no further groups with them.
   @discardableResult
-  private func remove(_ key: CacheKey) -> Set<[UInt8]> {
+  private func remove(_ key: CacheKey) -> Set<CacheGroup> {
     shard(key).state.withLock { state in
-      var groups: Set<[UInt8]> = []
+      var groups: Set<CacheGroup> = []
       _ = state.memory.removeAll(key) { response in
         guard response.key.scheme == key.scheme else { return false }
-        groups.formUnion(response.groups)
+        groups.formUnion(response.names.groups)
         return true
       }
       for flight in state.flights[key.hash] ?? [] where flight.key == key {
@@ -77,19 +142,62 @@ extension Store {
     }
   }
 
-  /// Purged URLs are remembered only for the sake of flights that are older than the purge; groups
-  /// also for what is stored, so that is looked through first.
-  private func trimPurges() {
+  // MARK: Sweeping
+
+  /// How far everything was looked through.
+  struct Sweep: Sendable {
+    var shard = 0
+    var slot = 0
+    /// The newest purge when it began.
+    var target: UInt64 = 0
+    /// The newest purge that nothing in memory is left to be found of.
+    var done: UInt64 = 0
+  }
+
+  /// Frees what was purged and not looked up since, of up to `slots` stored responses; true when there is
+  /// nothing left to do. Then purges are forgotten that nothing is left to be found of.
+  public func sweep(slots: Int) -> Bool {
+    sweeping.withLock { sweep in
+      if sweep.shard == 0, sweep.slot == 0 {
+        sweep.target = purges.head
+        if sweep.target == sweep.done { return true }
+      }
+      let next = shards[sweep.shard].state.withLock {
+        $0.memory.sweep(purges, from: sweep.slot, count: slots)
+      }
+      sweep.slot = next ?? 0
+      if next == nil { sweep.shard += 1 }
+      guard sweep.shard == shards.count else { return false }
+      sweep.shard = 0
+      sweep.done = sweep.target
+      trimPurges(through: sweep.done)
+      return sweep.done == purges.head
+    }
+  }
+
+  /// Purged URLs are remembered for the sake of what is on its way, for what is stored is taken out at once;
+  /// others, and those that made something stale, also for what is below.
+  private func trimPurges(through swept: UInt64) {
     guard purges.isTrimDue else { return }
-    var oldest = min(purges.head, lower?.oldestStamp ?? .max)
+    var urls = min(swept, lower?.oldestPending ?? .max)
     for shard in shards {
       shard.state.withLock { state in
-        state.memory.sweep(purges)
         for flights in state.flights.values {
-          for flight in flights { oldest = min(oldest, flight.sequence) }
+          for flight in flights { urls = min(urls, flight.sequence) }
         }
       }
     }
-    purges.trim(through: oldest)
+    purges.trim(urls: urls, others: min(urls, lower?.oldestStamp ?? .max))
+  }
+}
+
+extension PurgeScope {
+  /// True if what it covers is found by what it is told by.
+  fileprivate func isTakenAtOnce(_ mode: PurgeMode) -> Bool {
+    switch self {
+    case .url: true
+    case .everything: mode == .hard
+    case .prefix, .host, .tag, .group: false
+    }
   }
 }

@@ -43,6 +43,7 @@ public final class Store: Sendable {
   public let lower: (any LowerTier)?
   let shards: [Shard]
   let variances = VarianceIndex()
+  let sweeping = Mutex(Sweep())
   private let pieceNames = Atomic<UInt64>(0)
 
   /// An empty store, above another tier if there is one: with its secret and its purges.
@@ -106,7 +107,7 @@ public final class Store: Sendable {
       let flights = (state.flights[key.hash] ?? []).filter {
         $0.key == key
           && ($0.sequence == purges.head
-            || !purges.isPurged(key, groups: $0.groups, since: $0.sequence))
+            || !purges.mayBePurged(key, $0.names, since: $0.sequence))
       }
       if terms.isBackground, !flights.isEmpty || present == nil { return .underWay }
       if terms.mayFollow, !isSolo {
@@ -145,14 +146,14 @@ public final class Store: Sendable {
   /// from before may not stand in for its response.
   public func isUntouched(_ flight: Flight, _ stale: StoredResponse) -> Bool {
     flight.refusal == nil
-      && !purges.isPurged(flight.key, groups: stale.groups, since: flight.sequence)
+      && !purges.isPurged(flight.key, stale.names, since: flight.sequence)
   }
 
   /// True if no purge has come since the flight left that covers the response which it brings.
   func isCurrent(_ flight: Flight, _ head: FlightHead) -> Bool {
     flight.sequence == purges.head
       || !purges.isPurged(
-        flight.key, groups: CacheGroup.names(head.head.fields), since: flight.sequence)
+        flight.key, ResponseNames(head.head.fields, at: flight.key), since: flight.sequence)
   }
 
   /// Adds content to a flight and keeps it within the budget. O(chunk).
@@ -267,7 +268,7 @@ public final class Store: Sendable {
       state.memory.release(reserved)
       Self.forget(flight, &state)
       if let refusal = flight.refusal { return refusal }
-      if purges.isPurged(response.key, groups: response.groups, since: flight.sequence) {
+      if purges.isPurged(response.key, response.names, since: flight.sequence) {
         return .purged
       }
       // A part that comes late does not take the place of the whole.
@@ -354,7 +355,10 @@ public final class Store: Sendable {
     return shard(response.key).state.withLock { state in
       // Removals are made under the same lock.
       guard isStillThere() else { return nil }
-      if purges.isPurged(response.key, groups: response.groups, since: stamp) { return nil }
+      guard
+        let response = response.after(
+          purges.standing(of: response.key, response.names, stamp: stamp))
+      else { return nil }
       let newer = state.memory.find(response.key, purges: purges) {
         $0.key.scheme == response.key.scheme && $0.selector == response.selector
       }

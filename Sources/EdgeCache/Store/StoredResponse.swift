@@ -19,8 +19,8 @@ public final class StoredResponse: Sendable {
   public let part: ContentPart?
   /// What is known of content that is kept in pieces; ``content`` is empty then.
   public let pieced: PiecedContent?
-  /// The groups it is in (RFC 9875), as their origin names them.
-  public let groups: [[UInt8]]
+  /// The groups and tags that its origin gave it.
+  public let names: ResponseNames
   /// For which other queries it may be used (No-Vary-Search).
   public let variance: SearchVariance?
 
@@ -46,11 +46,11 @@ public final class StoredResponse: Sendable {
     self.part = part?.isComplete == true ? nil : part
     self.pieced = pieced
     let fields = head.fields
-    groups = CacheGroup.names(fields)
+    names = ResponseNames(fields, at: key)
     variance = SearchVariance(fields)
   }
 
-  /// A stored response of which it is known that its head names no group and no other queries. O(1).
+  /// A stored response of which it is known that its head has no names and no other queries. O(1).
   init(
     plain head: StoredHead, key: CacheKey, selector: VariantSelector, freshness: Freshness,
     content: Content, isHashedURL: Bool, part: ContentPart?, pieced: PiecedContent?
@@ -63,19 +63,17 @@ public final class StoredResponse: Sendable {
     self.isHashedURL = isHashedURL
     self.part = part
     self.pieced = pieced
-    groups = []
+    names = .none
     variance = nil
   }
 
-  /// True if the head names no group and no other queries.
-  var isPlain: Bool { groups.isEmpty && variance == nil }
+  /// True if the head has no names and no other queries.
+  var isPlain: Bool { names.isEmpty && variance == nil }
 
   /// Bytes of memory that this response takes with all its bookkeeping: what the budget counts.
   public var cost: Int {
     Self.overhead + head.capacity + MemoryCost.array(of: key.bytes) + selector.cost
-      + content.capacity
-      + (groups.isEmpty ? 0 : MemoryCost.array(of: groups))
-      + groups.reduce(0) { $0 + MemoryCost.array(of: $1) }
+      + content.capacity + names.cost
   }
 
   /// Bytes for the object, its slot, and its share of the index and of what grows by doubling.
@@ -108,12 +106,25 @@ public final class StoredResponse: Sendable {
       isHashedURL: isHashedURL, part: part, pieced: pieced)
   }
 
-  /// This response as one that must be validated before it is used again.
-  func markedStale() -> StoredResponse {
+  /// This response as one that must be validated before it is used again. With `neverStale` it may not stand
+  /// in for an upstream that fails, either.
+  func markedStale(neverStale: Bool = false) -> StoredResponse {
     var freshness = freshness
     freshness.alwaysValidate = true
+    freshness.neverStale = freshness.neverStale || neverStale
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
       isHashedURL: isHashedURL, part: part, pieced: pieced)
+  }
+
+  /// This response as purges leave it; nil if one took it away.
+  ///
+  /// Pieces of content are as good as the head that leads to them, which is what is validated.
+  func after(_ standing: PurgeStanding) -> StoredResponse? {
+    switch standing {
+    case .untouched: self
+    case .gone: nil
+    case .stale, .unchecked: key.isOfPiece ? self : markedStale(neverStale: standing == .unchecked)
+    }
   }
 }

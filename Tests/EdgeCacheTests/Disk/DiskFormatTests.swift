@@ -28,11 +28,20 @@ struct DiskFormatTests {
     contentCount: 1000, headChecksum: 0x6162_6364_6566_6768,
     contentChecksum: 0x7172_7374_7576_7778, variant: 0x8182_8384_8586_8788)
 
+  private static let key = CacheKey(url: "http://www.example/a".utf8, secret: HashSecret(1, 2))!
   private static let hash = KeyHash(low: 0x4142_4344_4546_4748, high: 0x5152_5354_5556_5758)
 
   private static let purges: [DiskPurge] = [
-    DiskPurge(sequence: 12, scope: .url(hash), time: now, stable: 640),
-    DiskPurge(sequence: 13, scope: .everything, time: now),
+    DiskPurge(
+      Purge(
+        [.url(key), .host(PurgeHost("www.example".utf8)), .prefix(PurgePrefix(key)), .everything],
+        mode: .soft, id: PurgeID(milliseconds: 1_700_000_000_000, number: 9),
+        message: Array("{}".utf8)),
+      sequence: 12, time: now),
+    DiskPurge(Purge([.tag(CacheTag(Array("t".utf8)))]), sequence: 13, time: now),
+    DiskPurge(
+      sequence: 0, scope: .cursor(of: "sin1", PurgeCursor(epoch: 77, sequence: 3)), time: now,
+      stable: 640),
     DiskPurge(sequence: 77 << 20 | 5, scope: .removed(hash), time: now),
     DiskPurge(
       sequence: 77 << 20 | 6, scope: .replaced(hash, variant: 0x8182_8384_8586_8788), time: now),
@@ -53,14 +62,14 @@ struct DiskFormatTests {
   func literal() {
     #expect(
       Self.hex(Self.header.bytes) == """
-        4544474553544f52 0200000000001000 a000000002000000 0807060504030201 \
+        4544474553544f52 0300000000001000 a000000002000000 0807060504030201 \
         1817161514131211 2827262524232221 3837363534333231 7b68e5cf8b010000 \
-        0500000000000000 4467130ce63fd6ce
+        0500000000000000 26a572a904077bf1
         """)
     #expect(
       Self.hex(Self.segment.bytes) == """
-        454447455345474d 0200000003000000 4d00000000000000 0807060504030201 \
-        1817161514131211 0000000000000000 0000000000000000 a9ff297f2877f906
+        454447455345474d 0300000003000000 4d00000000000000 0807060504030201 \
+        1817161514131211 0000000000000000 0000000000000000 10c6607fd0e0ee9f
         """)
     #expect(
       Self.hex(Self.record.bytes) == """
@@ -78,12 +87,23 @@ struct DiskFormatTests {
         """)
     let logged = [
       """
-      4550524700000000 0c00000000000000 4847464544434241 5857565554535251 \
-      7b68e5cf8b010000 8002000000000000 00000000ffffffff 3aec338d6c311f7f
+      4550524700000000 0c00000000000000 0000000000000000 0000000000000000 \
+      7b68e5cf8b010000 0000000000000000 7a00000085ffffff 0100010004000000 \
+      0068e5cf8b010000 0900000000000000 0000000000000000 997962b0551d1246 \
+      f7bcd81cc0238723 0200000000000000 8860a671e348eaa6 0000000000000000 \
+      010000000d000000 5cff562e58906531 8860a671e348eaa6 0500000000000000 \
+      0000000000000000 0000000000000000 7b7d96c032285b88 5929
       """,
       """
-      4550524702000000 0d00000000000000 0000000000000000 0000000000000000 \
-      7b68e5cf8b010000 0000000000000000 00000000ffffffff c7bb072794c87484
+      4550524700000000 0d00000000000000 0000000000000000 0000000000000000 \
+      7b68e5cf8b010000 0000000000000000 30000000cfffffff 0000000001000000 \
+      0000000000000000 0000000000000000 0300000000000000 d24da052744a2e90 \
+      0000000000000000 b937a79889b6795d
+      """,
+      """
+      4550524706000000 0000000000000000 4d00000000000000 0300000000000000 \
+      7b68e5cf8b010000 8002000000000000 04000000fbffffff 73696e313b077364 \
+      bbd4b2ff
       """,
       """
       4550524703000000 0500d00400000000 4847464544434241 5857565554535251 \
@@ -152,7 +172,7 @@ struct DiskFormatTests {
       #expect(ResponseCodec.head(again) == bytes, "seed \(seed)")
       #expect(again.selector == response.selector && again.freshness == response.freshness)
       #expect(again.part == response.part && again.pieced == response.pieced)
-      #expect(again.groups == response.groups && again.isHashedURL == response.isHashedURL)
+      #expect(again.names == response.names && again.isHashedURL == response.isHashedURL)
       #expect(again.head.storage == response.head.storage && again.head.etag == response.head.etag)
       let key = ResponseCodec.key(response.key)
       let sameKey = ResponseCodec.readKey(key, 0..<key.count, hash: response.key.hash)
@@ -166,7 +186,7 @@ struct DiskFormatTests {
           damaged[Int.random(in: damaged.indices, using: &random)] = UInt8.random(
             in: .min ... .max, using: &random)
         }
-        _ = read(damaged)?.groups
+        _ = read(damaged)?.names
       }
     }
   }

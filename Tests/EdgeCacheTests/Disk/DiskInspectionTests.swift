@@ -59,7 +59,7 @@ struct DiskInspectionTests {
     let site = "http://www.example"
     #expect(
       states == [
-        "\(site)/purged": .purged(1), "\(site)/grouped": .purged(2), "\(site)/removed": .removed,
+        "\(site)/purged": .purged(2), "\(site)/grouped": .purged(3), "\(site)/removed": .removed,
         "\(site)/replaced": .removed, "\(site)/hidden": .hidden,
       ])
     let tally = try filled.inspection().tally()

@@ -140,9 +140,10 @@ private struct DiskHistory {
   private mutating func purge(_ key: Int) {
     let isEverything = Int.random(in: 0..<8, using: &random) == 0
     let scope: PurgeScope = isEverything ? .everything : .url(keys[key])
-    let sequence = purges.append(scope)
+    let purge = Purge([scope])
+    let sequence = purges.append(purge).sequence
     do {
-      try store.purge(scope, sequence: sequence, now: Self.now)
+      try store.purge(purge, sequence: sequence, now: Self.now)
       log.append("purge \(isEverything ? "everything" : "\(key)") \(sequence)")
       for covered in isEverything ? Array(keys.indices) : [key] { purged[covered] = sequence }
     } catch {

@@ -54,8 +54,9 @@ struct FilledStore {
     return response
   }
 
-  func purge(_ scope: PurgeScope) throws {
-    try store.purge(scope, sequence: purges.append(scope), now: Self.now)
+  func purge(_ scope: PurgeScope, _ mode: PurgeMode = .hard) throws {
+    let purge = Purge([scope], mode: mode)
+    try store.purge(purge, sequence: purges.append(purge).sequence, now: Self.now)
   }
 
   /// Fills the open segment, so that it gets its list of records.

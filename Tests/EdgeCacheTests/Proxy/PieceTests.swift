@@ -33,10 +33,13 @@ final class TestDisk: LowerTier {
   func removed(_ hash: KeyHash) {
     if let removal = disk.remove(hash) { disk.log([removal], now: Self.now) }
   }
-  func purged(_ scope: PurgeScope, sequence: UInt64) {
-    try? disk.purge(scope, sequence: sequence, now: Self.now)
+  func purged(_ purge: Purge, sequence: UInt64) -> Int {
+    let count = disk.forget(purge)
+    try? disk.purge(purge, sequence: sequence, now: Self.now)
+    return count
   }
   var oldestStamp: UInt64 { disk.oldestStamp }
+  var oldestPending: UInt64 { .max }
 }
 
 @Suite("Large content in pieces")

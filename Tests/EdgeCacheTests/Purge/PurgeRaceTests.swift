@@ -7,20 +7,29 @@ import Testing
 @Suite struct PurgeRaceTests {
   /// What makes unusable all that is from before.
   enum Fence: String, CaseIterable, Sendable {
-    case url, everything, invalidation
+    case url, prefix, host, tag, surrogateKey, groupAsTag, group, everything, invalidation
 
     func apply(_ world: CoreWorld) {
       let key = world.key("http://a/")
       switch self {
-      case .url: _ = world.store.purge(.url(key))
-      case .everything: _ = world.store.purge(.everything)
+      case .url: world.store.purge(.url(key))
+      case .prefix: world.store.purge(.prefix(PurgePrefix(key)))
+      case .host: world.store.purge(.host(PurgeHost("A".utf8)))
+      case .tag: world.store.purge(.tag(CacheTag(Array("two".utf8))))
+      case .surrogateKey: world.store.purge(.tag(CacheTag(Array("four".utf8))))
+      case .groupAsTag: world.store.purge(.tag(CacheTag(Array("g".utf8))))
+      case .group: world.store.purge(.group(CacheGroup(Array("g".utf8), at: key)))
+      case .everything: world.store.purge(.everything)
       case .invalidation: world.store.invalidate(key)
       }
     }
   }
 
-  private let old = "HTTP/1.1 200 OK↵ETag: \"old\"↵Cache-Control: max-age=60↵Content-Length: 3"
-  private let new = "HTTP/1.1 200 OK↵ETag: \"new\"↵Cache-Control: max-age=60↵Content-Length: 3"
+  private static let names = "Cache-Tag: one, two↵Surrogate-Key: three  four↵Cache-Groups: \"g\"↵"
+  private let old =
+    "HTTP/1.1 200 OK↵ETag: \"old\"↵\(names)Cache-Control: max-age=60↵Content-Length: 3"
+  private let new =
+    "HTTP/1.1 200 OK↵ETag: \"new\"↵\(names)Cache-Control: max-age=60↵Content-Length: 3"
   private let unchanged = "HTTP/1.1 304 Not Modified↵Cache-Control: max-age=60"
 
   private func get(_ world: CoreWorld) -> CoreExchange { world.begin("GET / HTTP/1.1↵Host: a") }
@@ -98,6 +107,7 @@ import Testing
     fence.apply(world)
     leader.answer(unchanged)
     #expect(leader.received.text == "old" && !leader.status.isStored)
+    while !world.store.sweep(slots: 16) {}
     #expect(world.store.statistics.responses == 0)
     follower.poll()
     #expect(follower.awaitsUpstream && follower.forwards.last?.validates.isEmpty == true)

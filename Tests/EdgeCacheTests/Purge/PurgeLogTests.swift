@@ -43,12 +43,12 @@ import Testing
     let keys = (0..<10).map { key("http://a/\($0)") }
     for key in keys { _ = log.append(.url(key)) }
     #expect(log.rememberedURLs == 10)
-    log.trim(through: 4)
+    log.trim(urls: 4, others: 4)
     #expect(log.rememberedURLs == 6 && log.head == 10)
     #expect(!log.isPurged(keys[3], since: 0) && log.isPurged(keys[4], since: 4))
     _ = log.append(.everything)
     #expect(log.rememberedURLs == 0 && log.isPurged(keys[0], since: 10))
-    log.trim(through: 11)
+    log.trim(urls: 11, others: 11)
     #expect(log.isPurged(keys[0], since: 10) && !log.isPurged(keys[0], since: 11))
   }
 
@@ -75,18 +75,22 @@ import Testing
   @Test func storeTrims() {
     let world = CoreWorld()
     func purge(_ range: Range<Int>) {
-      for number in range { _ = world.store.purge(.url(world.key("http://a/\(number)"))) }
+      for number in range { world.store.purge(.url(world.key("http://a/\(number)"))) }
     }
     purge(0..<3000)
+    while !world.store.sweep(slots: 64) {}
     #expect(world.store.purges.rememberedURLs <= 1100)
     let flight = world.begin("GET /7 HTTP/1.1↵Host: a")
     purge(0..<5000)
+    while !world.store.sweep(slots: 64) {}
     #expect(world.store.purges.rememberedURLs >= 4000)
     flight.answer("HTTP/1.1 200 OK↵Cache-Control: max-age=60↵Content-Length: 1", "x")
     #expect(world.store.statistics.responses == 0)
     purge(0..<6000)
+    while !world.store.sweep(slots: 64) {}
     #expect(world.store.purges.rememberedURLs <= 10_000)
     purge(6000..<20_000)
+    while !world.store.sweep(slots: 64) {}
     #expect(world.store.purges.rememberedURLs <= 10_000)
   }
 }
