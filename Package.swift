@@ -43,6 +43,8 @@ let package = Package(
     ),
     // The checksum of what is on disk.
     .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
+    // What receipts of purges are made with.
+    .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
     // The shell: moves bytes between sockets and the core.
     .target(
       name: "EdgePoP",
@@ -65,6 +67,8 @@ let package = Package(
     .target(
       name: "EdgeFleet",
       dependencies: [
+        "CCrypto",
+        "EdgeCache",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -87,6 +91,7 @@ let package = Package(
     .executableTarget(
       name: "purge-cli",
       dependencies: [
+        "EdgeCache",
         "EdgeFleet",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -35,6 +35,12 @@ public struct Instant: Sendable, Hashable, Comparable {
     Instant(milliseconds: milliseconds &+ seconds &* 1000)
   }
 
+  /// The moment that many milliseconds later (earlier when negative).
+  @inlinable
+  public func adding(milliseconds more: Int64) -> Instant {
+    Instant(milliseconds: milliseconds &+ more)
+  }
+
   /// Milliseconds from `earlier` to here, never negative: a clock that was set back must not make
   /// anything younger than it is.
   @inlinable

@@ -1,11 +1,13 @@
-// One exchange with the admin API of one PoP: connect, send, read the reply, close. Control plane,
-// a handful of requests per command, so clarity before speed: NIO's own HTTP/1.1 codec, a connection
-// per request, the reply as a whole. Retrying is the caller's business; the error says if it helps.
+// Exchanges with the admin API of one PoP. Control plane, so clarity before speed: NIO's own HTTP/1.1 codec, one
+// connection that is kept between requests, the reply as a whole. Retrying is the caller's business; the error
+// says if it helps.
 
+import EdgeCache
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Synchronization
 
 /// Why a request to the admin API has no usable reply.
 public enum AdminClientError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -50,6 +52,7 @@ public struct AdminClient: Sendable {
   public let endpoint: SocketEndpoint
   private let token: AdminToken?
   private let group: any EventLoopGroup
+  private let kept = KeptConnection()
 
   /// The largest reply that is read.
   static let largestReply = 16 << 20
@@ -67,6 +70,38 @@ public struct AdminClient: Sendable {
     _ request: PurgeRequest, timeout: Duration
   ) async throws(AdminClientError) -> PurgeAcknowledgement {
     try message(await send(.POST, "/purge", body: request.json, timeout: timeout))
+  }
+
+  /// Asks what the PoP applied after number `after` of its list `epoch`.
+  public func journal(
+    epoch: UInt64?, after: UInt64, limit: Int, timeout: Duration
+  ) async throws(AdminClientError) -> PurgeJournalReply {
+    let place = epoch.map { "epoch=\($0)&after=\(after)&" } ?? ""
+    return try message(
+      await send(.GET, "/purges?\(place)limit=\(limit)", timeout: timeout))
+  }
+
+  /// Asks what became of a purge; nil if the PoP does not know it.
+  public func record(
+    of id: PurgeID, timeout: Duration
+  ) async throws(AdminClientError) -> PurgeRecordReply? {
+    do throws(AdminClientError) {
+      return try message(await send(.GET, "/purges/\(id)", timeout: timeout))
+    } catch {
+      if case .status(404, _) = error { return nil }
+      throw error
+    }
+  }
+
+  /// Fetches a target of a host, as a client of the PoP does.
+  public func get(
+    _ target: String, host: String, timeout: Duration
+  ) async throws(AdminClientError) -> ClientReply {
+    var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: target)
+    head.headers.add(name: "Host", value: host)
+    head.headers.add(name: "User-Agent", value: "edgecache/\(Release.version)")
+    let reply = try await exchange(head, ByteBuffer(), timeout: timeout)
+    return ClientReply(status: reply.status, body: reply.body)
   }
 
   /// Asks whether the PoP is well.
@@ -94,7 +129,6 @@ public struct AdminClient: Sendable {
     var head = HTTPRequestHead(version: .http1_1, method: method, uri: path)
     let authority = UpstreamURL(scheme: .http, host: endpoint.host, port: max(1, endpoint.port))
     head.headers.add(name: "Host", value: authority.authority)
-    head.headers.add(name: "Connection", value: "close")
     head.headers.add(name: "User-Agent", value: "edgecache/\(Release.version)")
     if let token { head.headers.add(name: "Authorization", value: token.authorization) }
     if method == .POST {
@@ -109,36 +143,50 @@ public struct AdminClient: Sendable {
     return reply
   }
 
-  /// The promise of the reply is the one place where every ending meets: reply, error, timeout and
-  /// cancellation complete it, the first one counts, and the connection closes when it is complete.
+  /// Sends a request and gathers the reply. A connection that was kept may have been closed meanwhile by the
+  /// PoP: then another is made.
   private func exchange(
     _ head: HTTPRequestHead, _ body: ByteBuffer, timeout: Duration
   ) async throws(AdminClientError) -> AdminReply {
+    guard let channel = kept.take() else {
+      return try await exchange(head, body, on: nil, timeout: timeout)
+    }
+    let start = ContinuousClock.now
+    do throws(AdminClientError) {
+      return try await exchange(head, body, on: channel, timeout: timeout)
+    } catch {
+      guard case .connectionLost = error else { throw error }
+    }
+    return try await exchange(head, body, on: nil, timeout: timeout - (.now - start))
+  }
+
+  private func exchange(
+    _ head: HTTPRequestHead, _ body: ByteBuffer, on kept: (any Channel)?, timeout: Duration
+  ) async throws(AdminClientError) -> AdminReply {
     guard timeout > .zero else { throw .timeout(timeout) }
-    let loop = group.next()
+    let loop = kept?.eventLoop ?? group.next()
     let promise = loop.makePromise(of: AdminReply.self)
     let limit = TimeAmount(timeout)
     let alarm = loop.scheduleTask(in: limit) { promise.fail(AdminClientError.timeout(timeout)) }
     promise.futureResult.whenComplete { _ in alarm.cancel() }
-    ClientBootstrap(group: loop)
-      .connectTimeout(limit)
-      .channelOption(.socketOption(.tcp_nodelay), value: 1)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHTTPClientHandlers()
-          try channel.pipeline.syncOperations.addHandler(
-            AdminExchange(head: head, body: body, promise: promise))
+    connection(kept, loop, limit).whenComplete { connected in
+      switch connected {
+      case .success(let channel):
+        promise.futureResult.whenComplete { [kept = self.kept] result in
+          // What belongs to this exchange must not be taken for the next one's.
+          if case .success(let reply) = result, reply.isKeptAlive { return kept.giveBack(channel) }
+          channel.close(promise: nil)
         }
-      }
-      .connect(host: endpoint.host, port: endpoint.port)
-      .whenComplete { connected in
-        switch connected {
-        case .success(let channel):
-          promise.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        case .failure(let error):
-          promise.fail(AdminClientError(connecting: error, timeout: timeout))
+        do {
+          try channel.pipeline.syncOperations.handler(type: AdminExchange.self)
+            .begin(head, body, promise)
+        } catch {
+          promise.fail(AdminExchange.endedEarly)
         }
+      case .failure(let error):
+        promise.fail(AdminClientError(connecting: error, timeout: timeout))
       }
+    }
     do {
       return try await withTaskCancellationHandler {
         try await promise.futureResult.get()
@@ -150,6 +198,22 @@ public struct AdminClient: Sendable {
     } catch {
       throw .connectionLost(reason: plainReason(error))
     }
+  }
+
+  private func connection(
+    _ kept: (any Channel)?, _ loop: any EventLoop, _ limit: TimeAmount
+  ) -> EventLoopFuture<any Channel> {
+    if let kept { return loop.makeSucceededFuture(kept) }
+    return ClientBootstrap(group: loop)
+      .connectTimeout(limit)
+      .channelOption(.socketOption(.tcp_nodelay), value: 1)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHTTPClientHandlers()
+          try channel.pipeline.syncOperations.addHandler(AdminExchange())
+        }
+      }
+      .connect(host: endpoint.host, port: endpoint.port)
   }
 
   private func message<Message: Decodable>(
@@ -164,31 +228,67 @@ public struct AdminClient: Sendable {
   }
 }
 
+/// What a PoP sends to a client.
+public struct ClientReply: Sendable {
+  /// The status code.
+  public let status: Int
+  /// The content.
+  public let body: [UInt8]
+}
+
 /// A whole reply.
 private struct AdminReply: Sendable {
   let status: Int
   let body: [UInt8]
+  let isKeptAlive: Bool
 }
 
-/// Sends one request when the connection is there and gathers the reply.
+/// The connection that is kept for the next request, while nobody uses it.
+private final class KeptConnection: Sendable {
+  private let idle = Mutex<(any Channel)?>(nil)
+
+  func take() -> (any Channel)? {
+    let channel = idle.withLock { idle in
+      defer { idle = nil }
+      return idle
+    }
+    return channel?.isActive == true ? channel : nil
+  }
+
+  func giveBack(_ channel: any Channel) {
+    let surplus = idle.withLock { idle in
+      defer { idle = channel }
+      return idle
+    }
+    surplus?.close(promise: nil)
+  }
+
+  deinit {
+    idle.withLock { $0?.close(promise: nil) }
+  }
+}
+
+/// Sends one request after the other and gathers the replies.
 private final class AdminExchange: ChannelInboundHandler {
   typealias InboundIn = HTTPClientResponsePart
   typealias OutboundOut = HTTPClientRequestPart
 
-  private static let endedEarly = AdminClientError.connectionLost(
+  static let endedEarly = AdminClientError.connectionLost(
     reason: "closed before the reply was complete")
 
-  private let head: HTTPRequestHead
-  private let body: ByteBuffer
-  private let promise: EventLoopPromise<AdminReply>
+  private var context: ChannelHandlerContext?
+  private var promise: EventLoopPromise<AdminReply>?
   private var status = 0
+  private var isKeptAlive = false
   private var content: [UInt8] = []
 
-  init(head: HTTPRequestHead, body: ByteBuffer, promise: EventLoopPromise<AdminReply>) {
-    (self.head, self.body, self.promise) = (head, body, promise)
-  }
+  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-  func channelActive(context: ChannelHandlerContext) {
+  func begin(_ head: HTTPRequestHead, _ body: ByteBuffer, _ promise: EventLoopPromise<AdminReply>) {
+    guard let context, context.channel.isActive else { return promise.fail(Self.endedEarly) }
+    self.promise = promise
+    (status, isKeptAlive, content) = (0, false, [])
     context.write(wrapOutboundOut(.head(head)), promise: nil)
     if body.readableBytes > 0 {
       context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
@@ -198,34 +298,46 @@ private final class AdminExchange: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
-    case .head(let head): status = Int(head.status.code)
+    case .head(let head):
+      // An interim response is not what was asked for.
+      if head.status.code < 200 { return }
+      status = Int(head.status.code)
+      isKeptAlive = head.isKeepAlive
     case .body(let part):
       guard content.count + part.readableBytes <= AdminClient.largestReply else {
-        promise.fail(AdminClientError.badReply(reason: "it is too large"))
-        return
+        return fail(.badReply(reason: "it is too large"))
       }
       content.append(contentsOf: part.readableBytesView)
-    case .end: promise.succeed(AdminReply(status: status, body: content))
+    case .end:
+      let done = promise
+      promise = nil
+      done?.succeed(AdminReply(status: status, body: content, isKeptAlive: isKeptAlive))
     }
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     switch error {
     // The parser's word for an end in the middle of a reply: a PoP that stopped, not a stranger.
-    case HTTPParserError.invalidEOFState: promise.fail(Self.endedEarly)
-    case is HTTPParserError: promise.fail(AdminClientError.badReply(reason: "it is not HTTP"))
-    default: promise.fail(AdminClientError.connectionLost(reason: plainReason(error)))
+    case HTTPParserError.invalidEOFState: fail(Self.endedEarly)
+    case is HTTPParserError: fail(.badReply(reason: "it is not HTTP"))
+    default: fail(.connectionLost(reason: plainReason(error)))
     }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    promise.fail(Self.endedEarly)
+    fail(Self.endedEarly)
+  }
+
+  private func fail(_ error: AdminClientError) {
+    let failed = promise
+    promise = nil
+    failed?.fail(error)
   }
 }
 
 extension AdminClientError {
   /// The error of a reply by another PoP than the one that was meant.
-  static func wrongPoP(_ id: String) -> AdminClientError {
+  public static func wrongPoP(_ id: String) -> AdminClientError {
     .badReply(reason: "PoP \(quoted(id)) answered in its place")
   }
 

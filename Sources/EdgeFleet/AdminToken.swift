@@ -39,6 +39,9 @@ public struct AdminToken: Sendable, Hashable, CustomStringConvertible, CustomRef
     }
   }
 
+  /// Its bytes, for keys that are made of it.
+  var bytes: [UInt8] { Array(text.utf8) }
+
   /// The value of the Authorization field that presents this token.
   public var authorization: String { "Bearer \(text)" }
 

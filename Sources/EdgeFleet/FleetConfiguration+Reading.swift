@@ -58,7 +58,9 @@ private struct FleetReading {
 
   mutating func fleet(_ node: ConfigurationNode) -> FleetConfiguration? {
     guard
-      let fields = reader.fields(node, required: ["fleet", "regions", "sites", "pops"])
+      let fields = reader.fields(
+        node, required: ["fleet", "regions", "sites", "pops"],
+        optional: ["purgeFrom", "maxUnsynced"])
     else { return nil }
     let fleet = reader.value(fields["fleet"], parseName)
     let regions = fields["regions"].flatMap { readRegions($0) }
@@ -66,8 +68,16 @@ private struct FleetReading {
     let pops = reader.elements(fields["pops"], minimum: 1)?.enumerated().compactMap {
       readPoP($1, index: $0)
     }
+    let purgeFrom = reader.values(fields["purgeFrom"]) { text throws(ValueProblem) in
+      try AddressRange(parsing: text)
+    }
+    let maxUnsynced = reader.value(fields["maxUnsynced"]) { text throws(ValueProblem) in
+      try DurationText.parse(text)
+    }
     guard let fleet, let regions, let sites, let pops else { return nil }
-    return FleetConfiguration(fleet: fleet, regions: regions, sites: sites, pops: pops)
+    return FleetConfiguration(
+      fleet: fleet, regions: regions, sites: sites, pops: pops, purgeFrom: purgeFrom,
+      maxUnsynced: maxUnsynced ?? FleetConfiguration.defaultMaxUnsynced)
   }
 
   // MARK: - Regions

@@ -13,10 +13,21 @@ public struct FleetConfiguration: Sendable, Hashable {
   public var sites: [Site]
   /// The PoPs, in the order of the file.
   public var pops: [PoP]
+  /// From where clients may purge without a token.
+  public var purgeFrom: [AddressRange]
+  /// How long PoPs that do not answer may keep a PoP, after a start, from believing what is on its disk.
+  public var maxUnsynced: Duration
+
+  /// The time where the configuration does not say.
+  public static let defaultMaxUnsynced = Duration.seconds(30)
 
   /// A configuration of parts which the caller knows to be consistent.
-  public init(fleet: String, regions: [String: Region], sites: [Site], pops: [PoP]) {
+  public init(
+    fleet: String, regions: [String: Region], sites: [Site], pops: [PoP],
+    purgeFrom: [AddressRange] = [], maxUnsynced: Duration = defaultMaxUnsynced
+  ) {
     (self.fleet, self.regions, self.sites, self.pops) = (fleet, regions, sites, pops)
+    (self.purgeFrom, self.maxUnsynced) = (purgeFrom, maxUnsynced)
   }
 
   /// A geography with its own regional API.

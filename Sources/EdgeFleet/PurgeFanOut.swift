@@ -15,15 +15,22 @@ public struct PurgeFanOut: Sendable {
     public let city: String?
     /// The address of its admin API.
     public let admin: SocketEndpoint
+    /// Where clients connect, as far as it is known.
+    public let listen: [SocketEndpoint]
 
     /// A target of a known address only: whichever PoP answers there is the right one.
     public init(admin: SocketEndpoint) {
-      (self.pop, self.city, self.admin) = (nil, nil, admin)
+      (self.pop, self.city, self.admin, self.listen) = (nil, nil, admin, [])
+    }
+
+    /// A target of which this much is known.
+    public init(pop: String?, city: String?, admin: SocketEndpoint) {
+      (self.pop, self.city, self.admin, self.listen) = (pop, city, admin, [])
     }
 
     /// The target for a PoP of the configuration.
     public init(_ pop: FleetConfiguration.PoP) {
-      (self.pop, self.city, self.admin) = (pop.id, pop.city, pop.admin)
+      (self.pop, self.city, self.admin, self.listen) = (pop.id, pop.city, pop.admin, pop.listen)
     }
   }
 

@@ -11,17 +11,18 @@
 #endif
 
 /// Reading of small files.
-enum TextFile {
+public enum TextFile {
   /// Why a file was not read.
-  struct Unreadable: Error, Sendable, Hashable {
-    let reason: String
+  public struct Unreadable: Error, Sendable, Hashable {
+    /// Why, in the words of the system.
+    public let reason: String
   }
 
   /// Configuration and tokens are far smaller; a larger file is the wrong file.
   static let largest = ByteSize.mebibytes(16)
 
   /// The content of the file at `path`.
-  static func bytes(path: String) throws(Unreadable) -> [UInt8] {
+  public static func bytes(path: String) throws(Unreadable) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Unreadable(reason: "\(KernelError.latest)") }
     defer { close(descriptor) }

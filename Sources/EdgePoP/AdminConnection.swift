@@ -5,20 +5,20 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-// The admin API: POST /purge, GET /explain, GET /health, GET /stats. Small, rare and not on the data plane, so it
+// The admin API: POST /purge, GET /purges, GET /explain, GET /health, GET /stats. Small, rare and not on the data plane, so it
 // stands on NIOHTTP1 and runs on an event loop of its own.
 
 /// What the admin API does its work with.
 struct AdminService: Sendable {
   let popID: String
   let store: Store
+  let purges: PurgeService
+  let gate: AdminGate
   let explainer: Explainer
-  let token: AdminToken?
   let started: Instant
   let logger: Logger
   let statistics: @Sendable () -> EventLoopFuture<Statistics>
   let life: Life
-  let disk: DiskTier?
 }
 
 /// Whether the PoP is on its way out; read by the admin API, set once at shutdown.
@@ -93,36 +93,56 @@ final class AdminConnection: ChannelInboundHandler {
   // MARK: Requests
 
   private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    if let token = service.token {
-      let presented = head.headers["authorization"]
-      guard presented.count == 1, token.isPresented(by: presented[0].utf8) else {
-        service.logger.warning(
-          "admin request without the token",
-          metadata: ["client": "\(context.remoteAddress?.ipAddress ?? "?")"])
-        return send(
-          .refusal(
-            .unauthorized, "the request needs Authorization: Bearer TOKEN",
-            extra: [("WWW-Authenticate", "Bearer")]), head, context)
-      }
+    let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? ""
+    let right: AdminAccess.Right = path == "/purge" ? .purge : .read
+    let address = context.remoteAddress?.ipAddress ?? "?"
+    let author: PurgeService.Author
+    switch service.gate.judge(head.headers["authorization"], from: address, right: right) {
+    case .granted(let granted): author = granted
+    case .unknown:
+      service.logger.warning("admin request without the token", metadata: ["client": "\(address)"])
+      return send(
+        .refusal(
+          .unauthorized, "the request needs Authorization: Bearer TOKEN",
+          extra: [("WWW-Authenticate", "Bearer")]), head, context)
+    case .forbidden(let name):
+      service.logger.warning(
+        "admin request with a token that has not the right",
+        metadata: ["client": "\(address)", "token": "\(name)", "right": "\(right.rawValue)"])
+      return send(
+        .refusal(.forbidden, "the token \(name) has not the right to \(right.rawValue)"), head,
+        context)
+    case .tooMany:
+      return send(
+        .refusal(
+          .tooManyRequests, "too many purges; try again in a second",
+          extra: [("Retry-After", "1")]), head, context)
     }
     // A page in a browser on this machine can reach a loopback address, but cannot hide that it is
     // one: browsers send Origin with whatever could change something.
     if head.headers.contains(name: "origin") {
       return send(.refusal(.forbidden, "requests of web pages are refused"), head, context)
     }
-    let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? ""
     switch (head.method, path) {
-    case (.POST, "/purge"): purge(head, context)
+    case (.POST, "/purge"): purge(head, author, context)
     case (.GET, "/health"), (.HEAD, "/health"): send(health(), head, context)
     case (.GET, "/stats"), (.HEAD, "/stats"): sendStatistics(head, context)
     case (.GET, ExplainQuery.path), (.HEAD, ExplainQuery.path):
       send(explain(head.uri), head, context)
+    case (.GET, "/purges"), (.HEAD, "/purges"): send(journal(head.uri), head, context)
+    case (.GET, let path) where path.hasPrefix("/purges/"),
+      (.HEAD, let path) where path.hasPrefix("/purges/"):
+      send(record(path.dropFirst("/purges/".count)), head, context)
     case (_, "/purge"): send(notAllowed("POST"), head, context)
-    case (_, "/health"), (_, "/stats"), (_, ExplainQuery.path):
+    case (_, "/health"), (_, "/stats"), (_, ExplainQuery.path), (_, "/purges"):
+      send(notAllowed("GET, HEAD"), head, context)
+    case (_, let path) where path.hasPrefix("/purges/"):
       send(notAllowed("GET, HEAD"), head, context)
     default:
       send(
-        .refusal(.notFound, "there is POST /purge, GET /explain, GET /health and GET /stats"), head,
+        .refusal(
+          .notFound,
+          "there is POST /purge, GET /purges, GET /explain, GET /health and GET /stats"), head,
         context)
     }
   }
@@ -135,7 +155,8 @@ final class AdminConnection: ChannelInboundHandler {
     let uptime = WallClock.now().milliseconds(since: service.started) / 1000
     let report = HealthReport(
       status: service.life.isDraining ? "draining" : "ok", pop: service.popID,
-      uptimeSeconds: Int(uptime), sequence: service.store.purges.head)
+      uptimeSeconds: Int(uptime), sequence: service.store.purges.head,
+      purges: service.purges.syncReport)
     return Answer(status: .ok, json: report.json)
   }
 
@@ -150,13 +171,41 @@ final class AdminConnection: ChannelInboundHandler {
     }
   }
 
+  private func journal(_ target: String) -> Answer {
+    var values: [Substring: UInt64] = [:]
+    for pair in target.split(separator: "?", maxSplits: 1).dropFirst().joined().split(
+      separator: "&")
+    {
+      let parts = pair.split(separator: "=", maxSplits: 1)
+      guard parts.count == 2, ["epoch", "after", "limit"].contains(parts[0]),
+        let number = UInt64(parts[1])
+      else { return .refusal(.badRequest, "write /purges?epoch=E&after=N&limit=COUNT") }
+      values[parts[0]] = number
+    }
+    let cursor = values["epoch"].map { PurgeCursor(epoch: $0, sequence: values["after"] ?? 0) }
+    let limit = Int(clamping: min(values["limit"] ?? 500, 5000))
+    return Answer(status: .ok, json: service.purges.journal(after: cursor, limit: limit).json)
+  }
+
+  private func record(_ text: Substring) -> Answer {
+    guard let id = PurgeID(text) else {
+      return .refusal(.badRequest, "the name of a purge is like 1764000000000-7")
+    }
+    guard let record = service.purges.record(id) else {
+      return .refusal(.notFound, "this PoP has not applied \(id), or more than 7 days ago")
+    }
+    return Answer(status: .ok, json: record.json)
+  }
+
   /// Acknowledges a purge when it has been applied, and cannot be forgotten in a crash.
-  private func purge(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    let answer = purge()
-    guard let disk = service.disk, answer.status == .ok else { return send(answer, head, context) }
+  private func purge(
+    _ head: HTTPRequestHead, _ author: PurgeService.Author, _ context: ChannelHandlerContext
+  ) {
+    let (answer, isApplied) = purge(author)
+    guard isApplied else { return send(answer, head, context) }
     let loop = context.eventLoop
     let bound = NIOLoopBound((self, context), eventLoop: loop)
-    disk.makePurgesLast { problem in
+    service.purges.makeLast { problem in
       loop.execute {
         let (handler, context) = bound.value
         guard let problem else { return handler.send(answer, head, context) }
@@ -169,48 +218,22 @@ final class AdminConnection: ChannelInboundHandler {
     }
   }
 
-  private func purge() -> Answer {
+  private func purge(_ author: PurgeService.Author) -> (Answer, isApplied: Bool) {
     if isTooLarge {
-      return .refusal(.payloadTooLarge, "a purge has at most \(PurgeRequest.largestBody)")
+      let text = "a purge has at most \(PurgeRequest.largestBody)"
+      return (.refusal(.payloadTooLarge, text), false)
     }
-    do throws(PurgeRequest.Problem) {
-      guard let acknowledgement = apply(try PurgeRequest(json: body)) else {
-        return .refusal(
-          .badRequest, "a URL has a host that no request can have; nothing was purged")
-      }
-      return Answer(status: .ok, json: acknowledgement.json)
+    do {
+      let request = try PurgeRequest(json: body)
+      let acknowledgement = try service.purges.apply(request, by: author)
+      return (Answer(status: .ok, json: acknowledgement.json), !request.isDryRun)
+    } catch let problem as PurgeRequest.Problem {
+      return (.refusal(.badRequest, problem.description), false)
+    } catch let refusal as PurgeService.Refusal {
+      return (.refusal(.badRequest, refusal.reason), false)
     } catch {
-      return .refusal(.badRequest, error.description)
+      return (.refusal(.internalServerError, "\(error)"), false)
     }
-  }
-
-  /// Applies a purge; when this returns, every event loop has it. Nil, and nothing is purged, if a
-  /// URL cannot be a cache key.
-  private func apply(_ request: PurgeRequest) -> PurgeAcknowledgement? {
-    var total = Removal(sequence: service.store.purges.head, count: 0, bytes: 0)
-    func add(_ removal: Removal) {
-      total.sequence = max(total.sequence, removal.sequence)
-      total.count += removal.count
-      total.bytes += removal.bytes
-    }
-    switch request.scope {
-    case .everything: add(service.store.purge(.everything))
-    case .urls(let urls):
-      let keys = urls.compactMap { url in
-        service.explainer.routing.purgeKey("http://\(url.host)\(url.target)", service.store.secret)
-      }
-      guard keys.count == urls.count else { return nil }
-      for key in keys { add(service.store.purge(.url(key))) }
-    }
-    service.logger.info(
-      "purge applied",
-      metadata: [
-        "scope": "\(request.scopeText)", "sequence": "\(total.sequence)",
-        "matched": "\(total.count)",
-      ])
-    return PurgeAcknowledgement(
-      pop: service.popID, sequence: total.sequence, matched: total.count,
-      freedBytes: total.bytes)
   }
 
   private func sendStatistics(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
@@ -248,16 +271,5 @@ final class AdminConnection: ChannelInboundHandler {
     let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
     let done = context.writeAndFlush(wrapOutboundOut(.end(nil)))
     if closes { done.whenComplete { _ in bound.value.close(promise: nil) } }
-  }
-}
-
-extension PurgeRequest {
-  /// What is purged, for the log.
-  fileprivate var scopeText: String {
-    switch scope {
-    case .everything: "everything"
-    case .urls(let urls):
-      urls.count == 1 ? "url \(urls[0])" : "\(urls.count) urls, the first \(urls[0])"
-    }
   }
 }

@@ -160,11 +160,15 @@ extension ClientConnection {
   }
 
   /// Sends an answer of our own.
-  func answer(_ code: Int, _ reason: String, allow: Bool = false, retryAfter: Int? = nil) {
+  func answer(
+    _ code: Int, _ reason: String, allow: Bool = false, challenges: Bool = false,
+    retryAfter: Int? = nil
+  ) {
     closeIfContentIsDue()
     composeHead {
       ResponseWriter.error(
         code, reason: reason, response.status, responseContext(), allow: allow,
+        challenges: challenges,
         sendsContent: !response.isToHead, retryAfter: retryAfter, now: loop.now, to: &$0)
     }
     began(code, response.status, .none)

@@ -1,4 +1,5 @@
 import EdgeCache
+import EdgeFleet
 import EdgeSocket
 import NIOCore
 
@@ -222,6 +223,9 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
       started: loop.now)
     if loop.shared.accessLog != nil { logged = head.detached() }
 
+    if head.method == .other, ClientPurge.isMeant(head), loop.shared.gate.takesPurgesOfClients {
+      return purge(head)
+    }
     if head.method == .trace {
       return answer(405, "TRACE is not supported", allow: true)
     }
@@ -323,6 +327,54 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
     response = ResponseInProgress(closes: true, minorVersion: 1, started: loop.now)
     loop.shared.logger.debug("malformed request", metadata: ["reason": "\(problem.reason)"])
     answer(problem.status, "\(problem.reason)")
+  }
+
+  // MARK: Purging
+
+  /// Carries out PURGE, if the client may order it.
+  private func purge(_ head: borrowing RequestHead) {
+    var authorization: [String] = []
+    for field in head.fields.fields where field.name == .authorization {
+      authorization.append(head.fields.text(field.value))
+    }
+    let author: PurgeService.Author
+    switch loop.shared.gate.judgeClient(authorization, from: identity.address) {
+    case .granted(let granted): author = granted
+    case .unknown: return answer(401, "PURGE needs Authorization: Bearer TOKEN", challenges: true)
+    case .forbidden(let name): return answer(403, "the token \(name) has not the right to purge")
+    case .tooMany: return answer(429, "too many purges", retryAfter: 1)
+    }
+    let acknowledgement: PurgeAcknowledgement
+    do {
+      acknowledgement = try loop.shared.purges.apply(try ClientPurge.request(head), by: author)
+    } catch let problem as PurgeRequest.Problem {
+      return answer(400, problem.description)
+    } catch let refusal as PurgeService.Refusal {
+      return answer(400, refusal.reason)
+    } catch {
+      return answer(500, "\(error)")
+    }
+    let waiting = Confined(self, to: loop.reactor)
+    let number = requests
+    loop.shared.purges.makeLast { problem in
+      waiting.mailbox.execute { waiting.value.purged(acknowledgement, problem, request: number) }
+    }
+  }
+
+  private func purged(
+    _ acknowledgement: PurgeAcknowledgement, _ problem: DiskError?, request: Int
+  ) {
+    guard case .busy = phase, requests == request, !response.hasBegun else { return }
+    if let problem {
+      answer(500, "applied, but it cannot be made to last: \(problem)")
+    } else {
+      let about = acknowledgement.estimated == true ? "about " : ""
+      answer(
+        200,
+        "purged \(about)\(acknowledgement.matched) stored responses; purge "
+          + "\(acknowledgement.id ?? "?") at \(acknowledgement.pop)")
+    }
+    flush()
   }
 
   // MARK: After a response

@@ -168,6 +168,19 @@ final class DiskTier: LowerTier {
 
   // MARK: Purging
 
+  /// Number of stored responses that a purge would take out, as far as that is known without reading. O(scopes).
+  func estimate(_ scopes: [PurgeScope]) -> Int {
+    disks.reduce(0) { $0 + $1.store.count(scopes) }
+  }
+
+  /// Another list of purges was read this far.
+  func note(_ cursor: PurgeCursor, of list: String) {
+    for disk in disks { disk.note(cursor, of: list) }
+  }
+
+  /// True if an earlier process left nothing.
+  var isFresh: Bool { disks.allSatisfy { $0.store.statistics.recovered == 0 } }
+
   /// Makes all purges so far outlast a crash, on every disk; `completion` is called on another thread, with the
   /// reason if that is not possible.
   func makePurgesLast(_ completion: @escaping @Sendable (DiskError?) -> Void) {

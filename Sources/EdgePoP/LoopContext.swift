@@ -18,13 +18,17 @@ final class PoPShared: Sendable {
   let tlsContext: NIOSSLContext?
   let resolver: NameResolver
   let disk: DiskTier?
+  let purges: PurgeService
+  let gate: AdminGate
   let loopCount: Int
 
   init(
     store: Store, routing: Routing, limits: ShellLimits, cacheName: CacheName,
     accessLog: AccessLog?, logger: Logger, tlsContext: NIOSSLContext?, resolver: NameResolver,
-    disk: DiskTier?, loopCount: Int
+    disk: DiskTier?, purges: PurgeService, gate: AdminGate, loopCount: Int
   ) {
+    self.purges = purges
+    self.gate = gate
     self.store = store
     self.routing = routing
     self.limits = limits

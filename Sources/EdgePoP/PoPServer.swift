@@ -17,8 +17,10 @@ public struct PoPOptions: Sendable {
   public var configuration: FleetConfiguration
   /// The PoP of the fleet that this one is.
   public var pop: FleetConfiguration.PoP
-  /// The token that admin requests must carry.
-  public var adminToken: AdminToken?
+  /// The tokens of which admin requests must carry one.
+  public var access: AdminAccess?
+  /// From where clients may purge without a token.
+  public var purgeFrom: [AddressRange]
   /// A file of certificates that upstreams may be certified by besides the system's, in PEM.
   public var upstreamCA: String?
   /// Where access log lines go.
@@ -30,13 +32,15 @@ public struct PoPOptions: Sendable {
 
   /// Options from their parts.
   public init(
-    configuration: FleetConfiguration, pop: FleetConfiguration.PoP, adminToken: AdminToken? = nil,
+    configuration: FleetConfiguration, pop: FleetConfiguration.PoP, access: AdminAccess? = nil,
+    purgeFrom: [AddressRange] = [],
     upstreamCA: String? = nil, accessLog: AccessLogTarget = .off,
     limits: ShellLimits = ShellLimits(), logger: Logger = Logger(label: "edge-pop")
   ) {
     self.configuration = configuration
     self.pop = pop
-    self.adminToken = adminToken
+    self.access = access
+    self.purgeFrom = purgeFrom
     self.upstreamCA = upstreamCA
     self.accessLog = accessLog
     self.limits = limits
@@ -66,6 +70,7 @@ public final class PoPServer: Service {
   private let life = Life()
   private let started: Instant
   private let adminListener: any Channel
+  private let fleet: PurgeFleet?
 
   /// Addresses that clients connect to, with the ports that were really bound.
   public let listenAddresses: [SocketEndpoint]
@@ -83,7 +88,7 @@ public final class PoPServer: Service {
   /// Throws ``StartProblem`` when an address cannot be bound, or when the admin API would be open
   /// to other machines without a token.
   public static func start(_ options: PoPOptions) async throws -> PoPServer {
-    if !options.pop.admin.isLoopback, options.adminToken == nil {
+    if !options.pop.admin.isLoopback, options.access == nil {
       throw StartProblem(
         "the admin address \(options.pop.admin) is not loopback, so it needs a token: set "
           + "EDGE_ADMIN_TOKEN or --admin-token-file")
@@ -119,11 +124,21 @@ public final class PoPServer: Service {
     let routing = Routing(options.configuration, pop: options.pop)
     let tlsContext = try Self.tlsContext(routing, upstreamCA: options.upstreamCA)
     let threads = options.pop.threads ?? System.coreCount
+    let purgeService = PurgeService(
+      popID: options.pop.id, store: store, routing: routing, disk: disk, logger: options.logger)
+    let gate = AdminGate(
+      access: options.access, allowed: options.purgeFrom,
+      purgesPerSecond: options.limits.purgesPerSecond)
+    fleet = Self.fleet(options, purgeService, isFresh: disk?.isFresh ?? true, group: adminGroup)
+    if disk == nil { purges.begin(epoch: generator.next()) }
+    // Before anybody can ask for what is on disk.
+    if fleet != nil, disk?.isFresh == false { purges.closeFence() }
     resolver = NameResolver()
     let shared = PoPShared(
       store: store, routing: routing, limits: options.limits,
       cacheName: CacheName(Self.cacheName(options)), accessLog: accessLog, logger: options.logger,
-      tlsContext: tlsContext, resolver: resolver, disk: disk, loopCount: threads)
+      tlsContext: tlsContext, resolver: resolver, disk: disk, purges: purgeService, gate: gate,
+      loopCount: threads)
     var sockets: [Listeners.Opened] = []
     var loops: [Confined<LoopContext>] = []
     do {
@@ -139,15 +154,15 @@ public final class PoPServer: Service {
           })
       }
       let service = AdminService(
-        popID: options.pop.id, store: store,
+        popID: options.pop.id, store: store, purges: purgeService, gate: gate,
         explainer: Explainer(
           popID: options.pop.id, store: store, routing: routing, cacheName: shared.cacheName.bytes),
-        token: options.adminToken, started: started,
+        started: started,
         logger: options.logger,
         statistics: Self.statistics(
           options, loops: loops, store: store, started: started, accessLog: accessLog,
-          disk: disk, on: adminGroup.any()),
-        life: life, disk: disk)
+          disk: disk, purges: { purgeService.statistics(gate) }, on: adminGroup.any()),
+        life: life)
       adminListener = try await Self.listenAdmin(
         options.pop.admin, group: adminGroup, service: service)
     } catch {
@@ -219,7 +234,8 @@ public final class PoPServer: Service {
 
   private static func statistics(
     _ options: PoPOptions, loops: [Confined<LoopContext>], store: Store, started: Instant,
-    accessLog: AccessLog?, disk: DiskTier?, on eventLoop: any EventLoop
+    accessLog: AccessLog?, disk: DiskTier?, purges: @escaping @Sendable () -> PurgeStatistics,
+    on eventLoop: any EventLoop
   ) -> @Sendable () -> EventLoopFuture<Statistics> {
     let popID = options.pop.id
     return {
@@ -232,9 +248,27 @@ public final class PoPServer: Service {
         return Statistics(
           pop: popID, uptimeSeconds: Int(WallClock.now().milliseconds(since: started) / 1000),
           purgeSequence: store.purges.head, counters: sum, store: store.statistics,
-          droppedLogLines: accessLog?.dropped ?? 0, disk: disk?.report)
+          droppedLogLines: accessLog?.dropped ?? 0, disk: disk?.report, purges: purges())
       }
     }
+  }
+
+  /// What keeps this PoP up to date with the others; nil if there are none.
+  private static func fleet(
+    _ options: PoPOptions, _ service: PurgeService, isFresh: Bool, group: any EventLoopGroup
+  ) -> PurgeFleet? {
+    let others = options.configuration.pops.filter { $0.id != options.pop.id && $0.admin.port != 0 }
+    if others.isEmpty { return nil }
+    var limits = PurgeFollower.Limits()
+    let (seconds, attoseconds) = options.configuration.maxUnsynced.components
+    limits.maxUnsynced = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    return PurgeFleet(
+      service: service,
+      peers: others.map {
+        .init(
+          id: $0.id,
+          client: AdminClient(endpoint: $0.admin, token: options.access?.own, group: group))
+      }, limits: limits, isFresh: isFresh, logger: options.logger)
   }
 
   private static func storeLimits(_ pop: FleetConfiguration.PoP) -> StoreLimits {
@@ -259,7 +293,11 @@ public final class PoPServer: Service {
         log?.flush()
       }
     }
+    let sweeper = Task { [store] in await PurgeSweeper(store: store).run() }
+    let follower = Task { [fleet] in await fleet?.run() }
     try? await gracefulShutdown()
+    sweeper.cancel()
+    follower.cancel()
     life.beginDraining()
     options.logger.info("draining")
     await drain()

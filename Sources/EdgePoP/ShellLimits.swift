@@ -44,6 +44,8 @@ public struct ShellLimits: Sendable {
   public var pipelined = 64 << 10
   /// Reading what a client still sends after its connection was to be closed.
   public var linger: TimeAmount = .seconds(2)
+  /// Purges a second, of each token.
+  public var purgesPerSecond = 1000
   /// Finishing what runs at shutdown.
   public var drain: TimeAmount = .seconds(30)
 

@@ -49,11 +49,14 @@ struct Statistics: Codable, Sendable {
   var upstream: Upstream
   /// Absent without a disk tier.
   var disk: DiskReport?
+  var purges: PurgeStatistics
 
   init(
     pop: String, uptimeSeconds: Int, purgeSequence: UInt64, counters: Counters,
-    store: StoreStatistics, droppedLogLines: UInt64, disk: DiskReport? = nil
+    store: StoreStatistics, droppedLogLines: UInt64, disk: DiskReport? = nil,
+    purges: PurgeStatistics
   ) {
+    self.purges = purges
     self.disk = disk
     self.pop = pop
     version = Release.version

@@ -73,8 +73,17 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "trace, debug, info, notice, warning, error or critical.")
   var logLevel = "info"
 
-  @Option(help: "File with the admin token; otherwise EDGE_ADMIN_TOKEN is used.")
+  @Option(
+    help: ArgumentHelp(
+      "File with the admin token, or lines of NAME RIGHTS TOKEN with the rights purge, read or "
+        + "purge,read; otherwise EDGE_ADMIN_TOKEN is used.", valueName: "file"))
   var adminTokenFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Address or range, such as 10.0.0.0/8, from which clients may send PURGE without a token; may "
+        + "be repeated.", valueName: "address"))
+  var purgeFrom: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -105,7 +114,8 @@ struct EdgePoPCommand: AsyncParsableCommand {
     do {
       server = try await PoPServer.start(
         PoPOptions(
-          configuration: configuration, pop: chosen, adminToken: try adminToken(),
+          configuration: configuration, pop: chosen, access: try access(),
+          purgeFrom: try clientsThatPurge(configuration),
           upstreamCA: upstreamCA, accessLog: accessLogTarget, logger: logger))
     } catch let problem as StartProblem {
       throw Failure(problem.description)
@@ -242,12 +252,19 @@ struct EdgePoPCommand: AsyncParsableCommand {
     }
   }
 
-  private func adminToken() throws -> AdminToken? {
+  private func clientsThatPurge(_ configuration: FleetConfiguration) throws -> [AddressRange] {
+    if purgeFrom.isEmpty { return configuration.purgeFrom }
+    return try purgeFrom.map { text in
+      try described("--purge-from") { try AddressRange(parsing: text) }
+    }
+  }
+
+  private func access() throws -> AdminAccess? {
     do throws(AdminToken.Problem) {
-      if let adminTokenFile { return try AdminToken.read(path: adminTokenFile) }
+      if let adminTokenFile { return try AdminAccess.read(path: adminTokenFile) }
       guard let text = ProcessInfo.processInfo.environment["EDGE_ADMIN_TOKEN"], !text.isEmpty
       else { return nil }
-      return try AdminToken(text)
+      return AdminAccess(try AdminToken(text))
     } catch {
       throw Failure(error.description)
     }

@@ -2,6 +2,7 @@
 // Everything that can be wrong with it is found before the first request is sent.
 
 import ArgumentParser
+import EdgeCache
 import EdgeFleet
 
 /// Something about the command line, the environment or a file that prevents a request.
@@ -16,39 +17,88 @@ struct PurgeCLI: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "purge-cli",
     abstract:
-      "Remove stored responses from every PoP of a fleet, and explain what the PoPs do with a URL.",
+      "Purge stored responses at every PoP of a fleet, prove it, and explain what the PoPs do with a "
+      + "URL.",
     discussion: """
       Exit status: 0 when every PoP acknowledged the purge or answered the question, 2 when some \
       did not, 1 for wrong use.
 
+      What some PoP did not acknowledge is kept, and sent again by `purge-cli retry`.
+
       Environment: EDGE_CONFIG names the configuration, EDGE_ADMIN_TOKEN holds the admin token, \
-      NO_COLOR turns colours off.
+      EDGE_PURGE_SPOOL the directory of what is pending, NO_COLOR turns colours off.
       """,
     version: Release.version,
-    subcommands: [PurgeURLs.self, PurgeEverything.self, Explain.self])
+    subcommands: [
+      PurgeURLs.self, PurgePrefixes.self, PurgeHosts.self, PurgeTags.self, PurgeEverything.self,
+      PurgeList.self, Status.self, Retry.self, Verify.self, Explain.self,
+    ])
 }
 
 /// A command that sends something to the PoPs of a fleet.
 protocol FleetCommand {
-  /// Where to send it.
-  var options: FleetOptions { get }
   /// Sends it, prints what came back and returns how to exit.
   func send() async throws -> ExitStatus
 }
 
+/// How a purge is carried out.
+struct PurgeOptions: ParsableArguments {
+  @Flag(help: "Make it stale rather than take it away: validated on the next request.")
+  var soft = false
+
+  @Flag(help: "Purge nothing; say how many stored responses each PoP has of it.")
+  var dryRun = false
+
+  @Flag(
+    help: "Fetch the URLs at every PoP afterwards, and compare what comes. Only with scope url.")
+  var verify = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the receipts of the PoPs to a file, for `purge-cli verify`.", valueName: "file"),
+    completion: .file())
+  var receipt: String?
+
+  @OptionGroup var spool: SpoolOptions
+
+  /// The request for a scope.
+  func request(_ scope: PurgeRequest.Scope) throws -> PurgeRequest {
+    do throws(PurgeRequest.Problem) {
+      var request = try PurgeRequest(checking: scope, mode: soft ? .soft : .hard)
+      request.isDryRun = dryRun
+      return request
+    } catch {
+      throw WrongUse(error.description)
+    }
+  }
+}
+
 /// A command that sends a purge.
 protocol PurgeCommand: FleetCommand {
+  /// Where to send it.
+  var options: FleetOptions { get }
+  /// How to carry it out.
+  var purging: PurgeOptions { get }
   /// What to purge.
-  func request() throws -> PurgeRequest
+  func scope() throws -> PurgeRequest.Scope
 }
 
 extension PurgeCommand {
   /// Sends the purge and reports on it.
   func send() async throws -> ExitStatus {
-    let request = try request()
-    let fanOut = PurgeFanOut(
-      targets: try options.targets(), token: try options.token(), timeout: try options.patience())
-    return await PurgeRun(request: request, asJSON: options.json).report(fanOut)
+    let run = try PurgeRun(try purging.request(try scope()), purging, options)
+    return try await run.send()
+  }
+}
+
+/// Values of the command line, each read by `parse`.
+private func parsed<Value>(
+  _ texts: [String], _ parse: (String) throws(ValueProblem) -> Value
+) throws -> [Value] {
+  do {
+    return try texts.map(parse)
+  } catch {
+    throw WrongUse("\(error)")
   }
 }
 
@@ -62,15 +112,57 @@ struct PurgeURLs: ParsableCommand, PurgeCommand {
       "Absolute URLs, percent-encoded as clients send them; no wildcards.", valueName: "url"))
   var urls: [String]
 
+  @OptionGroup var purging: PurgeOptions
   @OptionGroup var options: FleetOptions
 
-  func request() throws -> PurgeRequest {
-    do {
-      return try PurgeRequest.urls(try urls.map(PurgeURL.init(parsing:)))
-    } catch {
-      throw WrongUse("\(error)")
-    }
+  func scope() throws -> PurgeRequest.Scope {
+    .urls(try parsed(urls) { text throws(ValueProblem) in try PurgeURL(parsing: text) })
   }
+}
+
+struct PurgePrefixes: ParsableCommand, PurgeCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prefix",
+    abstract: "Purge every URL that begins so, byte by byte behind the host.")
+
+  @Argument(
+    help: ArgumentHelp(
+      "Absolute URLs such as http://www.example/assets/; no wildcards.", valueName: "url"))
+  var prefixes: [String]
+
+  @OptionGroup var purging: PurgeOptions
+  @OptionGroup var options: FleetOptions
+
+  func scope() throws -> PurgeRequest.Scope {
+    .prefixes(try parsed(prefixes) { text throws(ValueProblem) in try PurgeURL(parsing: text) })
+  }
+}
+
+struct PurgeHosts: ParsableCommand, PurgeCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "host", abstract: "Purge every URL of hosts; subdomains are hosts of their own.")
+
+  @Argument(help: ArgumentHelp("Hosts without a port.", valueName: "host"))
+  var hosts: [String]
+
+  @OptionGroup var purging: PurgeOptions
+  @OptionGroup var options: FleetOptions
+
+  func scope() throws -> PurgeRequest.Scope { .hosts(try parsed(hosts, PurgeRequest.host)) }
+}
+
+struct PurgeTags: ParsableCommand, PurgeCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tag",
+    abstract: "Purge what has a tag: of Cache-Tag, Surrogate-Key or Cache-Groups, on any host.")
+
+  @Argument(help: ArgumentHelp("Tags, as the origin sends them.", valueName: "tag"))
+  var tags: [String]
+
+  @OptionGroup var purging: PurgeOptions
+  @OptionGroup var options: FleetOptions
+
+  func scope() throws -> PurgeRequest.Scope { .tags(try parsed(tags, PurgeRequest.tag)) }
 }
 
 struct PurgeEverything: ParsableCommand, PurgeCommand {
@@ -78,7 +170,37 @@ struct PurgeEverything: ParsableCommand, PurgeCommand {
     commandName: "everything",
     abstract: "Purge every stored response of every site.")
 
+  @OptionGroup var purging: PurgeOptions
   @OptionGroup var options: FleetOptions
 
-  func request() -> PurgeRequest { .everything }
+  func scope() -> PurgeRequest.Scope { .everything }
+}
+
+struct PurgeList: ParsableCommand, FleetCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "purge",
+    abstract: "Purge what a file lists, or standard input with -.",
+    discussion: """
+      One purge a line: `url http://www.example/a.js`, `prefix http://www.example/img/`, \
+      `host www.example`, `tag news`, `everything`; a line that is only a URL means that URL. \
+      Lines of one kind are sent together, up to 1000 at a time. `#` begins a comment.
+      """)
+
+  @Argument(help: ArgumentHelp("A file, or - for standard input.", valueName: "file"))
+  var file: String
+
+  @OptionGroup var purging: PurgeOptions
+  @OptionGroup var options: FleetOptions
+
+  func send() async throws -> ExitStatus {
+    var worst = ExitStatus.everywhere
+    // All lines are read before the first is sent.
+    let runs = try PurgeLines.read(file).map {
+      try PurgeRun(try purging.request($0), purging, options)
+    }
+    for run in runs {
+      if try await run.send() != .everywhere { worst = .notEverywhere }
+    }
+    return worst
+  }
 }

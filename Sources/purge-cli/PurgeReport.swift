@@ -7,7 +7,13 @@ struct PurgeReport {
   let request: PurgeRequest
   let results: [PurgeFanOut.Result]
   let elapsed: Duration
+  /// What the URLs came to afterwards, if that was asked for.
+  let checks: [ContentCheck]?
 
+  /// Whether every URL is the same at every PoP, and not from before.
+  var isVerified: Bool { checks?.allSatisfy(\.isRight) ?? true }
+  /// Whether some PoP only judged how much there is.
+  var isEstimate: Bool { results.contains { $0.acknowledgement?.estimated == true } }
   /// Whether every PoP acknowledged.
   var isComplete: Bool { results.allSatisfy { $0.acknowledgement != nil } }
   /// How many stored responses were purged, of all PoPs together.
@@ -17,29 +23,42 @@ struct PurgeReport {
 
   // MARK: - For people
 
+  /// What is said of one PoP.
+  struct Row {
+    var name: String
+    var city: String?
+    var word: String
+    var colour: Int
+    var sequence = "-"
+    var matched = "-"
+    var milliseconds = "-"
+    var reason = ""
+  }
+
   /// One line per PoP under a line of titles, in columns.
   func table(coloured: Bool) -> String {
+    Self.columns(results.map { Row($0, isDryRun: request.isDryRun) }, coloured: coloured)
+  }
+
+  /// Rows under a line of titles, in columns.
+  static func columns(_ rows: [Row], coloured: Bool) -> String {
     let titles = ["POP", "CITY", "RESULT", "SEQUENCE", "MATCHED", "MS"]
     let numbers: Set<Int> = [3, 4, 5]
-    let rows = results.map { result in
-      let acknowledgement = result.acknowledgement
-      return [
-        result.name, result.target.city ?? "-", result.word,
-        acknowledgement.map { "\($0.sequence)" } ?? "-",
-        acknowledgement.map { "\($0.matched)" } ?? "-", milliseconds(result.elapsed),
-      ]
+    let cells = rows.map {
+      [$0.name, $0.city ?? "-", $0.word, $0.sequence, $0.matched, $0.milliseconds]
     }
     let widths = titles.indices.map { column in
-      ([titles] + rows).map { $0[column].count }.max() ?? 0
+      ([titles] + cells).map { $0[column].count }.max() ?? 0
     }
-    let lines = ([titles] + rows).enumerated().map { line, cells in
+    let lines = ([titles] + cells).enumerated().map { line, cells in
       let padded = cells.enumerated().map { column, cell in
         let space = String(repeating: " ", count: widths[column] - cell.count)
-        let colour = coloured && line > 0 && column == 2 ? results[line - 1].colour : nil
-        let text = colour.map { Terminal.coloured(cell, $0) } ?? cell
+        let isWord = coloured && line > 0 && column == 2
+        let text = isWord ? Terminal.coloured(cell, rows[line - 1].colour) : cell
         return numbers.contains(column) ? space + text : text + space
       }
-      return padded.joined(separator: "  ")
+      let reason = line > 0 ? rows[line - 1].reason : ""
+      return padded.joined(separator: "  ") + (reason.isEmpty ? "" : "  \(reason)")
     }
     return lines.joined(separator: "\n")
   }
@@ -47,13 +66,23 @@ struct PurgeReport {
   /// One line: how many PoPs, how much, how long, and which PoPs are left.
   var summary: String {
     let done = results.count { $0.acknowledgement != nil }
-    let responses = matched == 1 ? "1 stored response" : "\(matched) stored responses"
+    let about = isEstimate ? "about " : ""
+    let responses = about + (matched == 1 ? "1 stored response" : "\(matched) stored responses")
     let pops = results.count == 1 ? "1 PoP" : "\(results.count) PoPs"
-    var line = "Purged at \(done) of \(pops) in \(milliseconds(elapsed)) ms: "
+    if request.isDryRun {
+      return
+        "Would purge at \(done) of \(pops): \(responses), \(about)\(freedBytes) bytes of memory."
+    }
+    let verb = request.mode == .soft ? "Made stale" : "Purged"
+    var line = "\(verb) at \(done) of \(pops) in \(milliseconds(elapsed)) ms: "
     line += "\(responses), \(freedBytes) bytes freed."
+    if let id = request.id { line += " Purge \(id)." }
     if !isComplete {
       let left = results.filter { $0.acknowledgement == nil }.map(\.name)
       line += " Not purged: \(left.joined(separator: ", "))."
+    }
+    if let checks, isVerified {
+      line += " Verified: \(checks.count == 1 ? "1 URL" : "\(checks.count) URLs")."
     }
     return line
   }
@@ -66,27 +95,43 @@ struct PurgeReport {
   var json: String {
     readableJSON(
       Document(
-        complete: isComplete, matched: matched, freedBytes: freedBytes,
+        complete: isComplete, id: request.id.map { "\($0)" }, matched: matched,
+        estimated: isEstimate, freedBytes: freedBytes,
         milliseconds: elapsed.wholeMilliseconds, request: .init(request),
+        verified: checks.map { $0.map(ContentCheck.Element.init) },
         pops: results.map { .init($0) }))
   }
 
   private struct Document: Encodable {
     let complete: Bool
+    let id: String?
     let matched: Int
+    let estimated: Bool
     let freedBytes: Int
     let milliseconds: Int64
     let request: Request
+    let verified: [ContentCheck.Element]?
     let pops: [PoP]
 
     struct Request: Encodable {
       let scope: String
-      let urls: [String]?
+      let mode: String
+      let dryRun: Bool
+      var urls: [String]?
+      var prefixes: [String]?
+      var hosts: [String]?
+      var tags: [String]?
 
       init(_ request: PurgeRequest) {
+        scope = request.scope.name
+        mode = request.mode == .soft ? "soft" : "hard"
+        dryRun = request.isDryRun
         switch request.scope {
-        case .urls(let urls): (scope, self.urls) = ("url", urls.map(\.description))
-        case .everything: (scope, self.urls) = ("everything", nil)
+        case .urls: urls = request.scope.names
+        case .prefixes: prefixes = request.scope.names
+        case .hosts: hosts = request.scope.names
+        case .tags: tags = request.scope.names
+        case .everything: break
         }
       }
     }
@@ -100,6 +145,9 @@ struct PurgeReport {
       let sequence: UInt64?
       let matched: Int?
       let freedBytes: Int?
+      let estimated: Bool?
+      let appliedAt: Int64?
+      let receipt: String?
       let milliseconds: Int64
       let attempts: Int
 
@@ -108,15 +156,34 @@ struct PurgeReport {
         pop = result.target.pop ?? acknowledgement?.pop
         city = result.target.city
         admin = "http://\(result.target.admin)"
-        self.result = result.word
+        self.result = result.word.lowercased()
         reason = result.failure.map { "\($0)" }
         sequence = acknowledgement?.sequence
         matched = acknowledgement?.matched
         freedBytes = acknowledgement?.freedBytes
+        estimated = acknowledgement?.estimated
+        appliedAt = acknowledgement?.appliedAt
+        receipt = acknowledgement?.receipt
         milliseconds = result.elapsed.wholeMilliseconds
         attempts = result.attempts
       }
     }
+  }
+}
+
+extension PurgeReport.Row {
+  /// What is said of a PoP that is done.
+  init(_ result: PurgeFanOut.Result, isDryRun: Bool = false) {
+    self.init(
+      name: result.name, city: result.target.city,
+      word: isDryRun && result.acknowledgement != nil ? "would purge" : result.word,
+      colour: result.colour, milliseconds: "\(result.elapsed.wholeMilliseconds)",
+      reason: result.failure.map { "\($0)" } ?? "")
+    guard let acknowledgement = result.acknowledgement else { return }
+    sequence = "\(acknowledgement.sequence)"
+    matched =
+      acknowledgement.estimated == true
+      ? "~\(acknowledgement.matched)" : "\(acknowledgement.matched)"
   }
 }
 
@@ -125,7 +192,7 @@ extension PurgeFanOut.Result {
   fileprivate var word: String {
     switch outcome {
     case .acknowledged: "purged"
-    case .pending: "pending"
+    case .pending: "PENDING"
     case .refused: "refused"
     }
   }

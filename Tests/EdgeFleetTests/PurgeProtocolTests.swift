@@ -73,17 +73,47 @@ import Testing
     #expect(try PurgeRequest(json: PurgeRequest.everything.json) == .everything)
   }
 
-  @Test func hardIsTheModeThereIs() throws {
+  @Test func hardIsTheModeThatNeedsNoSaying() throws {
     let text = #"{"scope":"everything","mode":"hard"}"#
     #expect(try PurgeRequest(json: Array(text.utf8)) == .everything)
   }
 
   @Test(arguments: [
+    #"{"scope":"everything"}"#, #"{"mode":"soft","scope":"everything"}"#,
+    #"{"prefixes":["http://a/b","https://c/"],"scope":"prefix"}"#,
+    #"{"hosts":["a.example","[::1]"],"scope":"host"}"#,
+    #"{"by":"me","mode":"soft","scope":"tag","tags":["a","b c"]}"#,
+    #"{"id":"1764000000000-7","scope":"url","urls":["http://a/","http://a/"]}"#,
+    #"{"dryRun":true,"hosts":["a"],"scope":"host"}"#,
+  ])
+  func everyScopeIsReadAsItIsWritten(_ text: String) throws {
+    let request = try PurgeRequest(json: Array(text.utf8))
+    #expect(String(decoding: request.json, as: UTF8.self) == text)
+  }
+
+  /// What is told to other PoPs is the same whoever passes it on.
+  @Test func messages() throws {
+    var request = try PurgeRequest(json: Array(#"{"scope":"tag","tags":["a"]}"#.utf8))
+    let message = request.message
+    request.id = PurgeID(milliseconds: 1, number: 2)
+    #expect(request.message == message && request.json != message)
+    #expect(try PurgeRequest(json: message).message == message)
+  }
+
+  @Test(arguments: [
     ("", "not JSON: line 1, column 1: the file ends where a value is expected"),
     ("[]", "is an array; expected an object"), ("{}", "scope: is required"),
-    (#"{"scope":"host"}"#, #"scope: "host" is not "url" or "everything""#),
-    (#"{"scope":"everything","mode":"soft"}"#, #"mode: "soft" is not "hard""#),
-    (#"{"scope":"everything","host":"a"}"#, "host: is not a known key; known here: scope, urls, "),
+    (#"{"scope":"path"}"#, #"scope: "path" is not "url" or "prefix" or "host" or "tag" or "ever"#),
+    (#"{"scope":"host"}"#, #"hosts: is required with scope "host""#),
+    (#"{"scope":"host","hosts":["a:80"]}"#, #"hosts[0]: "a:80" is not a host; write it like"#),
+    (#"{"scope":"host","hosts":["a"],"tags":[]}"#, #"tags: does not go with scope "host""#),
+    (#"{"scope":"tag","tags":["a,b"]}"#, #"tags[0]: "a,b" is not a tag"#),
+    (#"{"scope":"tag","tags":[" a"]}"#, #"tags[0]: " a" is not a tag"#),
+    (#"{"scope":"prefix","prefixes":["/a"]}"#, #"prefixes[0]: "/a" is not an absolute http"#),
+    (#"{"scope":"everything","mode":"lazy"}"#, #"mode: "lazy" is not "hard" or "soft""#),
+    (#"{"scope":"everything","id":"7"}"#, #"id: "7" is not the name of a purge"#),
+    (#"{"scope":"everything","dryRun":"no"}"#, #"dryRun: is the string "no"; expected true or f"#),
+    (#"{"scope":"everything","host":"a"}"#, #"host: is not a known key; did you mean "hosts"?"#),
     (#"{"scope":"everything","url":[]}"#, #"url: is not a known key; did you mean "urls"?"#),
     (#"{"scope":"everything","urls":[]}"#, #"urls: does not go with scope "everything""#),
     (#"{"scope":"url","scope":"everything"}"#, "not JSON: line 1, column 16: the key \"scope\" is"),

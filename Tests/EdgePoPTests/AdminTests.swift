@@ -50,7 +50,9 @@ struct AdminTests {
       (400, "POST /purge", #"{"scope": "host", "host": "a"}"#),
       (400, "POST /purge", #"{"scope": "everything", "urls": []}"#),
       (400, "POST /purge", #"{"scope": "everything", "more": 1}"#),
-      (400, "POST /purge", #"{"scope": "everything", "mode": "soft"}"#),
+      (400, "POST /purge", #"{"scope": "everything", "mode": "lazy"}"#),
+      (404, "GET /purges/1-1", ""), (400, "GET /purges/1", ""), (400, "GET /purges?after=x", ""),
+      (405, "POST /purges", "x"), (405, "DELETE /purges/1-1", ""),
       (400, "POST /purge", #"{"scope": "everything"} x"#),
     ])
   func refusals(status: Int, line: String, body: String) async throws {

@@ -29,18 +29,29 @@ extension DiskStore {
   @discardableResult
   public func forget(_ purge: Purge) -> Int {
     state.withLock { state in
-      var count = 0
+      let count = Self.count(purge.scopes, state)
+      guard purge.mode == .hard else { return count }
       for scope in purge.scopes {
         switch scope {
-        case .url(let key) where purge.mode == .hard: count += state.directory.remove(key.hash)
-        case .url(let key): count += state.directory.places(key.hash).count
-        case .everything:
-          count += state.directory.count
-          if purge.mode == .hard { state.directory.removeAll() }
+        case .url(let key): state.directory.remove(key.hash)
+        case .everything: state.directory.removeAll()
         case .prefix, .host, .tag, .group: break
         }
       }
       return count
+    }
+  }
+
+  /// Number of stored responses that scopes cover, as far as that is known without reading. O(scopes).
+  public func count(_ scopes: [PurgeScope]) -> Int {
+    state.withLock { Self.count(scopes, $0) }
+  }
+
+  private static func count(_ scopes: [PurgeScope], _ state: State) -> Int {
+    if scopes.contains(.everything) { return state.directory.count }
+    return scopes.reduce(0) { count, scope in
+      guard case .url(let key) = scope else { return count }
+      return count + state.directory.places(key.hash).count
     }
   }
 

@@ -202,7 +202,8 @@ public enum ResponseWriter {
   /// be stored. `retryAfter` in seconds.
   public static func error(
     _ statusCode: Int, reason: String, _ status: CacheStatus, _ context: ResponseContext,
-    allow: Bool = false, sendsContent: Bool, retryAfter: Int? = nil, now: Instant,
+    allow: Bool = false, challenges: Bool = false, sendsContent: Bool, retryAfter: Int? = nil,
+    now: Instant,
     to buffer: inout HeadBuffer
   ) {
     buffer.writeStaticString("HTTP/1.1 ")
@@ -218,6 +219,7 @@ public enum ResponseWriter {
       buffer.writeStaticString("\r\n")
     }
     if allow { buffer.writeStaticString("Allow: GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE\r\n") }
+    if challenges { buffer.writeStaticString("WWW-Authenticate: Bearer\r\n") }
     let text = "\(statusCode) \(reasonPhrase(statusCode)): \(reason)\n"
     writeLength(text.utf8.count, to: &buffer)
     finish(status, context, to: &buffer)

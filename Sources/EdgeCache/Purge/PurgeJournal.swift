@@ -61,6 +61,11 @@ public struct JournalEntry: Sendable, Hashable {
   public let time: Instant
   /// What was ordered, in the words of who ordered it.
   public let message: [UInt8]
+
+  /// An entry from its parts.
+  public init(sequence: UInt64, id: PurgeID, time: Instant, message: [UInt8]) {
+    (self.sequence, self.id, self.time, self.message) = (sequence, id, time, message)
+  }
 }
 
 /// What follows a cursor in a journal.
@@ -73,6 +78,12 @@ public struct JournalPage: Sendable, Hashable {
   public var isPartial: Bool
   /// True if something may be missing between the reader's cursor and the first entry.
   public var hasGap: Bool
+
+  /// A page from its parts.
+  public init(entries: [JournalEntry], cursor: PurgeCursor, isPartial: Bool, hasGap: Bool) {
+    (self.entries, self.cursor) = (entries, cursor)
+    (self.isPartial, self.hasGap) = (isPartial, hasGap)
+  }
 }
 
 /// How much a journal keeps.

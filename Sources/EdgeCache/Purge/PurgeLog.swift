@@ -156,6 +156,11 @@ public final class PurgeLog: Sendable {
     }
   }
 
+  /// Begins the list of a PoP that keeps nothing over a restart.
+  public func begin(epoch: UInt64) {
+    state.withLock { $0.journal.epoch = epoch }
+  }
+
   /// True if what has that identity and stamp has been taken away, as far as its hash tells.
   func isPurged(_ hash: KeyHash, since stamp: UInt64) -> Bool {
     state.withLock { stamp < $0.index.coverage(hash).hard }

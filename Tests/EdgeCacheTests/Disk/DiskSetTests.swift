@@ -112,7 +112,7 @@ struct DiskSetTests {
     }
     try filled.store.log(scopes, syncs: true, now: Self.now)
     let size = filled.volume.bytes(.purgeLog).count
-    #expect(size > 64 && size <= DiskStore.smallestLog + 112 * 16)
+    #expect(size > 64 && size <= (many + 16) * 112)
     let purges = PurgeLog()
     let volume = filled.volume.crashed(machine: true, seed: 5)
     let again = try FilledStore.open(volume, purges, seed: 9)

@@ -66,7 +66,7 @@ struct TestPoP: Sendable {
     logger.logLevel = .critical
     let server = try await PoPServer.start(
       PoPOptions(
-        configuration: configuration, pop: pop, adminToken: setup.token,
+        configuration: configuration, pop: pop, access: setup.token.map(AdminAccess.init),
         accessLog: setup.accessLog, limits: setup.limits, logger: logger))
     let lifecycle = ServiceGroup(services: [server], logger: logger)
     let running = Task { try await lifecycle.run() }

@@ -1,0 +1,272 @@
+import EdgeCache
+import EdgeFleet
+import Logging
+import NIOCore
+import Synchronization
+
+// Purges as this PoP carries them out, whoever orders them: the admin API, a client with PURGE, or another PoP
+// that knows one which was missed here.
+
+/// Carries purges out, and says what came of them.
+final class PurgeService: Sendable {
+  /// Who ordered a purge, and how it came here.
+  struct Author: Sendable {
+    /// The name of the token, or how else it was allowed.
+    var name: String
+    /// The address that it came from, or the PoP that told of it.
+    var address: String
+    /// What receipts are made with.
+    var token: AdminToken?
+  }
+
+  /// Something cannot be purged, as the text of a 400.
+  struct Refusal: Error {
+    let reason: String
+  }
+
+  private struct Counts: Sendable {
+    var applied: [String: UInt64] = [:]
+    var caughtUp: UInt64 = 0
+    var repeated: UInt64 = 0
+  }
+
+  let popID: String
+  let store: Store
+  private let routing: Routing
+  private let disk: DiskTier?
+  private let logger: Logger
+  private let counts = Mutex(Counts())
+  private let sync = Mutex(PurgeSyncReport(state: PurgeSync.synced.rawValue, known: 0))
+
+  init(popID: String, store: Store, routing: Routing, disk: DiskTier?, logger: Logger) {
+    self.popID = popID
+    self.store = store
+    self.routing = routing
+    self.disk = disk
+    self.logger = logger
+  }
+
+  // MARK: Applying
+
+  /// Applies a purge; when this returns, every event loop has it. It is to be acknowledged only after
+  /// ``makeLast(_:)``. Throws, and nothing is purged, if a URL cannot be a cache key.
+  func apply(
+    _ request: PurgeRequest, by author: Author
+  ) throws(Refusal) -> PurgeAcknowledgement {
+    let scopes = try scopes(request)
+    if request.isDryRun { return estimate(scopes) }
+    let now = WallClock.now()
+    var generator = SystemRandomNumberGenerator()
+    let id =
+      request.id
+      ?? PurgeID(
+        milliseconds: UInt64(clamping: now.milliseconds), number: generator.next() >> 32)
+    let order = request.message
+    let removal = store.purge(
+      Purge(scopes, mode: request.mode, id: id, message: order, time: now))
+    let entry = store.purges.journalEntry(id)?.0
+    audit(request, id, removal, author)
+    var acknowledgement = PurgeAcknowledgement(
+      pop: popID, id: "\(id)", sequence: removal.sequence,
+      appliedAt: (entry?.time ?? now).milliseconds, matched: removal.count,
+      freedBytes: request.mode == .soft || removal.isSample ? 0 : removal.bytes,
+      estimated: removal.isSample ? true : nil, repeated: removal.isNew ? nil : true)
+    if let token = author.token {
+      acknowledgement.receipt = PurgeReceiptKey(token: token, pop: popID)
+        .receipt(for: acknowledgement, order: order)
+    }
+    return acknowledgement
+  }
+
+  /// What a purge would cover.
+  private func estimate(_ scopes: [PurgeScope]) -> PurgeAcknowledgement {
+    let estimate = store.estimate(scopes)
+    let below = disk?.estimate(scopes) ?? 0
+    return PurgeAcknowledgement(
+      pop: popID, sequence: store.purges.head, matched: max(estimate.count, below),
+      freedBytes: estimate.bytes, estimated: estimate.isSample ? true : nil)
+  }
+
+  private func scopes(_ request: PurgeRequest) throws(Refusal) -> [PurgeScope] {
+    let secret = store.secret
+    switch request.scope {
+    case .urls(let urls):
+      let keys = urls.compactMap { routing.purgeKey("http://\($0.host)\($0.target)", secret) }
+      guard keys.count == urls.count else {
+        throw Refusal(reason: "a URL has a host that no request can have; nothing was purged")
+      }
+      return keys.map { .url($0) }
+    case .prefixes(let prefixes):
+      let keys = prefixes.compactMap {
+        CacheKey(url: "http://\($0.host)\($0.target)".utf8, secret: secret)
+      }
+      guard keys.count == prefixes.count else {
+        throw Refusal(reason: "a prefix has a host that no request can have; nothing was purged")
+      }
+      return keys.map { .prefix(PurgePrefix($0)) }
+    case .hosts(let hosts): return hosts.map { .host(PurgeHost($0.utf8)) }
+    case .tags(let tags): return tags.map { .tag(CacheTag(Array($0.utf8))) }
+    case .everything: return [.everything]
+    }
+  }
+
+  /// One line for each purge: who, what, when, and under which number.
+  private func audit(
+    _ request: PurgeRequest, _ id: PurgeID, _ removal: Removal, _ author: Author
+  ) {
+    counts.withLock { counts in
+      if removal.isNew {
+        counts.applied[request.scope.name, default: 0] += 1
+      } else {
+        counts.repeated += 1
+      }
+    }
+    var metadata: Logger.Metadata = [
+      "id": "\(id)", "scope": "\(Terminal.plain(request.scope.summary))",
+      "mode": "\(request.mode == .soft ? "soft" : "hard")", "sequence": "\(removal.sequence)",
+      "matched": "\(removal.count)", "by": "\(author.name)", "from": "\(author.address)",
+    ]
+    if let name = request.author { metadata["author"] = "\(Terminal.plain(name))" }
+    if !removal.isNew { metadata["repeated"] = "true" }
+    logger.info("purge applied", metadata: metadata)
+  }
+
+  /// Makes all purges so far outlast a crash; `completion` is called on some thread, with the reason if that is
+  /// not possible.
+  func makeLast(_ completion: @escaping @Sendable (DiskError?) -> Void) {
+    let head = store.purges.head
+    guard let disk else {
+      store.purges.makeDurable(through: head)
+      return completion(nil)
+    }
+    disk.makePurgesLast { [store] problem in
+      if problem == nil { store.purges.makeDurable(through: head) }
+      completion(problem)
+    }
+  }
+
+  // MARK: Catching up
+
+  /// Applies what another PoP knows, and then notes how far its journal was read. `false` if it cannot be made
+  /// to last.
+  func catchUp(
+    _ page: JournalPage, from list: String
+  ) async -> Bool {
+    for entry in page.entries where store.purges.journalEntry(entry.id) == nil {
+      counts.withLock { $0.caughtUp += 1 }
+      apply(entry, from: list)
+    }
+    store.purges.note(page.cursor, of: list)
+    guard let disk else {
+      store.purges.makeDurable(through: store.purges.head)
+      return true
+    }
+    disk.note(page.cursor, of: list)
+    if page.entries.isEmpty { return true }
+    return await withCheckedContinuation { continuation in
+      makeLast { continuation.resume(returning: $0 == nil) }
+    }
+  }
+
+  private func apply(_ entry: JournalEntry, from list: String) {
+    do {
+      var request = try PurgeRequest(json: entry.message)
+      request.id = entry.id
+      _ = try apply(request, by: Author(name: "fleet", address: list))
+    } catch {
+      // From a newer version, perhaps. What it would take is not known, so nothing is believed unchecked.
+      logger.error(
+        "a purge of the fleet is not understood; everything is purged softly instead",
+        metadata: ["id": "\(entry.id)", "from": "\(list)", "reason": "\(error)"])
+      _ = store.purge(
+        Purge(
+          [.everything], mode: .soft, id: entry.id, message: entry.message,
+          time: WallClock.now()))
+    }
+  }
+
+  /// Something may be missing that nobody knows any more.
+  func purgeEverythingSoftly(because reason: String) async {
+    logger.warning(
+      "everything is purged softly", metadata: ["reason": "\(reason)"])
+    store.purge(.everything, .soft)
+    await withCheckedContinuation { continuation in
+      makeLast { _ in continuation.resume() }
+    }
+  }
+
+  // MARK: Reporting
+
+  /// Notes how far this PoP is.
+  func report(_ state: PurgeSync, unreachable: [String]) {
+    sync.withLock {
+      $0.state = state.rawValue
+      $0.unreachable = unreachable.isEmpty ? nil : unreachable
+    }
+  }
+
+  /// How far this PoP knows what was purged.
+  var syncReport: PurgeSyncReport {
+    var report = sync.withLock { $0 }
+    let newest = store.purges.newestEntry
+    report.newest = newest.map { "\($0.id)" }
+    report.appliedAt = newest?.time.milliseconds
+    report.known = store.purges.journalCount
+    return report
+  }
+
+  /// What came after a cursor.
+  func journal(after cursor: PurgeCursor?, limit: Int) -> PurgeJournalReply {
+    let page = store.purges.journal(after: cursor, limit: limit)
+    return PurgeJournalReply(
+      pop: popID, epoch: page.cursor.epoch, sequence: page.cursor.sequence, more: page.isPartial,
+      gap: page.hasGap, synced: sync.withLock { $0.state == PurgeSync.synced.rawValue },
+      entries: page.entries.map {
+        .init(
+          id: "\($0.id)", sequence: $0.sequence, appliedAt: $0.time.milliseconds,
+          order: String(decoding: $0.message, as: UTF8.self))
+      })
+  }
+
+  /// What is known of a purge.
+  func record(_ id: PurgeID) -> PurgeRecordReply? {
+    store.purges.journalEntry(id).map { entry, yield in
+      PurgeRecordReply(
+        pop: popID, id: "\(id)", sequence: entry.sequence, appliedAt: entry.time.milliseconds,
+        order: String(decoding: entry.message, as: UTF8.self), matched: yield.count,
+        freedBytes: yield.bytes)
+    }
+  }
+
+  /// Counters, for `/stats`.
+  func statistics(_ gate: AdminGate) -> PurgeStatistics {
+    let (counts, sync) = (counts.withLock { $0 }, syncReport)
+    return PurgeStatistics(
+      sequence: store.purges.head, applied: counts.applied, repeated: counts.repeated,
+      caughtUp: counts.caughtUp, remembered: store.purges.remembered, journal: sync.known,
+      state: sync.state, unauthorized: gate.refused.unauthorized,
+      rateLimited: gate.refused.rateLimited)
+  }
+}
+
+/// What `/stats` says of purges.
+struct PurgeStatistics: Codable, Sendable {
+  /// The number of the newest purge here.
+  var sequence: UInt64
+  /// Purges that were applied, by scope.
+  var applied: [String: UInt64]
+  /// Purges that had been applied before when they came.
+  var repeated: UInt64
+  /// Purges that other PoPs told of.
+  var caughtUp: UInt64
+  /// Scopes that are remembered for the sake of what is stored.
+  var remembered: Int
+  /// Purges that are known by name.
+  var journal: Int
+  /// `synced`, `catching-up` or `unsynced`.
+  var state: String
+  /// Requests to the admin API without a token that is known, or with PURGE without leave.
+  var unauthorized: UInt64
+  /// Purges that were refused because too many came.
+  var rateLimited: UInt64
+}

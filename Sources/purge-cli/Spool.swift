@@ -1,0 +1,121 @@
+// Purges that some PoP has not acknowledged, kept in files until it has: one file for each, with what was ordered
+// and which PoPs are still to hear of it.
+
+import ArgumentParser
+import EdgeCache
+import EdgeFleet
+import FoundationEssentials
+
+/// Where pending purges are kept.
+struct SpoolOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Where purges are kept that are pending at some PoP (default: $EDGE_PURGE_SPOOL, or "
+        + "edgecache/purges in $XDG_STATE_HOME or ~/.local/state).",
+      valueName: "directory"),
+    completion: .directory)
+  var spool: String?
+
+  /// The spool.
+  func open() -> Spool {
+    func variable(_ name: String) -> String? {
+      ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+    let state =
+      variable("XDG_STATE_HOME") ?? variable("HOME").map { "\($0)/.local/state" } ?? ".edgecache"
+    return Spool(
+      directory: spool ?? variable("EDGE_PURGE_SPOOL") ?? "\(state)/edgecache/purges")
+  }
+}
+
+/// A directory of pending purges.
+struct Spool {
+  /// One of them.
+  struct Pending: Codable {
+    /// A PoP that is still to hear of it.
+    struct Target: Codable {
+      var pop: String?
+      var city: String?
+      var admin: String
+    }
+
+    var request: String
+    var targets: [Target]
+  }
+
+  let directory: String
+
+  /// Keeps a purge that these PoPs have not acknowledged, in the place of what was kept of it before.
+  func keep(_ request: PurgeRequest, id: PurgeID, _ targets: [PurgeFanOut.Target]) throws {
+    if targets.isEmpty { return remove(id) }
+    let pending = Pending(
+      request: String(decoding: request.json, as: UTF8.self),
+      targets: targets.map { .init(pop: $0.pop, city: $0.city, admin: "\($0.admin)") })
+    do {
+      try FileManager.default.createDirectory(
+        atPath: directory, withIntermediateDirectories: true)
+      try Data(readableJSON(pending).utf8).write(
+        to: URL(filePath: path(id)), options: .atomic)
+    } catch {
+      throw WrongUse(
+        "the purge is pending at some PoPs and cannot be kept in \(directory): \(error)")
+    }
+  }
+
+  /// Forgets a purge.
+  func remove(_ id: PurgeID) {
+    try? FileManager.default.removeItem(atPath: path(id))
+  }
+
+  /// What is pending, the oldest first.
+  func pending() throws -> [(request: PurgeRequest, targets: [PurgeFanOut.Target])] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return try names.compactMap { name -> (PurgeID, String)? in
+      guard name.hasSuffix(".json"), let id = PurgeID(name.dropLast(5)) else { return nil }
+      return (id, "\(directory)/\(name)")
+    }
+    .sorted { $0.0 < $1.0 }
+    .map { _, path in try read(path) }
+  }
+
+  private func read(
+    _ path: String
+  ) throws -> (request: PurgeRequest, targets: [PurgeFanOut.Target]) {
+    do {
+      let pending = try JSONDecoder().decode(
+        Pending.self, from: Data(try TextFile.bytes(path: path)))
+      let targets = try pending.targets.map {
+        PurgeFanOut.Target(
+          pop: $0.pop, city: $0.city, admin: try SocketEndpoint(parsing: $0.admin))
+      }
+      return (try PurgeRequest(json: Array(pending.request.utf8)), targets)
+    } catch {
+      throw WrongUse("\(path): not a pending purge (\(error)); remove it")
+    }
+  }
+
+  private func path(_ id: PurgeID) -> String { "\(directory)/\(id).json" }
+}
+
+struct Retry: ParsableCommand, FleetCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "retry",
+    abstract: "Send pending purges again to the PoPs that have not acknowledged them.")
+
+  @OptionGroup var spool: SpoolOptions
+  @OptionGroup var options: FleetOptions
+
+  func send() async throws -> ExitStatus {
+    let pending = try spool.open().pending()
+    if pending.isEmpty {
+      print(options.json ? "[]" : "Nothing is pending.")
+      return .everywhere
+    }
+    var worst = ExitStatus.everywhere
+    for (request, targets) in pending {
+      let run = try PurgeRun(resuming: request, at: targets, spool.open(), options)
+      if try await run.send() != .everywhere { worst = .notEverywhere }
+    }
+    return worst
+  }
+}
