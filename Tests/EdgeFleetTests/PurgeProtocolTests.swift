@@ -3,6 +3,7 @@
 
 import EdgeFleet
 import Foundation
+import EdgeCache
 import Testing
 
 @Suite struct PurgeURLTests {
