@@ -58,7 +58,7 @@ public struct AdminAccess: Sendable {
   }
 
   /// Reads the text of such a file.
-  static func parse(_ text: String) throws(AdminToken.Problem) -> AdminAccess {
+  public static func parse(_ text: String) throws(AdminToken.Problem) -> AdminAccess {
     let lines = text.split(whereSeparator: \.isNewline).enumerated().map { index, line in
       (number: index + 1, words: line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" })
     }.filter { !$0.words.isEmpty }

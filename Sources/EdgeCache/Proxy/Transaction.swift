@@ -271,6 +271,9 @@ public struct Transaction {
 
   private mutating func forward(_ reason: ForwardReason, _ now: Instant) {
     status = .forwarded(reason)
+    if reason == .stale, stale?.freshness.alwaysValidate == true, store.purges.isFenceClosed {
+      status.detail = .unsynced
+    }
     guard let wake, let resume else {
       invariant(false, "a request for the store that nobody can be told of")
       return
@@ -612,7 +615,7 @@ public struct Transaction {
     status.forwardStatus = forwardStatus
     status.isStored = refusal == nil
     actions.append(.countStored(refusal))
-    status.detail = refusal.map { .refused($0) }
+    if let refusal { status.detail = .refused(refusal) }
     status.ttl = response.freshness.ttl(now)
     answer(response, status)
   }

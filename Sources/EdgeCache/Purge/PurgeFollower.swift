@@ -48,6 +48,8 @@ public struct PurgeFollower: Sendable {
     var isRead = false
     /// True if nothing was missing in what it told.
     var covers = true
+    /// True if it has forgotten what was never read here.
+    var hasForgotten = false
     var retryAt = Instant(milliseconds: 0)
     var isUnreachable = false
   }
@@ -118,14 +120,16 @@ public struct PurgeFollower: Sendable {
     peers[index].isAsked = false
     peers[index].isUnreachable = false
     peers[index].cursor = page.cursor
+    // A PoP that begins a new list has told what it had, and what it lost others have; but one that goes on
+    // with its list from beyond what was read here has forgotten what was never read.
+    let hasForgotten = page.hasGap && before?.epoch == page.cursor.epoch
     if page.hasGap { peers[index].covers = false }
+    if hasForgotten { peers[index].hasForgotten = true }
     var actions: [Action] = []
     switch state {
     case .catchingUp: break
     case .synced, .unsynced:
-      // A PoP that begins a new list has told what it had, and what it lost others have; but one that goes
-      // on with its list from beyond what was read here has forgotten what was never read.
-      if page.hasGap, before?.epoch == page.cursor.epoch { actions.append(.purgeEverythingSoftly) }
+      if hasForgotten { actions.append(.purgeEverythingSoftly) }
     }
     if page.isPartial {
       actions.append(ask(index))
@@ -151,7 +155,8 @@ public struct PurgeFollower: Sendable {
     let told = peers.filter(\.isRead)
     state = told.count == peers.count ? .synced : .unsynced
     // Nobody can tell what was purged while this PoP was away.
-    let isBlind = !peers.isEmpty && !told.contains { $0.covers }
+    let isBlind =
+      !peers.isEmpty && !told.contains { $0.covers } || told.contains { $0.hasForgotten }
     return (isBlind && !isFresh ? [.purgeEverythingSoftly] : []) + [.openFence]
   }
 }

@@ -29,6 +29,8 @@ public enum CacheStatusDetail: Sendable, Hashable {
   case loop
   /// Served stale while it is being validated (RFC 5861 §3).
   case staleWhileRevalidate
+  /// It was validated because it is not known yet what was purged while this PoP was down.
+  case unsynced
 
   /// The token that is written.
   public var token: String {
@@ -39,6 +41,7 @@ public enum CacheStatusDetail: Sendable, Hashable {
     case .unknownHost: "unknown-host"
     case .loop: "loop"
     case .staleWhileRevalidate: "stale-while-revalidate"
+    case .unsynced: "unsynced"
     }
   }
 }

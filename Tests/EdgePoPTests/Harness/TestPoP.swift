@@ -20,6 +20,9 @@ struct TestPoP: Sendable {
     var listeners = 1
     var memory = ByteSize.mebibytes(64)
     var token: AdminToken?
+    /// Tokens with rights, instead of one for all.
+    var access: AdminAccess?
+    var purgeFrom: [AddressRange] = []
     var accessLog = AccessLogTarget.off
 
     init() {
@@ -66,7 +69,8 @@ struct TestPoP: Sendable {
     logger.logLevel = .critical
     let server = try await PoPServer.start(
       PoPOptions(
-        configuration: configuration, pop: pop, access: setup.token.map(AdminAccess.init),
+        configuration: configuration, pop: pop, access: setup.access ?? setup.token.map(AdminAccess.init),
+        purgeFrom: setup.purgeFrom,
         accessLog: setup.accessLog, limits: setup.limits, logger: logger))
     let lifecycle = ServiceGroup(services: [server], logger: logger)
     let running = Task { try await lifecycle.run() }

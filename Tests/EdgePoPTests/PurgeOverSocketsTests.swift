@@ -1,0 +1,175 @@
+import EdgeFleet
+import NIOCore
+import Testing
+
+@testable import EdgePoP
+
+// Purges of every scope and mode over real sockets: by the admin API, and by PURGE of clients.
+
+@Suite("Purges over sockets", .serialized)
+struct PurgeOverSocketsTests {
+  /// Answers with the number of the request, to be stored, with names by the path.
+  private static let named: Origin.Script = { exchange in
+    exchange.answer(
+      "\(exchange.number)", "Cache-Control: max-age=600", "ETag: \"\(exchange.number)\"",
+      "Cache-Tag: all, \(exchange.request.target.dropFirst())", "Surrogate-Key: k1 k2")
+  }
+
+  private static let paths = ["/img/a", "/img/b", "/js/a"]
+
+  private func fill(_ pop: TestPoP) async throws {
+    for path in Self.paths { _ = try await pop.get(path) }
+    try await pop.waitForFills()
+  }
+
+  private func misses(_ pop: TestPoP) async throws -> [String] {
+    var missed: [String] = []
+    for path in Self.paths where !(try await pop.get(path).cacheStatus.contains("; hit")) {
+      missed.append(path)
+    }
+    return missed
+  }
+
+  @Test(
+    "Each scope takes what it says and nothing else",
+    arguments: [
+      (#"{"scope":"url","urls":["http://a.example/img/a"]}"#, ["/img/a"]),
+      (#"{"scope":"prefix","prefixes":["http://a.example/img/"]}"#, ["/img/a", "/img/b"]),
+      (#"{"scope":"prefix","prefixes":["http://a.example/j","http://b.example/"]}"#, ["/js/a"]),
+      (#"{"scope":"host","hosts":["A.example"]}"#, paths), (#"{"scope":"host","hosts":["b"]}"#, []),
+      (#"{"scope":"tag","tags":["img/b"]}"#, ["/img/b"]), (#"{"scope":"tag","tags":["all"]}"#, paths),
+      (#"{"scope":"tag","tags":["k2","none"]}"#, paths), (#"{"scope":"tag","tags":["K2"]}"#, []),
+      (#"{"scope":"everything"}"#, paths),
+    ])
+  func scopes(_ order: String, _ expected: [String]) async throws {
+    try await withPoP(origin: Self.named) { pop, _ in
+      try await fill(pop)
+      let tried = try await pop.purge(String(order.dropLast()) + #","dryRun":true}"#)
+      #expect(tried.text.contains("\"matched\":\(expected.count)"), "\(tried.text)")
+      #expect(try await misses(pop) == [])
+      let answer = try await pop.purge(order)
+      #expect(answer.status == 200 && answer.text.contains("\"matched\":\(expected.count)"))
+      #expect(try await misses(pop) == expected)
+    }
+  }
+
+  @Test("A soft purge is validated, and stands in for an origin that is down")
+  func soft() async throws {
+    try await withPoP(origin: Self.named) { pop, origin in
+      try await fill(pop)
+      _ = try await pop.purge(#"{"scope":"tag","tags":["all"],"mode":"soft"}"#)
+      let next = try await pop.get("/img/a")
+      #expect(next.cacheStatus.contains("fwd=stale"))
+      await origin.stop()
+      let failed = try await pop.get("/img/b")
+      #expect(failed.status == 200 && failed.text == "2")
+    }
+  }
+
+  @Test("A purge that was sent before is acknowledged again, and not applied again")
+  func repeated() async throws {
+    try await withPoP(origin: Self.named) { pop, _ in
+      try await fill(pop)
+      let order = #"{"scope":"everything","id":"1764000000000-7"}"#
+      #expect(try await pop.purge(order).text.contains("\"matched\":3"))
+      try await fill(pop)
+      let again = try await pop.purge(order)
+      #expect(again.text.contains("\"repeated\":true") && again.text.contains("\"sequence\":1"))
+      #expect(try await misses(pop) == [])
+      let record = try await pop.admin(
+        "GET /purges/1764000000000-7 HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(record.status == 200 && record.text.contains("\"matched\":3"))
+      let journal = try await pop.admin("GET /purges HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(journal.text.contains(#""id":"1764000000000-7""#))
+      #expect(journal.text.contains(#""order":"{\"scope\":\"everything\"}""#))
+    }
+  }
+
+  // MARK: PURGE
+
+  private func purge(_ path: String, _ fields: String = "") -> String {
+    "PURGE \(path) HTTP/1.1\r\nHost: a.example\r\n\(fields)\r\n"
+  }
+
+  @Test(
+    "PURGE takes the URL, or what fields name",
+    arguments: [
+      ("/img/a", "", ["/img/a"]), ("/", "Surrogate-Key: img/b js/a\r\n", ["/img/b", "/js/a"]),
+      ("/", "xkey-purge: all\r\n", paths), ("/", "Cache-Tag: js/a, none\r\n", ["/js/a"]),
+      ("/.*", "X-Purge-Method: regex\r\n", paths),
+      ("/img/.*", "X-Purge-Method: regex\r\n", ["/img/a", "/img/b"]),
+      ("/none", "X-Purge-Method: default\r\n", []),
+    ])
+  func clients(_ path: String, _ fields: String, _ expected: [String]) async throws {
+    let here = try AddressRange(parsing: "127.0.0.0/8")
+    try await withPoP({ $0.purgeFrom = [here] }, origin: Self.named) { pop, origin in
+      try await fill(pop)
+      let answer = try await pop.exchange(purge(path, fields))
+      #expect(answer.status == 200, "\(answer.text)")
+      #expect(answer.text.contains("purged \(expected.count) stored responses"))
+      #expect(try await misses(pop) == expected)
+      #expect(
+        try await pop.exchange(purge("/a(b)", "X-Purge-Method: regex\r\n")).status == 400)
+    }
+  }
+
+  @Test("Fastly-Soft-Purge is soft")
+  func softClients() async throws {
+    let here = try AddressRange(parsing: "127.0.0.1")
+    try await withPoP({ $0.purgeFrom = [here] }, origin: Self.named) { pop, _ in
+      try await fill(pop)
+      _ = try await pop.exchange(purge("/", "Surrogate-Key: all\r\nFastly-Soft-Purge: 1\r\n"))
+      #expect(try await pop.get("/img/a").cacheStatus.contains("fwd=stale"))
+    }
+  }
+
+  @Test("PURGE needs a token or an address on the list; without either it goes to the origin")
+  func leave() async throws {
+    let token = try AdminToken("s3cret")
+    try await withPoP({ $0.token = token }, origin: Self.named) { pop, _ in
+      for path in Self.paths {
+        try await eventually("a hit") { try await pop.get(path).cacheStatus.contains("; hit") }
+      }
+      let refused = try await pop.exchange(purge("/img/a"))
+      #expect(refused.status == 401 && refused["WWW-Authenticate"] == "Bearer")
+      #expect(
+        try await pop.exchange(purge("/img/a", "Authorization: Bearer x\r\n")).status == 401)
+      #expect(try await misses(pop) == [])
+      let allowed = try await pop.exchange(purge("/img/a", "Authorization: Bearer s3cret\r\n"))
+      #expect(allowed.status == 200)
+      #expect(try await misses(pop) == ["/img/a"])
+    }
+    try await withPoP(origin: Self.named) { pop, origin in
+      let passed = try await pop.exchange(purge("/img/a"))
+      #expect(passed.status == 200 && passed.text == "1")
+    }
+  }
+
+  @Test("A token is good for what it is for; others are counted, and too many are told so")
+  func rights() async throws {
+    let access = try AdminAccess.parse("deploy purge aaa\nwatch read bbb\n")
+    try await withPoP({
+      $0.access = access
+      $0.limits.purgesPerSecond = 5
+    }, origin: Self.named) { pop, _ in
+      func status(_ line: String, _ token: String) async throws -> Int {
+        let body = line.hasPrefix("POST") ? #"{"scope":"everything"}"# : ""
+        return try await pop.admin(
+          "\(line) HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(token)\r\n"
+            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        ).status
+      }
+      #expect(try await status("POST /purge", "aaa") == 200)
+      #expect(try await status("GET /stats", "aaa") == 403)
+      #expect(try await status("POST /purge", "bbb") == 403)
+      #expect(try await status("GET /health", "bbb") == 200)
+      #expect(try await status("GET /health", "ccc") == 401)
+      var statuses: [Int] = []
+      for _ in 0..<20 { statuses.append(try await status("POST /purge", "aaa")) }
+      #expect(statuses.contains(429))
+      let stats = try await pop.admin(
+        "GET /stats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer bbb\r\n\r\n")
+      #expect(stats.text.contains("\"unauthorized\" : 3"))
+    }
+  }
+}
