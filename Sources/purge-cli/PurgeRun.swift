@@ -64,15 +64,19 @@ struct PurgeRun {
   func send() async throws -> ExitStatus {
     let start = ContinuousClock.now
     // Whatever happens from here on, it is not forgotten.
-    if let id { try spool.keep(request, id: id, fanOut.targets) }
+    if let id { try? spool.keep(request, id: id, fanOut.targets) }
     let board = PurgeBoard(
       fanOut.targets, isShown: !options.json && Terminal.standardOutput.isInteractive)
     for await event in fanOut.send(request) { board.note(event) }
     board.clear()
     let results = board.results
+    var problem: String?
     if let id {
-      try spool.keep(
-        request, id: id, results.filter { $0.isPending }.map(\.target))
+      do {
+        try spool.keep(request, id: id, results.filter(\.isPending).map(\.target))
+      } catch {
+        problem = "\(error)"
+      }
     }
     let checks = verifies ? await ContentCheck.run(request, results, try options.patience()) : nil
     let report = PurgeReport(
@@ -82,6 +86,12 @@ struct PurgeRun {
       print(report.json)
     } else {
       printForPeople(report)
+    }
+    if let problem {
+      writeToStandardError("purge-cli: \(problem)\n")
+    } else if results.contains(where: \.isPending), !request.isDryRun {
+      writeToStandardError(
+        "purge-cli: it is kept in \(spool.directory); send it again with purge-cli retry\n")
     }
     return report.isComplete && report.isVerified ? .everywhere : .notEverywhere
   }
@@ -98,10 +108,6 @@ struct PurgeRun {
     }
     for check in report.checks ?? [] where !check.isRight {
       writeToStandardError("purge-cli: \(check.sentence)\n")
-    }
-    if report.results.contains(where: \.isPending), !request.isDryRun {
-      writeToStandardError(
-        "purge-cli: it is kept in \(spool.directory); send it again with purge-cli retry\n")
     }
     if report.isComplete, report.matched == 0, !request.isDryRun {
       writeToStandardError(

@@ -58,7 +58,7 @@ struct Spool {
         to: URL(filePath: path(id)), options: .atomic)
     } catch {
       throw WrongUse(
-        "the purge is pending at some PoPs and cannot be kept in \(directory): \(error)")
+        "the purge is pending at some PoPs and cannot be kept in \(directory); send it again later")
     }
   }
 

@@ -34,7 +34,8 @@ import Testing
     #expect {
       try AdminAccess.parse(text)
     } throws: {
-      "\($0)".hasPrefix(problem) || ($0 as? AdminToken.Problem)?.description.hasPrefix(problem) == true
+      "\($0)".hasPrefix(problem)
+        || ($0 as? AdminToken.Problem)?.description.hasPrefix(problem) == true
     }
   }
 
@@ -68,7 +69,8 @@ import Testing
       said.receipt == "688d12fba4d599a71ccbeb337aa08ac14053cd9b6e667c5d0c16f75957291b8b")
     #expect(key.verifies(said, order: order))
     for change in [
-      { $0.pop = "fra1" }, { $0.sequence = 13 }, { $0.appliedAt = 1 }, { $0.id = "1764000000000-8" },
+      { $0.pop = "fra1" }, { $0.sequence = 13 }, { $0.appliedAt = 1 },
+      { $0.id = "1764000000000-8" },
       { $0.receipt = nil }, { $0.receipt?.removeLast() },
     ] as [(inout PurgeAcknowledgement) -> Void] {
       var other = said

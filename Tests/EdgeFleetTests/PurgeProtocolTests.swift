@@ -1,9 +1,9 @@
 // The messages of the admin API: what is accepted as a purge, what is not, and that what one side
 // writes the other side reads.
 
+import EdgeCache
 import EdgeFleet
 import Foundation
-import EdgeCache
 import Testing
 
 @Suite struct PurgeURLTests {

@@ -37,7 +37,8 @@ struct PurgeOverSocketsTests {
       (#"{"scope":"prefix","prefixes":["http://a.example/img/"]}"#, ["/img/a", "/img/b"]),
       (#"{"scope":"prefix","prefixes":["http://a.example/j","http://b.example/"]}"#, ["/js/a"]),
       (#"{"scope":"host","hosts":["A.example"]}"#, paths), (#"{"scope":"host","hosts":["b"]}"#, []),
-      (#"{"scope":"tag","tags":["img/b"]}"#, ["/img/b"]), (#"{"scope":"tag","tags":["all"]}"#, paths),
+      (#"{"scope":"tag","tags":["img/b"]}"#, ["/img/b"]),
+      (#"{"scope":"tag","tags":["all"]}"#, paths),
       (#"{"scope":"tag","tags":["k2","none"]}"#, paths), (#"{"scope":"tag","tags":["K2"]}"#, []),
       (#"{"scope":"everything"}"#, paths),
     ])
@@ -148,10 +149,12 @@ struct PurgeOverSocketsTests {
   @Test("A token is good for what it is for; others are counted, and too many are told so")
   func rights() async throws {
     let access = try AdminAccess.parse("deploy purge aaa\nwatch read bbb\n")
-    try await withPoP({
-      $0.access = access
-      $0.limits.purgesPerSecond = 5
-    }, origin: Self.named) { pop, _ in
+    try await withPoP(
+      {
+        $0.access = access
+        $0.limits.purgesPerSecond = 5
+      }, origin: Self.named
+    ) { pop, _ in
       func status(_ line: String, _ token: String) async throws -> Int {
         let body = line.hasPrefix("POST") ? #"{"scope":"everything"}"# : ""
         return try await pop.admin(

@@ -13,12 +13,12 @@ extension EndToEnd {
     @Test("The demo fleet takes load and a purge, and leaves nothing behind")
     func fleet() async throws {
       try await Stage.run { stage in
-        let places = try (1...5).map { _ in try Socket.bound(listens: false) }
+        let places = try (1...8).map { _ in try Socket.bound(listens: false) }
         let origin = "127.0.0.1:\(places[0].port)"
         let api = "127.0.0.1:\(places[1].port)"
         let file = try stage.write(
           "pops.json",
-          Fleet.configuration(origin: "http://\(origin)", admins: places[2...].map(\.port)))
+          Fleet.configuration(origin: "http://\(origin)", ports: places[2...].map(\.port)))
         let demo = try await run(
           "/bin/bash", [Self.script],
           variables: [

@@ -57,7 +57,8 @@ extension EndToEnd {
     }
 
     private static func writeConfigurations(on stage: Stage) throws {
-      let good = Fleet.configuration(origin: "http://127.0.0.1:9", admins: [4001, 4002, 4003])
+      let good = Fleet.configuration(
+        origin: "http://127.0.0.1:9", ports: [4011, 4001, 4012, 4002, 4013, 4003])
       try stage.write("good.json", good)
       let misspelt = good.replacing("\"threads\"", with: "\"thread\"", maxReplacements: 1)
       try stage.write("unknown.json", misspelt)
@@ -94,8 +95,10 @@ extension EndToEnd {
     @Test("Several errors of a configuration are as many lines, each with its place")
     func severalErrors() async throws {
       try await Stage.run { stage in
-        let bad = Fleet.configuration(origin: "http://127.0.0.1:9", admins: [4001, 4002, 4003])
-          .replacing("\"16MiB\"", with: "\"16MB\"").replacing("\"fleet\"", with: "\"flet\"")
+        let bad = Fleet.configuration(
+          origin: "http://127.0.0.1:9", ports: [4011, 4001, 4012, 4002, 4013, 4003]
+        )
+        .replacing("\"16MiB\"", with: "\"16MB\"").replacing("\"fleet\"", with: "\"flet\"")
         let file = try stage.write("bad.json", bad)
         for arguments in [["--pop", "iad1"], ["--check-config"]] {
           let result = try await run(Programs.edgePoP, ["--config", file] + arguments)

@@ -158,7 +158,8 @@ extension EndToEnd {
         #expect(table.end == .status(2))
         #expect(table.output.contains("Purged at 2 of 3 PoPs"), "\(table.output)")
         #expect(table.output.contains("Not purged: fra1."), "\(table.output)")
-        #expect(table.errorLines.count == 1, "\(table.errors)")
+        #expect(table.errorLines.count == 2, "\(table.errors)")
+        #expect(table.errorLines.last?.contains("purge-cli retry") == true, "\(table.errors)")
         #expect(table.errors.hasPrefix("purge-cli: fra1 at 127.0.0.1:"), "\(table.errors)")
         #expect(!table.output.contains("\u{1B}"))
 

@@ -125,7 +125,7 @@ extension EndToEnd {
       #expect(listed.errors.contains("1 not served any more"), "\(listed.errors)")
 
       let all = try lines(try await store("ls", "--json", "--all", path))
-      #expect(all.count == 20 && all.last?.state == "purged" && all.last?.purge == 1)
+      #expect(all.count == 20 && all.last?.state == "purged" && all.last?.purge == 2)
 
       let some = try lines(
         try await store(

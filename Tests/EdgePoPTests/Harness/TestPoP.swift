@@ -69,7 +69,8 @@ struct TestPoP: Sendable {
     logger.logLevel = .critical
     let server = try await PoPServer.start(
       PoPOptions(
-        configuration: configuration, pop: pop, access: setup.access ?? setup.token.map(AdminAccess.init),
+        configuration: configuration, pop: pop,
+        access: setup.access ?? setup.token.map(AdminAccess.init),
         purgeFrom: setup.purgeFrom,
         accessLog: setup.accessLog, limits: setup.limits, logger: logger))
     let lifecycle = ServiceGroup(services: [server], logger: logger)

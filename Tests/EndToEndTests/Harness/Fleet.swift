@@ -6,43 +6,69 @@ import Foundation
 struct Fleet: Sendable {
   /// What purge-cli reads.
   let configuration: String
-  let pops: [PoP]
+  private(set) var pops: [PoP]
+  private let variables: [String: String?]
+  /// Keeps the ports for PoPs that come back.
+  private let places: [Socket]
+  /// Where purges are kept that are pending.
+  let spool: String
 
   /// The ids of the PoPs, in the order of the configuration.
   static let ids = ["iad1", "fra1", "sin1"]
   static let cities = ["Ashburn", "Frankfurt", "Singapore"]
   static let host = "www.edge.example"
 
-  /// Starts one PoP in each of three regions.
+  /// Starts one PoP in each of three regions; with `disks`, each has one. `more` is put into the configuration.
   static func start(
-    on stage: Stage, origin: any Server, variables: [String: String?] = [:]
+    on stage: Stage, origin: any Server, disks: Bool = false, more: String = "",
+    variables: [String: String?] = [:]
   ) async throws -> Fleet {
     // purge-cli takes the addresses from the configuration, so they are chosen before.
-    let places = try ids.map { _ in try Socket.bound(listens: false) }
+    let places = try (0..<6).map { _ in try Socket.bound(listens: false) }
     let file = try stage.write(
-      "pops.json", configuration(origin: origin.url, admins: places.map(\.port)))
-    var pops: [PoP] = []
+      "pops.json",
+      configuration(
+        origin: origin.url, ports: places.map(\.port), stores: disks ? stage.directory : nil,
+        more: more))
+    var fleet = Fleet(
+      configuration: file, pops: [], variables: variables, places: places,
+      spool: stage.path("spool"))
     for id in ids {
-      pops.append(
+      fleet.pops.append(
         try await PoP.start(
           on: stage, arguments: ["--config", file, "--pop", id], variables: variables))
     }
-    return withExtendedLifetime(places) { Fleet(configuration: file, pops: pops) }
+    return fleet
   }
 
-  /// A configuration of three PoPs that listen on free ports.
-  static func configuration(origin: String, admins: [Int]) -> String {
-    let pops = zip(zip(ids, cities), admins).map { names, admin in
-      """
+  /// Starts a PoP again that has ended.
+  mutating func restart(_ index: Int, on stage: Stage) async throws {
+    pops[index] = try await PoP.start(
+      on: stage, arguments: ["--config", configuration, "--pop", Self.ids[index]],
+      variables: variables)
+  }
+
+  /// A configuration of three PoPs, with these ports for clients and for the admin API in turn.
+  static func configuration(
+    origin: String, ports: [Int], stores: String? = nil, more: String = ""
+  ) -> String {
+    let pops = zip(ids, cities).enumerated().map { index, names in
+      let disk = stores.map {
+        ", \"disk\": { \"path\": \"\($0)/store-\(names.0)\", \"size\": \"16MiB\", "
+          + "\"admission\": \"all\" }"
+      }
+      return """
           { "id": "\(names.0)", "city": "\(names.1)", "latitude": 1, "longitude": 2,
-            "region": "\(names.0)", "listen": ["127.0.0.1:0"], "admin": "127.0.0.1:\(admin)",
-            "memory": "16MiB", "threads": 1 }
-      """
+            "region": "\(names.0)", "listen": ["127.0.0.1:\(ports[2 * index])"],
+            "admin": "127.0.0.1:\(ports[2 * index + 1])",
+            "memory": "16MiB", "threads": 1\(disk ?? "") }
+        """
     }
     let regions = ids.map { "    \"\($0)\": { \"api\": [\"\(origin)\"] }" }
     return """
       {
         "fleet": "test",
+        \(more)
         "regions": {
       \(regions.joined(separator: ",\n"))
         },
@@ -61,7 +87,9 @@ struct Fleet: Sendable {
   func purge(
     _ arguments: [String], variables: [String: String?] = [:]
   ) async throws -> FinishedProcess {
-    try await run(
-      Programs.purgeCLI, arguments + ["--config", configuration], variables: variables)
+    var all: [String: String?] = ["EDGE_PURGE_SPOOL": spool]
+    all.merge(variables) { $1 }
+    return try await run(
+      Programs.purgeCLI, arguments + ["--config", configuration], variables: all)
   }
 }

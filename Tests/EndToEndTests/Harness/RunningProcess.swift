@@ -79,6 +79,8 @@ final class RunningProcess: Sendable {
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
 
     var environment = ProcessInfo.processInfo.environment
+    // Not where the person who runs the tests keeps what is pending.
+    environment["EDGE_PURGE_SPOOL"] = NSTemporaryDirectory() + "edgecache-tests-spool"
     for (name, value) in variables { environment[name] = value }
     // env(1) changes the directory and then becomes the program, with the same id.
     let command = (directory.map { ["/usr/bin/env", "-C", $0] } ?? []) + [program] + arguments

@@ -1,0 +1,194 @@
+// Purges of a fleet whose PoPs go away and come back, and what proves that they were applied.
+
+import Foundation
+import Glibc
+import Testing
+
+extension EndToEnd {
+  @Suite struct FleetPurgeTests {
+    private struct Health: Decodable {
+      struct Purges: Decodable {
+        var state: String
+        var newest: String?
+        var unreachable: [String]?
+      }
+      var purges: Purges
+    }
+
+    private static func health(_ pop: PoP) async throws -> Health {
+      let result = try await run(
+        try Programs.system("curl"), ["-sS", "--noproxy", "*", "\(pop.adminURL)/health"])
+      return try JSONDecoder().decode(Health.self, from: Data(result.output.utf8))
+    }
+
+    private static func stored(_ pop: PoP) async throws -> Int {
+      struct Statistics: Decodable {
+        struct Disk: Decodable { var written: Int }
+        var disk: Disk
+      }
+      let result = try await run(
+        try Programs.system("curl"), ["-sS", "--noproxy", "*", "\(pop.adminURL)/stats"])
+      return try JSONDecoder().decode(Statistics.self, from: Data(result.output.utf8)).disk.written
+    }
+
+    private static func get(_ pop: PoP, _ path: String) async throws -> (
+      text: String, status: String
+    ) {
+      let response = try await pop.request("GET", path, host: Fleet.host)
+      return (response.text, response["cache-status"] ?? "")
+    }
+
+    /// Has `a.css` and `b.css` on every disk, as version 1.
+    private static func filled(_ stage: Stage, _ fleet: Fleet) async throws {
+      for pop in fleet.pops {
+        for path in ["/a.css", "/b.css"] { #expect(try await get(pop, path).text == "1") }
+        _ = try await eventually("both are on disk") { try await stored(pop) >= 2 ? true : nil }
+      }
+    }
+
+    @Test("A PoP that was killed hears what it missed before it serves from disk")
+    func catchesUp() async throws {
+      try await Stage.run { stage in
+        for name in ["a", "b"] { try stage.write("site/\(name).css", "1") }
+        let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
+        var fleet = try await Fleet.start(on: stage, origin: origin, disks: true)
+        try await Self.filled(stage, fleet)
+        await fleet.pops[1].process.stop(SIGKILL)
+
+        try stage.write("site/a.css", "2")
+        let purge = try await fleet.purge(
+          ["prefix", "http://\(Fleet.host)/a", "--timeout", "300ms"])
+        #expect(purge.end == .status(2))
+        #expect(purge.output.contains("Purged at 2 of 3 PoPs"), "\(purge.output)")
+        let name = try #require(purge.output.firstMatch(of: /Purge (\d+-\d+)\./)).1
+        #expect(FileManager.default.fileExists(atPath: "\(fleet.spool)/\(name).json"))
+
+        try await fleet.restart(1, on: stage)
+        for pop in fleet.pops { #expect(try await Self.get(pop, "/a.css").text == "2") }
+        let synced = try await eventually("synced") {
+          let health = try await Self.health(fleet.pops[1]).purges
+          return health.state == "synced" ? health : nil
+        }
+        #expect(synced.newest == String(name))
+        // What was not purged is still good.
+        let other = try await Self.get(fleet.pops[1], "/b.css")
+        #expect(other.text == "1" && other.status.contains("; hit"), "\(other.status)")
+
+        let status = try await fleet.purge(["status", String(name)])
+        #expect(status.end == .status(0), "\(status.output)")
+        #expect(status.output.split(separator: "\n").count == 3)
+        let retry = try await fleet.purge(["retry"])
+        #expect(retry.end == .status(0), "\(retry.output) \(retry.errors)")
+        #expect(!FileManager.default.fileExists(atPath: "\(fleet.spool)/\(name).json"))
+        let nothing = try await fleet.purge(["retry"])
+        #expect(nothing.end == .status(0) && nothing.output == "Nothing is pending.\n")
+        _ = try await eventually("all are synced") {
+          try await fleet.purge(["status"]).end == .status(0) ? true : nil
+        }
+        #expect(try await fleet.purge(["status", "1-1"]).end == .status(2))
+      }
+    }
+
+    @Test("Until the others have answered, what is on disk is validated, and says so")
+    func fence() async throws {
+      try await Stage.run { stage in
+        for name in ["a", "b"] { try stage.write("site/\(name).css", "1") }
+        let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
+        var fleet = try await Fleet.start(
+          on: stage, origin: origin, disks: true, more: #""maxUnsynced": "60s","#)
+        try await Self.filled(stage, fleet)
+        for index in [0, 2] { fleet.pops[index].process.send(SIGSTOP) }
+        await fleet.pops[1].process.stop(SIGKILL)
+        try await fleet.restart(1, on: stage)
+        #expect(try await Self.health(fleet.pops[1]).purges.state == "catching-up")
+        let checked = try await Self.get(fleet.pops[1], "/a.css")
+        #expect(checked.text == "1")
+        #expect(
+          checked.status.contains("fwd=stale") && checked.status.contains("detail=unsynced"),
+          "\(checked.status)")
+        for index in [0, 2] { fleet.pops[index].process.send(SIGCONT) }
+        _ = try await eventually("synced") {
+          try await Self.health(fleet.pops[1]).purges.state == "synced" ? true : nil
+        }
+        let hit = try await Self.get(fleet.pops[1], "/b.css")
+        #expect(hit.status.contains("; hit"), "\(hit.status)")
+      }
+    }
+
+    @Test("Nobody answers for maxUnsynced: everything is purged softly, and served again")
+    func alone() async throws {
+      try await Stage.run { stage in
+        for name in ["a", "b"] { try stage.write("site/\(name).css", "1") }
+        let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
+        var fleet = try await Fleet.start(
+          on: stage, origin: origin, disks: true, more: #""maxUnsynced": "500ms","#)
+        try await Self.filled(stage, fleet)
+        for pop in fleet.pops { await pop.process.stop(SIGKILL) }
+        try await fleet.restart(1, on: stage)
+        _ = try await eventually("it gives up") {
+          try await Self.health(fleet.pops[1]).purges.state == "unsynced" ? true : nil
+        }
+        let first = try await Self.get(fleet.pops[1], "/a.css")
+        #expect(first.status.contains("fwd=stale") && !first.status.contains("unsynced"))
+        #expect(try await Self.get(fleet.pops[1], "/a.css").status.contains("; hit"))
+        let status = try await fleet.purge(["status", "--pop", "fra1"])
+        #expect(status.end == .status(2) && status.output.contains("unsynced"), "\(status.output)")
+      }
+    }
+
+    @Test("Receipts prove what was done, to who has the token")
+    func receipts() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let fleet = try await Fleet.start(
+          on: stage, origin: origin, variables: ["EDGE_ADMIN_TOKEN": "sesame"])
+        let file = stage.path("receipts.json")
+        let purge = try await fleet.purge(
+          ["tag", "news", "--soft", "--receipt", file], variables: ["EDGE_ADMIN_TOKEN": "sesame"])
+        #expect(purge.end == .status(0), "\(purge.errors)")
+        #expect(purge.output.contains("Made stale at 3 of 3 PoPs"), "\(purge.output)")
+        func verify(_ token: String?) async throws -> FinishedProcess {
+          try await run(
+            Programs.purgeCLI, ["verify", file], variables: ["EDGE_ADMIN_TOKEN": token])
+        }
+        let right = try await verify("sesame")
+        #expect(right.end == .status(0), "\(right.output)")
+        #expect(right.output.split(separator: "\n").allSatisfy { $0.hasPrefix("right") })
+        #expect(try await verify("other").end == .status(2))
+        #expect(try await verify(nil).end == .status(1))
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        try stage.write("receipts.json", text.replacingOccurrences(of: "news", with: "old"))
+        let altered = try await verify("sesame")
+        #expect(altered.end == .status(2) && altered.output.contains("WRONG"))
+      }
+    }
+
+    @Test("A list is purged from standard input, tried first, and verified afterwards")
+    func lists() async throws {
+      try await Stage.run { stage in
+        for name in ["a", "b"] { try stage.write("site/\(name).css", "1") }
+        let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
+        let fleet = try await Fleet.start(on: stage, origin: origin)
+        for pop in fleet.pops {
+          for path in ["/a.css", "/b.css"] { _ = try await Self.get(pop, path) }
+        }
+        let list = try stage.write(
+          "list", "# deployed\nhttp://\(Fleet.host)/a.css\nurl http://\(Fleet.host)/b.css\n")
+        let tried = try await fleet.purge(["purge", list, "--dry-run"])
+        #expect(tried.end == .status(0) && tried.output.contains("6 stored responses"))
+        for name in ["a", "b"] { try stage.write("site/\(name).css", "2") }
+        let purge = try await fleet.purge(["purge", list])
+        #expect(purge.end == .status(0) && purge.output.contains("6 stored responses"))
+        for pop in fleet.pops { #expect(try await Self.get(pop, "/a.css").text == "2") }
+        let wrong = try stage.write("wrong", "tag a\nurl /relative\n")
+        let refused = try await fleet.purge(["purge", wrong])
+        #expect(refused.end == .status(1) && refused.errors.contains("line 2"), "\(refused.errors)")
+        let verified = try await fleet.purge(
+          ["url", "http://\(Fleet.host)/a.css", "http://\(Fleet.host)/none", "--verify"])
+        #expect(verified.end == .status(0), "\(verified.errors)")
+        #expect(verified.output.contains("Verified: 2 URLs"), "\(verified.output)")
+        #expect(try await fleet.purge(["tag", "x", "--verify"]).end == .status(1))
+      }
+    }
+  }
+}
