@@ -45,6 +45,8 @@ let package = Package(
     .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
     // What receipts of purges are made with.
     .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+    // The protocol of Redis, for purges by way of one.
+    .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     // The shell: moves bytes between sockets and the core.
     .target(
       name: "EdgePoP",
@@ -68,7 +70,9 @@ let package = Package(
       name: "EdgeFleet",
       dependencies: [
         "CCrypto",
+        "CHiredis",
         "EdgeCache",
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),

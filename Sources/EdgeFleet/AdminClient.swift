@@ -341,8 +341,16 @@ extension AdminClientError {
     .badReply(reason: "PoP \(quoted(id)) answered in its place")
   }
 
+  /// The reason without what it is a reason for.
+  var reasonAlone: String {
+    switch self {
+    case .cannotConnect(let reason), .connectionLost(let reason), .badReply(let reason): reason
+    case .timeout, .status, .cancelled: description
+    }
+  }
+
   /// What failed on the way to a connection. Of several addresses the last one tried speaks for all.
-  fileprivate init(connecting error: any Error, timeout: Duration) {
+  init(connecting error: any Error, timeout: Duration) {
     guard let failure = error as? NIOConnectionError else {
       self = .cannotConnect(reason: plainReason(error))
       return

@@ -60,7 +60,7 @@ private struct FleetReading {
     guard
       let fields = reader.fields(
         node, required: ["fleet", "regions", "sites", "pops"],
-        optional: ["purgeFrom", "maxUnsynced"])
+        optional: ["purgeFrom", "maxUnsynced", "purgeBus"])
     else { return nil }
     let fleet = reader.value(fields["fleet"], parseName)
     let regions = fields["regions"].flatMap { readRegions($0) }
@@ -71,13 +71,36 @@ private struct FleetReading {
     let purgeFrom = reader.values(fields["purgeFrom"]) { text throws(ValueProblem) in
       try AddressRange(parsing: text)
     }
+    let bus = readBus(fields["purgeBus"])
     let maxUnsynced = reader.value(fields["maxUnsynced"]) { text throws(ValueProblem) in
       try DurationText.parse(text)
     }
     guard let fleet, let regions, let sites, let pops else { return nil }
     return FleetConfiguration(
       fleet: fleet, regions: regions, sites: sites, pops: pops, purgeFrom: purgeFrom,
-      maxUnsynced: maxUnsynced ?? FleetConfiguration.defaultMaxUnsynced)
+      maxUnsynced: maxUnsynced ?? FleetConfiguration.defaultMaxUnsynced, purgeBus: bus)
+  }
+
+  private mutating func readBus(_ node: ConfigurationNode?) -> FleetConfiguration.PurgeBus? {
+    guard let node,
+      let fields = reader.fields(node, required: ["redis"], optional: ["stream", "ca"])
+    else { return nil }
+    let redis = reader.value(fields["redis"]) { text throws(ValueProblem) in
+      try RedisURL(parsing: text)
+    }
+    let stream = reader.value(fields["stream"]) { text throws(ValueProblem) in
+      guard (1...256).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+      else {
+        throw ValueProblem(text, "is not a key; use 1 to 256 characters of ASCII without spaces")
+      }
+      return text
+    }
+    let ca = reader.string(fields["ca"])
+    if ca != nil, let redis, !redis.isSecure, let place = fields["ca"] {
+      reader.note(place.path, "means nothing without TLS; write rediss://")
+    }
+    guard let redis else { return nil }
+    return .init(redis: redis, stream: stream ?? FleetConfiguration.PurgeBus.defaultStream, ca: ca)
   }
 
   // MARK: - Regions

@@ -17,6 +17,8 @@ public struct FleetConfiguration: Sendable, Hashable {
   public var purgeFrom: [AddressRange]
   /// How long PoPs that do not answer may keep a PoP, after a start, from believing what is on its disk.
   public var maxUnsynced: Duration
+  /// What carries purges to the PoPs; nil if they go to each directly.
+  public var purgeBus: PurgeBus?
 
   /// The time where the configuration does not say.
   public static let defaultMaxUnsynced = Duration.seconds(30)
@@ -24,10 +26,30 @@ public struct FleetConfiguration: Sendable, Hashable {
   /// A configuration of parts which the caller knows to be consistent.
   public init(
     fleet: String, regions: [String: Region], sites: [Site], pops: [PoP],
-    purgeFrom: [AddressRange] = [], maxUnsynced: Duration = defaultMaxUnsynced
+    purgeFrom: [AddressRange] = [], maxUnsynced: Duration = defaultMaxUnsynced,
+    purgeBus: PurgeBus? = nil
   ) {
+    self.purgeBus = purgeBus
     (self.fleet, self.regions, self.sites, self.pops) = (fleet, regions, sites, pops)
     (self.purgeFrom, self.maxUnsynced) = (purgeFrom, maxUnsynced)
+  }
+
+  /// An engine that carries purges to the PoPs.
+  public struct PurgeBus: Sendable, Hashable {
+    /// The Redis.
+    public var redis: RedisURL
+    /// The name of the stream in it.
+    public var stream: String
+    /// A file of certificates of authorities, in PEM; nil stands for those of the system.
+    public var ca: String?
+
+    /// The stream where the configuration does not say.
+    public static let defaultStream = "edgecache:purges"
+
+    /// A bus from its parts.
+    public init(redis: RedisURL, stream: String = defaultStream, ca: String? = nil) {
+      (self.redis, self.stream, self.ca) = (redis, stream, ca)
+    }
   }
 
   /// A geography with its own regional API.

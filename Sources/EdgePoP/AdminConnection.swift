@@ -201,38 +201,32 @@ final class AdminConnection: ChannelInboundHandler {
   private func purge(
     _ head: HTTPRequestHead, _ author: PurgeService.Author, _ context: ChannelHandlerContext
   ) {
-    let (answer, isApplied) = purge(author)
-    guard isApplied else { return send(answer, head, context) }
-    let loop = context.eventLoop
-    let bound = NIOLoopBound((self, context), eventLoop: loop)
-    service.purges.makeLast { problem in
-      loop.execute {
-        let (handler, context) = bound.value
-        guard let problem else { return handler.send(answer, head, context) }
-        handler.send(
-          .refusal(
-            .internalServerError,
-            "applied, but it cannot be made to last: \(problem); nothing is served from disk any "
-              + "more"), head, context)
-      }
-    }
-  }
-
-  private func purge(_ author: PurgeService.Author) -> (Answer, isApplied: Bool) {
     if isTooLarge {
       let text = "a purge has at most \(PurgeRequest.largestBody)"
-      return (.refusal(.payloadTooLarge, text), false)
+      return send(.refusal(.payloadTooLarge, text), head, context)
     }
+    let request: PurgeRequest
+    let acknowledgement: PurgeAcknowledgement
     do {
-      let request = try PurgeRequest(json: body)
-      let acknowledgement = try service.purges.apply(request, by: author)
-      return (Answer(status: .ok, json: acknowledgement.json), !request.isDryRun)
+      request = try PurgeRequest(json: body)
+      acknowledgement = try service.purges.apply(request, by: author)
     } catch let problem as PurgeRequest.Problem {
-      return (.refusal(.badRequest, problem.description), false)
+      return send(.refusal(.badRequest, problem.description), head, context)
     } catch let refusal as PurgeService.Refusal {
-      return (.refusal(.badRequest, refusal.reason), false)
+      return send(.refusal(.badRequest, refusal.reason), head, context)
     } catch {
-      return (.refusal(.internalServerError, "\(error)"), false)
+      return send(.refusal(.internalServerError, "\(error)"), head, context)
+    }
+    let answer = Answer(status: .ok, json: acknowledgement.json)
+    if request.isDryRun { return send(answer, head, context) }
+    let loop = context.eventLoop
+    let bound = NIOLoopBound((self, context), eventLoop: loop)
+    service.purges.complete(request, acknowledgement) { problem in
+      loop.execute {
+        let (handler, context) = bound.value
+        handler.send(
+          problem.map { .refusal(.internalServerError, $0) } ?? answer, head, context)
+      }
     }
   }
 

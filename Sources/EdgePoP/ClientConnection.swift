@@ -344,9 +344,11 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
     case .forbidden(let name): return answer(403, "the token \(name) has not the right to purge")
     case .tooMany: return answer(429, "too many purges", retryAfter: 1)
     }
+    let request: PurgeRequest
     let acknowledgement: PurgeAcknowledgement
     do {
-      acknowledgement = try loop.shared.purges.apply(try ClientPurge.request(head), by: author)
+      request = try ClientPurge.request(head)
+      acknowledgement = try loop.shared.purges.apply(request, by: author)
     } catch let problem as PurgeRequest.Problem {
       return answer(400, problem.description)
     } catch let refusal as PurgeService.Refusal {
@@ -356,17 +358,17 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
     }
     let waiting = Confined(self, to: loop.reactor)
     let number = requests
-    loop.shared.purges.makeLast { problem in
+    loop.shared.purges.complete(request, acknowledgement) { problem in
       waiting.mailbox.execute { waiting.value.purged(acknowledgement, problem, request: number) }
     }
   }
 
   private func purged(
-    _ acknowledgement: PurgeAcknowledgement, _ problem: DiskError?, request: Int
+    _ acknowledgement: PurgeAcknowledgement, _ problem: String?, request: Int
   ) {
     guard case .busy = phase, requests == request, !response.hasBegun else { return }
     if let problem {
-      answer(500, "applied, but it cannot be made to last: \(problem)")
+      answer(500, problem)
     } else {
       let about = acknowledgement.estimated == true ? "about " : ""
       answer(

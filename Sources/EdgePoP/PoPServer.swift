@@ -124,12 +124,15 @@ public final class PoPServer: Service {
     let routing = Routing(options.configuration, pop: options.pop)
     let tlsContext = try Self.tlsContext(routing, upstreamCA: options.upstreamCA)
     let threads = options.pop.threads ?? System.coreCount
+    let bus = try Self.bus(options, group: adminGroup)
     let purgeService = PurgeService(
-      popID: options.pop.id, store: store, routing: routing, disk: disk, logger: options.logger)
+      popID: options.pop.id, store: store, routing: routing, disk: disk, bus: bus,
+      receiptToken: options.access?.own, logger: options.logger)
     let gate = AdminGate(
       access: options.access, allowed: options.purgeFrom,
       purgesPerSecond: options.limits.purgesPerSecond)
-    fleet = Self.fleet(options, purgeService, isFresh: disk?.isFresh ?? true, group: adminGroup)
+    fleet = Self.fleet(
+      options, purgeService, bus, isFresh: disk?.isFresh ?? true, group: adminGroup)
     if disk == nil { purges.begin(epoch: generator.next()) }
     // Before anybody can ask for what is on disk.
     if fleet != nil, disk?.isFresh == false { purges.closeFence() }
@@ -255,20 +258,42 @@ public final class PoPServer: Service {
 
   /// What keeps this PoP up to date with the others; nil if there are none.
   private static func fleet(
-    _ options: PoPOptions, _ service: PurgeService, isFresh: Bool, group: any EventLoopGroup
+    _ options: PoPOptions, _ service: PurgeService, _ bus: PurgeStream?, isFresh: Bool,
+    group: any EventLoopGroup
   ) -> PurgeFleet? {
-    let others = options.configuration.pops.filter { $0.id != options.pop.id && $0.admin.port != 0 }
-    if others.isEmpty { return nil }
     var limits = PurgeFollower.Limits()
     let (seconds, attoseconds) = options.configuration.maxUnsynced.components
     limits.maxUnsynced = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    let peers: [PurgeFleet.Peer]
+    if let bus {
+      // The stream is waited for, so the next question follows the answer.
+      limits.interval = 0
+      peers = [.init(id: PurgeFleet.bus, source: .bus(bus))]
+    } else {
+      peers = options.configuration.pops
+        .filter { $0.id != options.pop.id && $0.admin.port != 0 }
+        .map {
+          .init(
+            id: $0.id,
+            source: .pop(
+              AdminClient(endpoint: $0.admin, token: options.access?.own, group: group)))
+        }
+    }
+    if peers.isEmpty { return nil }
     return PurgeFleet(
-      service: service,
-      peers: others.map {
-        .init(
-          id: $0.id,
-          client: AdminClient(endpoint: $0.admin, token: options.access?.own, group: group))
-      }, limits: limits, isFresh: isFresh, logger: options.logger)
+      service: service, peers: peers, limits: limits, isFresh: isFresh, logger: options.logger)
+  }
+
+  /// The stream that carries purges; nil if they come directly.
+  private static func bus(
+    _ options: PoPOptions, group: any EventLoopGroup
+  ) throws -> PurgeStream? {
+    guard let bus = options.configuration.purgeBus else { return nil }
+    do throws(ValueProblem) {
+      return try PurgeStream(bus, group: group)
+    } catch {
+      throw StartProblem("purgeBus.ca: \(error)")
+    }
   }
 
   private static func storeLimits(_ pop: FleetConfiguration.PoP) -> StoreLimits {

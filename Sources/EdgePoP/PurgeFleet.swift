@@ -9,11 +9,21 @@ import NIOCore
 
 /// The task that follows the other PoPs.
 struct PurgeFleet: Sendable {
-  /// Another PoP.
+  /// Who can tell what was purged.
   struct Peer: Sendable {
+    enum Source: Sendable {
+      /// Another PoP, by its admin API.
+      case pop(AdminClient)
+      /// The stream that all purges go through.
+      case bus(PurgeStream)
+    }
+
     let id: String
-    let client: AdminClient
+    let source: Source
   }
+
+  /// What the stream is called among the lists that are read.
+  static let bus = "bus"
 
   let service: PurgeService
   let peers: [Peer]
@@ -32,6 +42,8 @@ struct PurgeFleet: Sendable {
   /// Purges that are asked for at once.
   private static let pageSize = 500
   private static let tick = Duration.milliseconds(50)
+  /// How long the stream is waited for, when there is nothing new in it.
+  private static let wait = Duration.seconds(1)
 
   /// Runs until it is cancelled.
   func run() async {
@@ -49,13 +61,18 @@ struct PurgeFleet: Sendable {
     defer { ticker.cancel() }
     service.report(follower.state, unreachable: [])
     var known: PurgeSync?
+    var told: PurgeCursor?
     for await event in events {
       if Task.isCancelled { break }
       var actions: [PurgeFollower.Action]
       switch event {
       case .tick: actions = follower.tick(Self.now())
       case .answered(let id, let page):
-        if await service.catchUp(page, from: id) {
+        if let applied = await service.catchUp(page, from: id) {
+          if id == Self.bus, told != page.cursor {
+            told = page.cursor
+            acknowledge(applied, upTo: page.cursor)
+          }
           actions = follower.answered(id, page, now: Self.now())
         } else {
           actions = follower.failed(id, now: Self.now())
@@ -82,21 +99,50 @@ struct PurgeFleet: Sendable {
     switch action {
     case .ask(let id, let cursor):
       guard let peer = peers.first(where: { $0.id == id }) else { return }
+      let wait = state == .catchingUp ? .zero : Self.wait
       Task {
-        do throws(AdminClientError) {
-          let reply = try await peer.client.journal(
-            epoch: cursor?.epoch, after: cursor?.sequence ?? 0, limit: Self.pageSize,
-            timeout: Self.patience)
-          guard reply.pop == id else { throw AdminClientError.wrongPoP(reply.pop) }
-          events.yield(.answered(id, try JournalPage(reply)))
+        do {
+          events.yield(.answered(id, try await Self.ask(peer, cursor, wait)))
         } catch {
           events.yield(.failed(id, "\(error)"))
         }
       }
     case .purgeEverythingSoftly:
       await service.purgeEverythingSoftly(
-        because: "no other PoP knows what was purged while this one could not be reached")
+        because: "nobody knows any more what was purged while this PoP could not be reached")
     case .openFence: service.store.purges.openFence()
+    }
+  }
+
+  private static func ask(
+    _ peer: Peer, _ cursor: PurgeCursor?, _ wait: Duration
+  ) async throws -> JournalPage {
+    switch peer.source {
+    case .pop(let client):
+      let reply = try await client.journal(
+        epoch: cursor?.epoch, after: cursor?.sequence ?? 0, limit: pageSize, timeout: patience)
+      guard reply.pop == peer.id else { throw AdminClientError.wrongPoP(reply.pop) }
+      return try JournalPage(reply, asked: cursor)
+    case .bus(let stream):
+      let place = cursor.map { PurgeID(milliseconds: $0.epoch, number: $0.sequence) }
+      return JournalPage(try await stream.page(after: place, count: pageSize, wait: wait))
+    }
+  }
+
+  /// Tells the stream what was applied. What cannot be told is not applied any less; who waits for it sees by
+  /// the place of this PoP that it was, as soon as that can be told.
+  private func acknowledge(_ applied: [PurgeAcknowledgement], upTo cursor: PurgeCursor) {
+    guard case .bus(let stream)? = peers.first(where: { $0.id == Self.bus })?.source else { return }
+    Task {
+      do throws(RedisError) {
+        try await stream.acknowledge(
+          applied, upTo: PurgeID(milliseconds: cursor.epoch, number: cursor.sequence),
+          pop: service.popID)
+      } catch {
+        logger.warning(
+          "purges were applied, and that cannot be told",
+          metadata: ["count": "\(applied.count)", "reason": "\(error)"])
+      }
     }
   }
 
@@ -118,8 +164,18 @@ struct PurgeFleet: Sendable {
 }
 
 extension JournalPage {
+  /// A page of the stream.
+  init(_ page: PurgeStream.Page) {
+    self.init(
+      entries: page.entries.map {
+        JournalEntry(sequence: 0, id: $0.id, time: WallClock.now(), message: $0.order)
+      },
+      cursor: PurgeCursor(epoch: page.place.milliseconds, sequence: page.place.number),
+      isPartial: page.isPartial, hasGap: page.hasGap, hasForgotten: page.hasForgotten)
+  }
+
   /// A page as another PoP sent it.
-  init(_ reply: PurgeJournalReply) throws(AdminClientError) {
+  init(_ reply: PurgeJournalReply, asked: PurgeCursor?) throws(AdminClientError) {
     guard let epoch = UInt64(reply.epoch) else {
       throw .badReply(reason: "an epoch that is no number")
     }
@@ -135,7 +191,8 @@ extension JournalPage {
     }
     self.init(
       entries: entries, cursor: PurgeCursor(epoch: epoch, sequence: reply.sequence),
-      isPartial: reply.more, hasGap: reply.gap)
+      isPartial: reply.more, hasGap: reply.gap,
+      hasForgotten: reply.gap && asked?.epoch == epoch)
   }
 }
 

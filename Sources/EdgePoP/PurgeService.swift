@@ -35,10 +35,19 @@ final class PurgeService: Sendable {
   private let routing: Routing
   private let disk: DiskTier?
   private let logger: Logger
+  /// What receipts are made with for purges that come with no token.
+  private let receiptToken: AdminToken?
+  /// Where purges are told of that were ordered here.
+  private let bus: PurgeStream?
   private let counts = Mutex(Counts())
   private let sync = Mutex(PurgeSyncReport(state: PurgeSync.synced.rawValue, known: 0))
 
-  init(popID: String, store: Store, routing: Routing, disk: DiskTier?, logger: Logger) {
+  init(
+    popID: String, store: Store, routing: Routing, disk: DiskTier?, bus: PurgeStream? = nil,
+    receiptToken: AdminToken? = nil, logger: Logger
+  ) {
+    self.bus = bus
+    self.receiptToken = receiptToken
     self.popID = popID
     self.store = store
     self.routing = routing
@@ -145,43 +154,74 @@ final class PurgeService: Sendable {
     }
   }
 
+  /// Makes a purge last that was ordered here, and tells the others of it where a stream carries purges;
+  /// `completion` is called on some thread, with a sentence if one of the two is not possible.
+  func complete(
+    _ request: PurgeRequest, _ acknowledgement: PurgeAcknowledgement,
+    _ completion: @escaping @Sendable (String?) -> Void
+  ) {
+    makeLast { [bus] problem in
+      if let problem {
+        return completion(
+          "applied, but it cannot be made to last: \(problem); nothing is served from disk any more"
+        )
+      }
+      guard let bus, let id = acknowledgement.id.flatMap({ PurgeID($0) }) else {
+        return completion(nil)
+      }
+      var request = request
+      request.id = id
+      Task { [request] in
+        do throws(RedisError) {
+          _ = try await bus.order(request)
+          completion(nil)
+        } catch {
+          completion("applied at this PoP, but the others cannot be told: \(error)")
+        }
+      }
+    }
+  }
+
   // MARK: Catching up
 
-  /// Applies what another PoP knows, and then notes how far its journal was read. `false` if it cannot be made
-  /// to last.
-  func catchUp(
-    _ page: JournalPage, from list: String
-  ) async -> Bool {
-    for entry in page.entries where store.purges.journalEntry(entry.id) == nil {
-      counts.withLock { $0.caughtUp += 1 }
-      apply(entry, from: list)
+  /// Applies what another list tells, and then notes how far it was read. Returns what can be said of each purge
+  /// of the page; nil if it cannot be made to last.
+  func catchUp(_ page: JournalPage, from list: String) async -> [PurgeAcknowledgement]? {
+    var acknowledgements: [PurgeAcknowledgement] = []
+    for entry in page.entries {
+      if store.purges.journalEntry(entry.id) == nil { counts.withLock { $0.caughtUp += 1 } }
+      acknowledgements.append(apply(entry, from: list))
     }
     store.purges.note(page.cursor, of: list)
     guard let disk else {
       store.purges.makeDurable(through: store.purges.head)
-      return true
+      return acknowledgements
     }
     disk.note(page.cursor, of: list)
-    if page.entries.isEmpty { return true }
-    return await withCheckedContinuation { continuation in
+    if page.entries.isEmpty { return [] }
+    let isLasting = await withCheckedContinuation { continuation in
       makeLast { continuation.resume(returning: $0 == nil) }
     }
+    return isLasting ? acknowledgements : nil
   }
 
-  private func apply(_ entry: JournalEntry, from list: String) {
+  private func apply(_ entry: JournalEntry, from list: String) -> PurgeAcknowledgement {
     do {
       var request = try PurgeRequest(json: entry.message)
       request.id = entry.id
-      _ = try apply(request, by: Author(name: "fleet", address: list))
+      return try apply(request, by: Author(name: "fleet", address: list, token: receiptToken))
     } catch {
       // From a newer version, perhaps. What it would take is not known, so nothing is believed unchecked.
       logger.error(
         "a purge of the fleet is not understood; everything is purged softly instead",
         metadata: ["id": "\(entry.id)", "from": "\(list)", "reason": "\(error)"])
-      _ = store.purge(
+      let removal = store.purge(
         Purge(
           [.everything], mode: .soft, id: entry.id, message: entry.message,
           time: WallClock.now()))
+      return PurgeAcknowledgement(
+        pop: popID, id: "\(entry.id)", sequence: removal.sequence,
+        appliedAt: WallClock.now().milliseconds, matched: removal.count, freedBytes: 0)
     }
   }
 

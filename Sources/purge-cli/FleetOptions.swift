@@ -58,6 +58,19 @@ struct FleetOptions: ParsableArguments {
     return pops.map { .init($0) }
   }
 
+  /// The stream that carries purges, and the PoPs to wait for; nil if purges go to each PoP directly.
+  func bus() throws -> PurgeBusFanOut? {
+    guard admin.isEmpty, pop.isEmpty, let bus = try configuration().purgeBus else { return nil }
+    let timeout = try patience()
+    let targets = try targets()
+    do throws(ValueProblem) {
+      return PurgeBusFanOut(
+        targets: targets, stream: try PurgeStream(bus), timeout: timeout)
+    } catch {
+      throw WrongUse("purgeBus.ca: \(error)")
+    }
+  }
+
   private func configuration() throws -> FleetConfiguration {
     let named = config ?? Self.environment["EDGE_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
     let path = named ?? FleetConfiguration.defaultPath

@@ -53,6 +53,9 @@ struct PurgeOptions: ParsableArguments {
     help: "Fetch the URLs at every PoP afterwards, and compare what comes. Only with scope url.")
   var verify = false
 
+  @Flag(help: "With a purgeBus: order the purge, and do not wait for the PoPs to apply it.")
+  var noWait = false
+
   @Option(
     help: ArgumentHelp(
       "Write the receipts of the PoPs to a file, for `purge-cli verify`.", valueName: "file"),

@@ -8,8 +8,10 @@ import FoundationEssentials
 /// Follows a purge and reports on it.
 struct PurgeRun {
   private let request: PurgeRequest
-  private let id: PurgeID?
   private let fanOut: PurgeFanOut
+  /// What the purge is ordered through; nil if it goes to each PoP directly.
+  private let bus: PurgeBusFanOut?
+  private let waits: Bool
   private let options: FleetOptions
   private let spool: Spool
   private let receipt: String?
@@ -24,9 +26,14 @@ struct PurgeRun {
         number: UInt64(UInt32.random(in: 0 ... .max)))
       request.author = Self.author
     }
+    let bus = purging.dryRun ? nil : try options.bus()
+    if purging.noWait, bus == nil {
+      throw WrongUse("--no-wait goes only with a purgeBus in the configuration")
+    }
     try self.init(
-      request, at: try options.targets(), purging.spool.open(), options,
-      receipt: purging.receipt, verifies: purging.verify && !purging.dryRun)
+      request, at: try options.targets(), purging.spool.open(), options, bus,
+      waits: !purging.noWait, receipt: purging.receipt,
+      verifies: purging.verify && !purging.dryRun)
     guard purging.verify else { return }
     guard case .urls = request.scope else {
       throw WrongUse("--verify fetches URLs, so it goes only with scope url")
@@ -42,15 +49,17 @@ struct PurgeRun {
     resuming request: PurgeRequest, at targets: [PurgeFanOut.Target], _ spool: Spool,
     _ options: FleetOptions
   ) throws {
-    try self.init(request, at: targets, spool, options, receipt: nil, verifies: false)
+    try self.init(
+      request, at: targets, spool, options, nil, waits: true, receipt: nil, verifies: false)
   }
 
   private init(
     _ request: PurgeRequest, at targets: [PurgeFanOut.Target], _ spool: Spool,
-    _ options: FleetOptions, receipt: String?, verifies: Bool
+    _ options: FleetOptions, _ bus: PurgeBusFanOut?, waits: Bool, receipt: String?,
+    verifies: Bool
   ) throws {
-    (self.request, id, self.options, self.spool) = (request, request.id, options, spool)
-    (self.receipt, self.verifies) = (receipt, verifies)
+    (self.request, self.options, self.spool) = (request, options, spool)
+    (self.receipt, self.verifies, self.bus, self.waits) = (receipt, verifies, bus, waits)
     fanOut = PurgeFanOut(
       targets: targets, token: try options.token(), timeout: try options.patience())
   }
@@ -62,16 +71,52 @@ struct PurgeRun {
 
   /// Sends the purge, prints the report and returns how to exit.
   func send() async throws -> ExitStatus {
+    guard let bus else { return try await send(fanOut.send(request), request, since: .now) }
+    var request = request
     let start = ContinuousClock.now
-    // Whatever happens from here on, it is not forgotten.
-    if let id { try? spool.keep(request, id: id, fanOut.targets) }
+    let events: AsyncStream<PurgeFanOut.Event>
+    do throws(RedisError) {
+      // The stream names it.
+      var order = request
+      order.id = nil
+      (request.id, events) = try await bus.send(order)
+    } catch {
+      return failed(error)
+    }
+    guard waits else {
+      print(
+        options.json
+          ? readableJSON(["id": "\(request.id ?? .zero)"])
+          : "Ordered as \(request.id ?? .zero); see purge-cli status \(request.id ?? .zero).")
+      return .everywhere
+    }
+    return try await send(events, request, since: start)
+  }
+
+  /// The stream is out of reach: the purge is kept, to be sent to each PoP directly.
+  private func failed(_ error: RedisError) -> ExitStatus {
+    writeToStandardError("purge-cli: \(error)\n")
+    if let id = request.id, (try? spool.keep(request, id: id, fanOut.targets)) != nil {
+      writeToStandardError(
+        "purge-cli: it is kept in \(spool.directory); purge-cli retry sends it to each PoP\n")
+    }
+    return .notEverywhere
+  }
+
+  private func send(
+    _ events: AsyncStream<PurgeFanOut.Event>, _ request: PurgeRequest,
+    since start: ContinuousClock.Instant
+  ) async throws -> ExitStatus {
+    // Whatever happens from here on, it is not forgotten; a stream does not forget by itself.
+    let isKept = bus == nil ? request.id : nil
+    if let id = isKept { try? spool.keep(request, id: id, fanOut.targets) }
     let board = PurgeBoard(
       fanOut.targets, isShown: !options.json && Terminal.standardOutput.isInteractive)
-    for await event in fanOut.send(request) { board.note(event) }
+    for await event in events { board.note(event) }
     board.clear()
     let results = board.results
     var problem: String?
-    if let id {
+    if let id = isKept {
       do {
         try spool.keep(request, id: id, results.filter(\.isPending).map(\.target))
       } catch {
@@ -81,7 +126,9 @@ struct PurgeRun {
     let checks = verifies ? await ContentCheck.run(request, results, try options.patience()) : nil
     let report = PurgeReport(
       request: request, results: results, elapsed: .now - start, checks: checks)
-    if let receipt, let id { try PurgeReceipts(request, id, results).write(to: receipt) }
+    if let receipt, let id = request.id {
+      try PurgeReceipts(request, id, results).write(to: receipt)
+    }
     if options.json {
       print(report.json)
     } else {
@@ -91,7 +138,10 @@ struct PurgeRun {
       writeToStandardError("purge-cli: \(problem)\n")
     } else if results.contains(where: \.isPending), !request.isDryRun {
       writeToStandardError(
-        "purge-cli: it is kept in \(spool.directory); send it again with purge-cli retry\n")
+        bus == nil
+          ? "purge-cli: it is kept in \(spool.directory); send it again with purge-cli retry\n"
+          : "purge-cli: the stream keeps it for them; see purge-cli status \(request.id ?? .zero)\n"
+      )
     }
     return report.isComplete && report.isVerified ? .everywhere : .notEverywhere
   }

@@ -100,7 +100,7 @@ public struct PurgeFollower: Sendable {
     nextAt = now.adding(milliseconds: limits.interval)
     for step in 0..<peers.count {
       let index = (turn + step) % peers.count
-      if peers[index].isAsked { continue }
+      if peers[index].isAsked || now < peers[index].retryAt { continue }
       turn = index + 1
       actions.append(ask(index))
       break
@@ -116,20 +116,18 @@ public struct PurgeFollower: Sendable {
   /// A PoP answered, and all that it told has been applied and logged, with the cursor.
   public mutating func answered(_ id: String, _ page: JournalPage, now: Instant) -> [Action] {
     guard let index = peers.firstIndex(where: { $0.id == id }) else { return [] }
-    let before = peers[index].cursor
     peers[index].isAsked = false
     peers[index].isUnreachable = false
     peers[index].cursor = page.cursor
+    if page.hasGap { peers[index].covers = false }
     // A PoP that begins a new list has told what it had, and what it lost others have; but one that goes on
     // with its list from beyond what was read here has forgotten what was never read.
-    let hasForgotten = page.hasGap && before?.epoch == page.cursor.epoch
-    if page.hasGap { peers[index].covers = false }
-    if hasForgotten { peers[index].hasForgotten = true }
+    if page.hasForgotten { peers[index].hasForgotten = true }
     var actions: [Action] = []
     switch state {
     case .catchingUp: break
     case .synced, .unsynced:
-      if hasForgotten { actions.append(.purgeEverythingSoftly) }
+      if page.hasForgotten { actions.append(.purgeEverythingSoftly) }
     }
     if page.isPartial {
       actions.append(ask(index))

@@ -78,11 +78,15 @@ public struct JournalPage: Sendable, Hashable {
   public var isPartial: Bool
   /// True if something may be missing between the reader's cursor and the first entry.
   public var hasGap: Bool
+  /// True if that which may be missing was forgotten by a list that goes on, so that others need not have it.
+  public var hasForgotten: Bool
 
   /// A page from its parts.
-  public init(entries: [JournalEntry], cursor: PurgeCursor, isPartial: Bool, hasGap: Bool) {
+  public init(
+    entries: [JournalEntry], cursor: PurgeCursor, isPartial: Bool, hasGap: Bool, hasForgotten: Bool
+  ) {
     (self.entries, self.cursor) = (entries, cursor)
-    (self.isPartial, self.hasGap) = (isPartial, hasGap)
+    (self.isPartial, self.hasGap, self.hasForgotten) = (isPartial, hasGap, hasForgotten)
   }
 }
 
@@ -189,7 +193,7 @@ struct PurgeJournal: Sendable {
     let end = isPartial ? page.last?.sequence ?? start : max(start, durable)
     return JournalPage(
       entries: page, cursor: PurgeCursor(epoch: epoch, sequence: end), isPartial: isPartial,
-      hasGap: !isKnown || start < forgotten)
+      hasGap: !isKnown || start < forgotten, hasForgotten: isKnown && start < forgotten)
   }
 
   private static let pageBytes = 1 << 20

@@ -1,0 +1,2 @@
+/* The protocol of Redis: commands and replies as bytes. */
+#include <hiredis/hiredis.h>
