@@ -32,11 +32,11 @@ test: ## Install what tests need, build, test, lint
 	  --filter '^EndToEndTests\.'
 	@scripts/timed lint scripts/lint
 
-crash: ## Kill a PoP ROUNDS times (500) under fills and purges, and check every byte it serves
+crash: ## Kill PoPs and Redis ROUNDS times (500) under fills and purges, and check every byte
 	@scripts/setup --test
 	@scripts/timed build swift build --build-tests
 	@CRASH_ROUNDS=$(or $(ROUNDS),500) swift test --skip-build --no-parallel \
-	  --filter 'EndToEndTests.*(DiskCrashTests|DiskFaultTests)'
+	  --filter 'EndToEndTests.*(DiskCrashTests|DiskFaultTests|PurgeCrashTests)'
 
 bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benchmarks/README.md)
 	@scripts/setup --bench
