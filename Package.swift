@@ -98,6 +98,7 @@ let package = Package(
         "EdgeCache",
         "EdgeFleet",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: settings
     ),

@@ -7,6 +7,7 @@ import FoundationEssentials
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 /// Why a request to the admin API has no usable reply.
@@ -52,17 +53,19 @@ public struct AdminClient: Sendable {
   public let endpoint: SocketEndpoint
   private let token: AdminToken?
   private let group: any EventLoopGroup
+  private let tls: NIOSSLContext?
   private let kept = KeptConnection()
 
   /// The largest reply that is read.
   static let largestReply = 16 << 20
 
-  /// A client of the PoP at `endpoint`; without a token, none is presented.
+  /// A client of the PoP at `endpoint`; without a token, none is presented, and without `tls` the connection is
+  /// plain.
   public init(
-    endpoint: SocketEndpoint, token: AdminToken?,
+    endpoint: SocketEndpoint, token: AdminToken?, tls: NIOSSLContext? = nil,
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
-    (self.endpoint, self.token, self.group) = (endpoint, token, group)
+    (self.endpoint, self.token, self.tls, self.group) = (endpoint, token, tls, group)
   }
 
   /// Purges.
@@ -207,8 +210,13 @@ public struct AdminClient: Sendable {
     return ClientBootstrap(group: loop)
       .connectTimeout(limit)
       .channelOption(.socketOption(.tcp_nodelay), value: 1)
-      .channelInitializer { channel in
+      .channelInitializer { [tls, endpoint] channel in
         channel.eventLoop.makeCompletedFuture {
+          if let tls {
+            try channel.pipeline.syncOperations.addHandler(
+              NIOSSLClientHandler(
+                context: tls, serverHostname: endpoint.isAddress ? nil : endpoint.host))
+          }
           try channel.pipeline.syncOperations.addHTTPClientHandlers()
           try channel.pipeline.syncOperations.addHandler(AdminExchange())
         }

@@ -3,6 +3,7 @@
 
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// Asks many PoPs in parallel what they would do with a request.
 public struct ExplainFanOut: Sendable {
@@ -20,14 +21,17 @@ public struct ExplainFanOut: Sendable {
   public let targets: [PurgeFanOut.Target]
   private let token: AdminToken?
   private let timeout: Duration
+  private let tls: NIOSSLContext?
   private let group: any EventLoopGroup
 
   /// A fan-out to `targets`, each of which has `timeout` to answer.
   public init(
-    targets: [PurgeFanOut.Target], token: AdminToken?, timeout: Duration,
+    targets: [PurgeFanOut.Target], token: AdminToken?, tls: NIOSSLContext? = nil,
+    timeout: Duration,
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
     (self.targets, self.token, self.timeout, self.group) = (targets, token, timeout, group)
+    self.tls = tls
   }
 
   /// Asks every target and returns what they said, in the order of the targets.
@@ -44,7 +48,7 @@ public struct ExplainFanOut: Sendable {
 
   private func ask(_ query: ExplainQuery, _ target: PurgeFanOut.Target) async -> Result {
     let start = ContinuousClock.now
-    let client = AdminClient(endpoint: target.admin, token: token, group: group)
+    let client = AdminClient(endpoint: target.admin, token: token, tls: tls, group: group)
     let outcome: Swift.Result<ExplainReport, AdminClientError>
     do throws(AdminClientError) {
       let report = try await client.explain(query, timeout: timeout)

@@ -60,7 +60,7 @@ private struct FleetReading {
     guard
       let fields = reader.fields(
         node, required: ["fleet", "regions", "sites", "pops"],
-        optional: ["purgeFrom", "maxUnsynced", "purgeBus"])
+        optional: ["purgeFrom", "maxUnsynced", "purgeBus", "adminTLS"])
     else { return nil }
     let fleet = reader.value(fields["fleet"], parseName)
     let regions = fields["regions"].flatMap { readRegions($0) }
@@ -72,13 +72,29 @@ private struct FleetReading {
       try AddressRange(parsing: text)
     }
     let bus = readBus(fields["purgeBus"])
+    let tls = readTLS(fields["adminTLS"])
     let maxUnsynced = reader.value(fields["maxUnsynced"]) { text throws(ValueProblem) in
       try DurationText.parse(text)
     }
     guard let fleet, let regions, let sites, let pops else { return nil }
     return FleetConfiguration(
       fleet: fleet, regions: regions, sites: sites, pops: pops, purgeFrom: purgeFrom,
-      maxUnsynced: maxUnsynced ?? FleetConfiguration.defaultMaxUnsynced, purgeBus: bus)
+      maxUnsynced: maxUnsynced ?? FleetConfiguration.defaultMaxUnsynced, purgeBus: bus,
+      adminTLS: tls)
+  }
+
+  private mutating func readTLS(_ node: ConfigurationNode?) -> FleetConfiguration.AdminTLS? {
+    guard let node,
+      let fields = reader.fields(
+        node, required: ["ca", "certificate", "key"], optional: ["requireClientCertificate"])
+    else { return nil }
+    let ca = reader.string(fields["ca"])
+    let certificate = reader.string(fields["certificate"])
+    let key = reader.string(fields["key"])
+    let isRequired = reader.truth(fields["requireClientCertificate"]) ?? true
+    guard let ca, let certificate, let key else { return nil }
+    return .init(
+      ca: ca, certificate: certificate, key: key, requiresClientCertificate: isRequired)
   }
 
   private mutating func readBus(_ node: ConfigurationNode?) -> FleetConfiguration.PurgeBus? {

@@ -19,6 +19,8 @@ public struct FleetConfiguration: Sendable, Hashable {
   public var maxUnsynced: Duration
   /// What carries purges to the PoPs; nil if they go to each directly.
   public var purgeBus: PurgeBus?
+  /// How the admin API is secured; nil if it is plain, on a private network.
+  public var adminTLS: AdminTLS?
 
   /// The time where the configuration does not say.
   public static let defaultMaxUnsynced = Duration.seconds(30)
@@ -27,9 +29,9 @@ public struct FleetConfiguration: Sendable, Hashable {
   public init(
     fleet: String, regions: [String: Region], sites: [Site], pops: [PoP],
     purgeFrom: [AddressRange] = [], maxUnsynced: Duration = defaultMaxUnsynced,
-    purgeBus: PurgeBus? = nil
+    purgeBus: PurgeBus? = nil, adminTLS: AdminTLS? = nil
   ) {
-    self.purgeBus = purgeBus
+    (self.purgeBus, self.adminTLS) = (purgeBus, adminTLS)
     (self.fleet, self.regions, self.sites, self.pops) = (fleet, regions, sites, pops)
     (self.purgeFrom, self.maxUnsynced) = (purgeFrom, maxUnsynced)
   }

@@ -4,6 +4,7 @@
 
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// Sends purges to many PoPs in parallel and reports about each.
 public struct PurgeFanOut: Sendable {
@@ -87,14 +88,16 @@ public struct PurgeFanOut: Sendable {
   public let targets: [Target]
   private let token: AdminToken?
   private let timeout: Duration
+  private let tls: NIOSSLContext?
   private let group: any EventLoopGroup
 
   /// A fan-out to `targets`, each of which has `timeout` for all its attempts together.
   public init(
-    targets: [Target], token: AdminToken?, timeout: Duration,
+    targets: [Target], token: AdminToken?, tls: NIOSSLContext? = nil, timeout: Duration,
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
     (self.targets, self.token, self.timeout, self.group) = (targets, token, timeout, group)
+    self.tls = tls
   }
 
   /// Sends `request` to every target and reports as it goes: one ``Event/finished(_:)`` per target,
@@ -121,7 +124,7 @@ public struct PurgeFanOut: Sendable {
     _ target: Target, _ request: PurgeRequest, start: ContinuousClock.Instant,
     report: (Event) -> Void
   ) async -> Result {
-    let client = AdminClient(endpoint: target.admin, token: token, group: group)
+    let client = AdminClient(endpoint: target.admin, token: token, tls: tls, group: group)
     var pause = Self.shortestPause
     var attempts = 0
     var earlier: AdminClientError?

@@ -30,6 +30,11 @@ public struct SocketEndpoint: Sendable, Hashable, CustomStringConvertible {
     (self.host, self.port) = (parts.host, port)
   }
 
+  /// Whether the host is an address rather than a name.
+  public var isAddress: Bool {
+    host.contains(":") || host.allSatisfy { $0.isNumber || $0 == "." }
+  }
+
   /// Whether only this machine can reach it.
   public var isLoopback: Bool {
     if host == "localhost" || host.hasSuffix(".localhost") || host == "::1" { return true }

@@ -80,7 +80,8 @@ public final class PoPServer: Service {
   /// The line that says that the PoP is ready.
   public var readyLine: String {
     let listen = listenAddresses.map { "http://\($0)" }.joined(separator: ", ")
-    return "listening on \(listen), admin on http://\(adminAddress)"
+    return
+      "listening on \(listen), admin on \(options.configuration.adminTLS == nil ? "http" : "https")://\(adminAddress)"
   }
 
   /// Binds all addresses and starts to serve.
@@ -131,8 +132,9 @@ public final class PoPServer: Service {
     let gate = AdminGate(
       access: options.access, allowed: options.purgeFrom,
       purgesPerSecond: options.limits.purgesPerSecond)
+    let (adminTLS, peerTLS) = try Self.adminTLS(options)
     fleet = Self.fleet(
-      options, purgeService, bus, isFresh: disk?.isFresh ?? true, group: adminGroup)
+      options, purgeService, bus, isFresh: disk?.isFresh ?? true, tls: peerTLS, group: adminGroup)
     if disk == nil { purges.begin(epoch: generator.next()) }
     // Before anybody can ask for what is on disk.
     if fleet != nil, disk?.isFresh == false { purges.closeFence() }
@@ -167,7 +169,7 @@ public final class PoPServer: Service {
           disk: disk, purges: { purgeService.statistics(gate) }, on: adminGroup.any()),
         life: life)
       adminListener = try await Self.listenAdmin(
-        options.pop.admin, group: adminGroup, service: service)
+        options.pop.admin, group: adminGroup, tls: adminTLS, service: service)
     } catch {
       for descriptor in sockets.flatMap(\.descriptors) { close(descriptor) }
       await Self.stop(loops)
@@ -219,12 +221,16 @@ public final class PoPServer: Service {
   // MARK: Listeners
 
   private static func listenAdmin(
-    _ endpoint: SocketEndpoint, group: MultiThreadedEventLoopGroup, service: AdminService
+    _ endpoint: SocketEndpoint, group: MultiThreadedEventLoopGroup, tls: NIOSSLContext?,
+    service: AdminService
   ) async throws -> any Channel {
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
+          if let tls {
+            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+          }
           try channel.pipeline.syncOperations.configureHTTPServerPipeline(
             withErrorHandling: true)
           try channel.pipeline.syncOperations.addHandler(
@@ -259,7 +265,7 @@ public final class PoPServer: Service {
   /// What keeps this PoP up to date with the others; nil if there are none.
   private static func fleet(
     _ options: PoPOptions, _ service: PurgeService, _ bus: PurgeStream?, isFresh: Bool,
-    group: any EventLoopGroup
+    tls: NIOSSLContext?, group: any EventLoopGroup
   ) -> PurgeFleet? {
     var limits = PurgeFollower.Limits()
     let (seconds, attoseconds) = options.configuration.maxUnsynced.components
@@ -276,12 +282,28 @@ public final class PoPServer: Service {
           .init(
             id: $0.id,
             source: .pop(
-              AdminClient(endpoint: $0.admin, token: options.access?.own, group: group)))
+              AdminClient(
+                endpoint: $0.admin, token: options.access?.own, tls: tls, group: group)))
         }
     }
     if peers.isEmpty { return nil }
     return PurgeFleet(
       service: service, peers: peers, limits: limits, isFresh: isFresh, logger: options.logger)
+  }
+
+  /// What the admin API is served with, and what this PoP asks others with.
+  private static func adminTLS(
+    _ options: PoPOptions
+  ) throws -> (server: NIOSSLContext?, client: NIOSSLContext?) {
+    guard let tls = options.configuration.adminTLS else { return (nil, nil) }
+    do throws(ValueProblem) {
+      return (
+        try tls.serverContext(),
+        try tls.clientContext(certificate: tls.certificate, key: tls.key)
+      )
+    } catch {
+      throw StartProblem("adminTLS: \(error)")
+    }
   }
 
   /// The stream that carries purges; nil if they come directly.

@@ -28,7 +28,8 @@ struct Explain: ParsableCommand, FleetCommand {
   func send() async throws -> ExitStatus {
     let query = try query()
     let fanOut = ExplainFanOut(
-      targets: try options.targets(), token: try options.token(), timeout: try options.patience())
+      targets: try options.targets(), token: try options.token(), tls: try options.tls(),
+      timeout: try options.patience())
     let results = await fanOut.ask(query)
     let account = ExplainAccount(results: results)
     if options.json {

@@ -4,6 +4,7 @@
 import ArgumentParser
 import EdgeFleet
 import FoundationEssentials
+import NIOSSL
 
 /// Where to send a request and how to report on it.
 struct FleetOptions: ParsableArguments {
@@ -36,6 +37,22 @@ struct FleetOptions: ParsableArguments {
     completion: .file())
   var adminTokenFile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A file of authorities (PEM) that certify PoPs whose admin API is https (default: adminTLS.ca "
+        + "of the configuration).", valueName: "file"), completion: .file())
+  var ca: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A file with a certificate (PEM) to present to PoPs (default: that of the configuration).",
+      valueName: "file"), completion: .file())
+  var certificate: String?
+
+  @Option(
+    help: ArgumentHelp("The file with its key (PEM).", valueName: "file"), completion: .file())
+  var key: String?
+
   @Flag(help: "Print one JSON document.")
   var json = false
 
@@ -47,7 +64,8 @@ struct FleetOptions: ParsableArguments {
       guard config == nil, pop.isEmpty else {
         throw WrongUse("--admin names PoPs without a configuration; leave out --config and --pop")
       }
-      return try Self.unique(admin.map(adminEndpoint)).map { .init(admin: $0) }
+      return try Self.unique(admin.map { try adminEndpoint($0, isSecure: ca != nil) })
+        .map { .init(admin: $0) }
     }
     let configuration = try configuration()
     let pops = try pop.isEmpty ? configuration.pops : Self.unique(pop).map(configuration.named)
@@ -56,6 +74,25 @@ struct FleetOptions: ParsableArguments {
       throw WrongUse("the admin port of \(pop.id) is 0, chosen when it starts; use --admin URL")
     }
     return pops.map { .init($0) }
+  }
+
+  /// What the admin API is asked with; nil if it is plain.
+  func tls() throws -> NIOSSLContext? {
+    if (certificate == nil) != (key == nil) {
+      throw WrongUse("--certificate and --key go together")
+    }
+    let known = admin.isEmpty ? try configuration().adminTLS : nil
+    guard let ca = ca ?? known?.ca else {
+      if certificate != nil { throw WrongUse("--certificate means nothing without --ca") }
+      return nil
+    }
+    let secured = FleetConfiguration.AdminTLS(ca: ca, certificate: "", key: "")
+    do throws(ValueProblem) {
+      return try secured.clientContext(
+        certificate: certificate ?? known?.certificate, key: key ?? known?.key)
+    } catch {
+      throw WrongUse(error.description)
+    }
   }
 
   /// The stream that carries purges, and the PoPs to wait for; nil if purges go to each PoP directly.
@@ -124,11 +161,14 @@ extension FleetConfiguration {
 }
 
 /// The address that a value of `--admin` names.
-private func adminEndpoint(_ text: String) throws -> SocketEndpoint {
+private func adminEndpoint(_ text: String, isSecure: Bool) throws -> SocketEndpoint {
   do throws(ValueProblem) {
     let url = try UpstreamURL(parsing: text)
-    guard url.scheme == .http else {
-      throw ValueProblem(text, "is https; the admin API is plain http on a private network")
+    if url.scheme == .https, !isSecure {
+      throw ValueProblem(text, "is https; say with --ca FILE who certifies it")
+    }
+    if url.scheme == .http, isSecure {
+      throw ValueProblem(text, "is http, which --ca means nothing for")
     }
     return url.endpoint
   } catch {

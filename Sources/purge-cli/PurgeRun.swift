@@ -61,7 +61,8 @@ struct PurgeRun {
     (self.request, self.options, self.spool) = (request, options, spool)
     (self.receipt, self.verifies, self.bus, self.waits) = (receipt, verifies, bus, waits)
     fanOut = PurgeFanOut(
-      targets: targets, token: try options.token(), timeout: try options.patience())
+      targets: targets, token: try options.token(), tls: try options.tls(),
+      timeout: try options.patience())
   }
 
   private static var author: String {

@@ -4,6 +4,7 @@ import ArgumentParser
 import EdgeCache
 import EdgeFleet
 import FoundationEssentials
+import NIOSSL
 
 struct Status: ParsableCommand, FleetCommand {
   static let configuration = CommandConfiguration(
@@ -44,9 +45,10 @@ struct Status: ParsableCommand, FleetCommand {
     }
     let targets = try options.targets()
     let (token, patience) = (try options.token(), try options.patience())
+    let tls = try options.tls()
     var lines = await withTaskGroup(of: (Int, Line).self) { group in
       for (index, target) in targets.enumerated() {
-        group.addTask { (index, await Self.ask(target, id, token, patience)) }
+        group.addTask { (index, await Self.ask(target, id, token, tls, patience)) }
       }
       var lines: [(Int, Line)] = []
       for await line in group { lines.append(line) }
@@ -70,9 +72,10 @@ struct Status: ParsableCommand, FleetCommand {
   }
 
   private static func ask(
-    _ target: PurgeFanOut.Target, _ id: PurgeID?, _ token: AdminToken?, _ patience: Duration
+    _ target: PurgeFanOut.Target, _ id: PurgeID?, _ token: AdminToken?,
+    _ tls: NIOSSLContext?, _ patience: Duration
   ) async -> Line {
-    let client = AdminClient(endpoint: target.admin, token: token)
+    let client = AdminClient(endpoint: target.admin, token: token, tls: tls)
     var line = Line(pop: target.name, city: target.city)
     do throws(AdminClientError) {
       if let id {

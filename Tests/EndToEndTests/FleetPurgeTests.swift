@@ -192,3 +192,71 @@ extension EndToEnd {
     }
   }
 }
+
+extension EndToEnd {
+  @Suite struct AdminTLSTests {
+    private static func openssl(_ stage: Stage, _ arguments: String...) async throws {
+      let made = try await run(
+        try Programs.system("openssl"), arguments, directory: stage.directory)
+      try #require(made.end == .status(0), "\(made.errors)")
+    }
+
+    /// A certificate of an authority.
+    private static func certificate(_ stage: Stage, _ name: String, by ca: String) async throws {
+      try stage.write("\(name).ext", "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+      try await openssl(
+        stage, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-subj", "/CN=\(name)", "-keyout", "\(name).key", "-out", "\(name).csr")
+      try await openssl(
+        stage, "x509", "-req", "-in", "\(name).csr", "-CA", "\(ca).pem", "-CAkey", "\(ca).key",
+        "-CAcreateserial", "-days", "2", "-extfile", "\(name).ext", "-out", "\(name).pem")
+    }
+
+    @Test("Only who has a certificate may purge, and PoPs ask each other with theirs")
+    func mutual() async throws {
+      try await Stage.run { stage in
+        for name in ["ca", "other"] {
+          try await Self.openssl(
+            stage, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+            "-nodes", "-days", "2", "-subj", "/CN=\(name)", "-keyout", "\(name).key", "-out",
+            "\(name).pem")
+        }
+        for (name, ca) in [("pop", "ca"), ("operator", "ca"), ("stranger", "other")] {
+          try await Self.certificate(stage, name, by: ca)
+        }
+        let origin = try await SampleOrigin.start(on: stage)
+        let fleet = try await Fleet.start(
+          on: stage, origin: origin,
+          more: """
+            "adminTLS": { "ca": "\(stage.path("ca.pem"))",
+              "certificate": "\(stage.path("pop.pem"))", "key": "\(stage.path("pop.key"))" },
+            """)
+        func purge(_ name: String?) async throws -> FinishedProcess {
+          let own = name.map {
+            ["--certificate", stage.path("\($0).pem"), "--key", stage.path("\($0).key")]
+          }
+          return try await fleet.purge(["everything", "--timeout", "2s"] + (own ?? []))
+        }
+        _ = try await eventually("the PoPs have heard from each other") {
+          try await fleet.purge(["status"]).end == .status(0) ? true : nil
+        }
+        #expect(try await purge(nil).end == .status(0))
+        let known = try await purge("operator")
+        #expect(known.end == .status(0), "\(known.output) \(known.errors)")
+        let stranger = try await purge("stranger")
+        #expect(stranger.end == .status(2), "\(stranger.output)")
+        let plain = try await run(
+          Programs.purgeCLI,
+          ["everything", "--admin", "http://127.0.0.1:\(fleet.adminPort(0))", "--timeout", "500ms"])
+        #expect(plain.end == .status(2), "\(plain.output)")
+        let nobody = try await run(
+          Programs.purgeCLI,
+          [
+            "everything", "--admin", "https://127.0.0.1:\(fleet.adminPort(0))", "--ca",
+            stage.path("ca.pem"), "--timeout", "500ms",
+          ])
+        #expect(nobody.end == .status(2), "\(nobody.output)")
+      }
+    }
+  }
+}

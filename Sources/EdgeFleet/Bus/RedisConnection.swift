@@ -107,7 +107,7 @@ final class RedisConnection: Sendable {
           channel.eventLoop.makeCompletedFuture {
             if let tls {
               let handler =
-                try url.isAddress
+                try url.endpoint.isAddress
                 ? NIOSSLClientHandler(context: tls, serverHostname: nil)
                 : NIOSSLClientHandler(context: tls, serverHostname: url.endpoint.host)
               try channel.pipeline.syncOperations.addHandler(handler)

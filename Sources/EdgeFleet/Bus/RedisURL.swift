@@ -81,11 +81,6 @@ public struct RedisURL: Sendable, Hashable, CustomStringConvertible {
     return String(validating: bytes, as: UTF8.self)
   }
 
-  /// True if the host is an address rather than a name.
-  var isAddress: Bool {
-    endpoint.host.contains(":") || endpoint.host.allSatisfy { $0.isNumber || $0 == "." }
-  }
-
   /// Where it is, without the password.
   public var description: String { "\(isSecure ? "rediss" : "redis")://\(endpoint)" }
 }

@@ -41,6 +41,9 @@ struct Fleet: Sendable {
     return fleet
   }
 
+  /// The port of a PoP's admin API.
+  func adminPort(_ index: Int) -> Int { places[2 * index + 1].port }
+
   /// Starts a PoP again that has ended.
   mutating func restart(_ index: Int, on stage: Stage) async throws {
     pops[index] = try await PoP.start(

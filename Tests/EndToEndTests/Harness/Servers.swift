@@ -29,7 +29,7 @@ extension Server {
 /// The port in the first URL that follows a text.
 private func port(after text: String, in line: String) throws -> Int {
   let match = line.firstRange(of: text)
-    .flatMap { line[$0.upperBound...].firstMatch(of: /http:\/\/[^\s,]*:(\d+)/) }
+    .flatMap { line[$0.upperBound...].firstMatch(of: /https?:\/\/[^\s,]*:(\d+)/) }
     .flatMap { Int($0.1) }
   guard let match else { throw ProcessProblem(description: "no port in '\(line)'") }
   return match
