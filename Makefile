@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test crash bench bench-guard bench-memory bench-offload bench-disk simulate-eviction \
+.PHONY: help setup build run test crash bench bench-guard bench-memory bench-offload bench-disk bench-purge simulate-eviction \
   conformance lint format clean
 
 help: ## Show this list
@@ -58,6 +58,11 @@ bench-disk: ## Measure the disk tier: hits, latency, recovery, hit ratio (PARTS=
 	@scripts/setup --bench
 	@scripts/timed build scripts/release
 	@python3 Benchmarks/disk/disk.py --records $(or $(RECORDS),1000000) $(PARTS)
+
+bench-purge: ## Measure purges: a hundred PoPs, a million stored responses, under load (PARTS=)
+	@scripts/setup --bench
+	@scripts/timed build scripts/release
+	@python3 Benchmarks/purge/purge.py $(PARTS)
 
 simulate-eviction: ## Hit ratios of a request log: TRACE=FILE [MEMORY=64MiB,1%]
 	@test -n "$(TRACE)" || { echo "say which log: make simulate-eviction TRACE=FILE" >&2; exit 1; }
