@@ -54,6 +54,8 @@ private struct FleetReading {
   var hostPaths: [FleetConfiguration.HostPattern: String] = [:]
   var siteNamePaths: [String: String] = [:]
   var popIDPaths: [String: String] = [:]
+  /// PoP → path of its parent.
+  var parentPaths: [String: String] = [:]
   var endpointPaths: [SocketEndpoint: (pop: Int, path: String)] = [:]
 
   mutating func fleet(_ node: ConfigurationNode) -> FleetConfiguration? {
@@ -68,6 +70,7 @@ private struct FleetReading {
     let pops = reader.elements(fields["pops"], minimum: 1)?.enumerated().compactMap {
       readPoP($1, index: $0)
     }
+    checkParents(pops ?? [])
     let purgeFrom = reader.values(fields["purgeFrom"]) { text throws(ValueProblem) in
       try AddressRange(parsing: text)
     }
@@ -215,7 +218,7 @@ private struct FleetReading {
 
   private mutating func readPoP(_ node: ConfigurationNode, index: Int) -> FleetConfiguration.PoP? {
     let required = ["id", "city", "latitude", "longitude", "region", "listen", "admin"]
-    let optional = ["memory", "threads", "eviction", "disk"]
+    let optional = ["memory", "threads", "eviction", "disk", "parent"]
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
     }
@@ -257,11 +260,38 @@ private struct FleetReading {
     let threads = reader.integer(fields["threads"], in: 1...FleetConfiguration.mostThreads)
     let eviction = reader.choice(fields["eviction"], FleetConfiguration.Eviction.self)
     let disks = readDisks(fields["disk"])
+    let parent = reader.value(fields["parent"], parseName)
+    if let id, let place = fields["parent"] { parentPaths[id] = place.path }
     guard let id, let city, let latitude, let longitude, let region, let admin else { return nil }
     return .init(
       id: id, city: city, latitude: latitude, longitude: longitude, region: region,
       listen: listen, admin: admin, memory: memory ?? FleetConfiguration.PoP.defaultMemory,
-      threads: threads, eviction: eviction, disks: disks)
+      threads: threads, eviction: eviction, disks: disks, parent: parent)
+  }
+
+  /// Parents are PoPs that can be reached, and lead to an origin in the end.
+  private mutating func checkParents(_ pops: [FleetConfiguration.PoP]) {
+    for pop in pops {
+      guard let id = pop.parent, let path = parentPaths[pop.id] else { continue }
+      guard let parent = pops.first(where: { $0.id == id }) else {
+        reader.note(path, "\(quoted(id)) is not a PoP of this file")
+        continue
+      }
+      if parent.listen.first.map({ $0.isWildcard || $0.port == 0 }) ?? true {
+        reader.note(
+          path, "\(quoted(id)) does not say where it can be reached; its first listen must")
+      }
+      var seen = [pop.id]
+      var next: String? = id
+      while let place = next, let parent = pops.first(where: { $0.id == place }) {
+        if seen.contains(place) {
+          reader.note(path, "\((seen + [place]).joined(separator: " asks ")): no origin is asked")
+          break
+        }
+        seen.append(place)
+        next = parent.parent
+      }
+    }
   }
 
   /// One disk, or several.

@@ -166,6 +166,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var eviction: Eviction?
     /// The disks below memory, if there are any.
     public var disks: [Disk]
+    /// The PoP that is asked instead of the origins, as long as it answers.
+    public var parent: String?
 
     /// The capacity of the memory tier where the configuration does not say.
     public static let defaultMemory = ByteSize.mebibytes(256)
@@ -174,8 +176,9 @@ public struct FleetConfiguration: Sendable, Hashable {
     public init(
       id: String, city: String, latitude: Double, longitude: Double, region: String,
       listen: [SocketEndpoint], admin: SocketEndpoint, memory: ByteSize = Self.defaultMemory,
-      threads: Int? = nil, eviction: Eviction? = nil, disks: [Disk] = []
+      threads: Int? = nil, eviction: Eviction? = nil, disks: [Disk] = [], parent: String? = nil
     ) {
+      self.parent = parent
       (self.id, self.city, self.region) = (id, city, region)
       (self.latitude, self.longitude) = (latitude, longitude)
       (self.listen, self.admin) = (listen, admin)

@@ -238,6 +238,32 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
       response.status.detail = .loop
       return answer(508, "the request has passed through this cache before")
     }
+    // Another PoP may have applied purges that have not come here yet.
+    if head.fields.contains(.purgesApplied), !head.hasContent,
+      let place = loop.shared.tiers.place(head.fields, from: identity.address),
+      !loop.shared.tiers.hasApplied(place)
+    {
+      return hold(head.detached(), for: place)
+    }
+    serve(head)
+  }
+
+  /// Lets a request wait until the purges have been applied that the PoP which asks has applied.
+  private func hold(_ head: RequestHead, for place: TierFence.Place) {
+    let waiting = Confined((connection: self, head: head), to: loop.reactor)
+    let number = requests
+    loop.shared.tiers.catchUp(with: place) { isDone in
+      waiting.mailbox.execute {
+        let (connection, head) = waiting.value
+        guard case .busy = connection.phase, connection.requests == number else { return }
+        // What cannot be told from what was purged is asked for.
+        connection.serve(head, isUnsynced: !isDone)
+        connection.flush()
+      }
+    }
+  }
+
+  private func serve(_ head: borrowing RequestHead, isUnsynced: Bool = false) {
     var key = CacheKey(
       head, isSecure: identity.isSecured(head), secret: loop.store.secret, storage: &loop.keyStorage
     )
@@ -245,7 +271,8 @@ final class ClientConnection: StreamSocket, ResponseReceiver {
       response.status.detail = .unknownHost
       return answer(421, "no site has this host")
     }
-    let directives = route.directives(head.fields)
+    var directives = route.directives(head.fields)
+    if isUnsynced { directives.noCache = true }
     var look = FirstLook.take(
       request: head, key: key, directives: directives, route: route, store: loop.store,
       now: response.started)

@@ -151,6 +151,21 @@ final class DiskQueue: Sendable {
 
   var oldestStamp: UInt64 { min(oldestPending, store.oldestStamp) }
 
+  var oldestUnswept: UInt64 { min(oldestPending, store.oldestUnswept) }
+
+  /// Records that are looked at without a break.
+  private static let sweepStep = 64
+
+  /// Looks for what was purged; false if there is nothing to look for.
+  func sweep() async -> Bool {
+    await withCheckedContinuation { continuation in
+      writer.submit { [store] state in
+        guard case .active = state else { return continuation.resume(returning: false) }
+        continuation.resume(returning: store.sweep(count: Self.sweepStep))
+      }
+    }
+  }
+
   /// The lowest stamp of what waits to be written, or is.
   var oldestPending: UInt64 {
     queue.withLock { queue in

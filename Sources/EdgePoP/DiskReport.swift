@@ -40,6 +40,9 @@ struct DiskReport: Codable, Sendable {
   var evicted: UInt64 = 0
   var recycledSegments: UInt64 = 0
   var purgedWhenRead: UInt64 = 0
+  /// What was found to be purged while nobody read it, and segments that were freed by that.
+  var swept: UInt64 = 0
+  var sweptSegments: UInt64 = 0
   var damaged: UInt64 = 0
   var readErrors: UInt64 = 0
   var writeErrors: UInt64 = 0
@@ -80,6 +83,8 @@ struct DiskReport: Codable, Sendable {
     evicted = disk.evicted
     recycledSegments = disk.recycled
     purgedWhenRead = disk.purged
+    swept = disk.swept
+    sweptSegments = disk.freedSegments
     damaged = disk.damaged
     readErrors = disk.readErrors
     writeErrors = disk.writeErrors
@@ -105,6 +110,7 @@ struct DiskReport: Codable, Sendable {
       add(disk, [\.hits, \.misses, \.bytesRead, \.admitted, \.notAdmitted, \.tooLarge])
       add(disk, [\.written, \.bytesWritten, \.contentBytesWritten, \.bypassedReads])
       add(disk, [\.bypassedWrites, \.evicted, \.recycledSegments, \.purgedWhenRead, \.damaged])
+      add(disk, [\.swept, \.sweptSegments])
       add(disk, [\.readErrors, \.writeErrors])
       quarantined += disk.quarantined
       serves = serves && disk.serves

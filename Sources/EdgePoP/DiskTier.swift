@@ -135,6 +135,8 @@ final class DiskTier: LowerTier {
 
   var oldestStamp: UInt64 { disks.reduce(UInt64.max) { min($0, $1.oldestStamp) } }
 
+  var oldestUnswept: UInt64 { disks.reduce(UInt64.max) { min($0, $1.oldestUnswept) } }
+
   var oldestPending: UInt64 { disks.reduce(UInt64.max) { min($0, $1.oldestPending) } }
 
   func stored(_ response: StoredResponse, stamp: UInt64) {
@@ -167,6 +169,13 @@ final class DiskTier: LowerTier {
   }
 
   // MARK: Purging
+
+  /// Looks for what was purged, a little on each disk; false if there is nothing to look for.
+  func sweep() async -> Bool {
+    var isOver = true
+    for disk in disks where await disk.sweep() { isOver = false }
+    return !isOver
+  }
 
   /// Number of stored responses that a purge would take out, as far as that is known without reading. O(scopes).
   func estimate(_ scopes: [PurgeScope]) -> Int {

@@ -261,7 +261,8 @@ final class Exchange {
     ) {
       ForwardedRequest.write(
         request, forward, client: client, cacheName: loop.shared.cacheName.bytes,
-        upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority, to: &$0)
+        upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority,
+        purgesApplied: loop.purgesApplied(tellingUpstream: connection.upstream), to: &$0)
     }
     sendPendingContent()
   }

@@ -20,15 +20,17 @@ final class PoPShared: Sendable {
   let disk: DiskTier?
   let purges: PurgeService
   let gate: AdminGate
+  let tiers: TierFence
   let loopCount: Int
 
   init(
     store: Store, routing: Routing, limits: ShellLimits, cacheName: CacheName,
     accessLog: AccessLog?, logger: Logger, tlsContext: NIOSSLContext?, resolver: NameResolver,
-    disk: DiskTier?, purges: PurgeService, gate: AdminGate, loopCount: Int
+    disk: DiskTier?, purges: PurgeService, gate: AdminGate, tiers: TierFence, loopCount: Int
   ) {
     self.purges = purges
     self.gate = gate
+    self.tiers = tiers
     self.store = store
     self.routing = routing
     self.limits = limits
@@ -79,6 +81,11 @@ final class LoopContext {
     case .nothing: return .answered(nil)
     case .waits: return nil
     }
+  }
+
+  /// What an upstream that is a PoP is told of the purges that this one has applied; nothing for others.
+  func purgesApplied(tellingUpstream index: Int) -> String {
+    shared.routing.upstreams[index].isPoP ? shared.tiers.applied : ""
   }
 
   // MARK: Connections

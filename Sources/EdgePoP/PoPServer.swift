@@ -143,6 +143,9 @@ public final class PoPServer: Service {
       store: store, routing: routing, limits: options.limits,
       cacheName: CacheName(Self.cacheName(options)), accessLog: accessLog, logger: options.logger,
       tlsContext: tlsContext, resolver: resolver, disk: disk, purges: purgeService, gate: gate,
+      tiers: TierFence(
+        purgeService, peers: fleet?.peers ?? [],
+        addresses: Set(options.configuration.pops.flatMap { $0.listen + [$0.admin] }.map(\.host))),
       loopCount: threads)
     var sockets: [Listeners.Opened] = []
     var loops: [Confined<LoopContext>] = []
@@ -340,7 +343,7 @@ public final class PoPServer: Service {
         log?.flush()
       }
     }
-    let sweeper = Task { [store] in await PurgeSweeper(store: store).run() }
+    let sweeper = Task { [store, disk] in await PurgeSweeper(store: store, disk: disk).run() }
     let follower = Task { [fleet] in await fleet?.run() }
     try? await gracefulShutdown()
     sweeper.cancel()

@@ -114,7 +114,7 @@ struct PurgeFleet: Sendable {
     }
   }
 
-  private static func ask(
+  static func ask(
     _ peer: Peer, _ cursor: PurgeCursor?, _ wait: Duration
   ) async throws -> JournalPage {
     switch peer.source {
@@ -199,6 +199,7 @@ extension JournalPage {
 /// Frees what was purged, a little at a time.
 struct PurgeSweeper: Sendable {
   let store: Store
+  let disk: DiskTier?
 
   /// Stored responses that are looked at without a break: as much as nobody feels who waits for the lock.
   private static let step = 256
@@ -208,9 +209,20 @@ struct PurgeSweeper: Sendable {
 
   /// Runs until it is cancelled.
   func run() async {
-    while !Task.isCancelled {
-      let isDone = store.sweep(slots: Self.step)
-      try? await Task.sleep(for: isDone ? Self.rest : Self.pause)
+    await withDiscardingTaskGroup { group in
+      group.addTask {
+        while !Task.isCancelled {
+          let isDone = store.sweep(slots: Self.step)
+          try? await Task.sleep(for: isDone ? Self.rest : Self.pause)
+        }
+      }
+      guard let disk else { return }
+      group.addTask {
+        while !Task.isCancelled {
+          let goesOn = await disk.sweep()
+          try? await Task.sleep(for: goesOn ? Self.pause : Self.rest)
+        }
+      }
     }
   }
 }

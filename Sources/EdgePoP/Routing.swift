@@ -9,6 +9,8 @@ struct Upstream: Sendable {
   let url: UpstreamURL
   /// For `Host` where the client gave none, and for logs.
   let authority: String
+  /// True for a PoP of the fleet, which is told what has been purged.
+  let isPoP: Bool
 }
 
 /// Which upstreams a request goes to. A class, so that nothing in it is copied for a request.
@@ -85,7 +87,15 @@ final class Routing: Sendable {
       + (region?.failover ?? []).compactMap {
         configuration.regions[$0]?.api
       }
-    var upstreams = Groups()
+    var upstreams = Groups(
+      pops: Set(
+        configuration.pops.flatMap(\.listen).filter { $0.port > 0 }
+          .map { UpstreamURL(scheme: .http, host: $0.host, port: $0.port) }))
+    let parent = pop.parent.flatMap { id in configuration.pops.first { $0.id == id } }
+    // When the parent cannot be had, the origin is asked.
+    let parents = (parent?.listen.prefix(1) ?? []).map {
+      UpstreamURL(scheme: .http, host: $0.host, port: $0.port)
+    }
     let api = upstreams.add(apis)
     var sites: [Site] = []
     var exact: [(host: [UInt8], site: Int)] = []
@@ -95,7 +105,7 @@ final class Routing: Sendable {
       let routes = site.routes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }
       sites.append(
         Site(
-          origin: upstreams.add([site.origin]), api: api,
+          origin: upstreams.add((parents.isEmpty ? [] : [parents]) + [site.origin]), api: api,
           routes: routes.map { (Array($0.prefix.utf8), $0.target) }, index: sites.count, site,
           fleet: configuration.fleet))
       for host in site.hosts {
@@ -116,6 +126,7 @@ final class Routing: Sendable {
 
   /// Gives upstreams and their groups numbers.
   private struct Groups {
+    let pops: Set<UpstreamURL>
     var upstreams: [Upstream] = []
     var groups: [UpstreamGroup] = []
 
@@ -123,7 +134,8 @@ final class Routing: Sendable {
       let indices = tiers.map { tier in
         tier.map { url in
           if let known = upstreams.firstIndex(where: { $0.url == url }) { return known }
-          upstreams.append(Upstream(url: url, authority: url.authority))
+          upstreams.append(
+            Upstream(url: url, authority: url.authority, isPoP: pops.contains(url)))
           return upstreams.count - 1
         }
       }

@@ -136,6 +136,32 @@ extension EndToEnd {
       }
     }
 
+    @Test(
+      "What was purged at the edge does not come back from the parent", arguments: [false, true])
+    func tiers(_ isReachable: Bool) async throws {
+      try await Stage.run { stage in
+        for name in ["a", "b"] { try stage.write("site/\(name).css", "1") }
+        let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
+        let fleet = try await Fleet.start(
+          on: stage, origin: origin, parents: ["iad1": "fra1"])
+        let (edge, parent) = (fleet.pops[0], fleet.pops[1])
+        #expect(try await Self.get(edge, "/a.css").text == "1")
+        #expect(try await origin.requests() == ["/a.css": 1])
+        #expect(try await Self.get(parent, "/a.css").status.contains("; hit"))
+        try stage.write("site/a.css", "2")
+        if !isReachable { parent.process.send(SIGSTOP) }
+        let purge = try await fleet.purge(["url", "http://\(Fleet.host)/a.css", "--pop", "iad1"])
+        #expect(purge.end == .status(0))
+        if !isReachable {
+          // The origin stands in for a parent that does not answer.
+          await parent.process.stop(SIGKILL)
+        }
+        #expect(try await Self.get(edge, "/a.css").text == "2")
+        #expect(try await Self.get(edge, "/a.css").status.contains("; hit"))
+        if isReachable { #expect(try await Self.get(parent, "/a.css").text == "2") }
+      }
+    }
+
     @Test("Receipts prove what was done, to who has the token")
     func receipts() async throws {
       try await Stage.run { stage in

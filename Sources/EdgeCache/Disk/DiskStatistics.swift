@@ -29,6 +29,9 @@ public struct DiskStatistics: Sendable {
   public var bytesRead: UInt64 = 0
   /// Found to be purged only when they were read.
   public var purged: UInt64 = 0
+  /// Found to be purged while nobody read them; and segments of which nothing was left then.
+  public var swept: UInt64 = 0
+  public var freedSegments: UInt64 = 0
   /// What lay there was not what was written.
   public var damaged: UInt64 = 0
   public var readErrors: UInt64 = 0

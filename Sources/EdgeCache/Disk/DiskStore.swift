@@ -29,6 +29,8 @@ public final class DiskStore: Sendable {
     var records: [RecordSummary] = []
     /// The lowest stamp of a record.
     var oldestStamp = UInt64.max
+    /// The newest purge that nothing in it is left to be found of, but what a reader finds.
+    var sweptThrough: UInt64 = 0
     var readers = 0
     var errors = 0
     /// Where records begin whose content was found to be right, for those that are sent without being read.
@@ -80,6 +82,7 @@ public final class DiskStore: Sendable {
   let purges: PurgeLog
   let state: Mutex<State>
   let writer: Mutex<Writer>
+  let sweeping = Mutex<Sweeping?>(nil)
 
   /// Failed writes in a row after which nothing more is written.
   static let mostFailures = 8

@@ -52,10 +52,12 @@ public final class ClientIdentity: Sendable {
 public enum ForwardedRequest {
   /// Writes the head of `request` and says how its content is delimited. O(bytes of the head).
   ///
-  /// `upstreamAuthority` stands in for `Host` in requests of HTTP/1.0 that have none.
+  /// `upstreamAuthority` stands in for `Host` in requests of HTTP/1.0 that have none. `purgesApplied` says to
+  /// another PoP which purges this one has applied; empty for other upstreams.
   public static func write(
     _ request: borrowing RequestHead, _ forward: Transaction.Forward, client: ClientIdentity,
-    cacheName: [UInt8], upstreamAuthority: String, to buffer: inout HeadBuffer
+    cacheName: [UInt8], upstreamAuthority: String, purgesApplied: String = "",
+    to buffer: inout HeadBuffer
   ) -> MessageFraming {
     buffer.writeRange(request.methodRange, of: request.fields)
     buffer.writeInteger(ASCII.space)
@@ -78,6 +80,11 @@ public enum ForwardedRequest {
     writeValidators(forward.validates, to: &buffer)
     writeMissingRange(forward.part, to: &buffer)
     writeMaxForwards(request, to: &buffer)
+    if !purgesApplied.isEmpty {
+      buffer.writeStaticString("EdgeCache-Purges: ")
+      buffer.writeString(purgesApplied)
+      buffer.writeStaticString("\r\n")
+    }
     writeClient(client, request, cacheName: cacheName, to: &buffer)
     let framing = writeFraming(request, to: &buffer)
     writeConnection(request, forward, to: &buffer)
@@ -102,7 +109,7 @@ public enum ForwardedRequest {
     _ name: FieldName, _ request: borrowing RequestHead, _ forward: Transaction.Forward
   ) -> Bool {
     switch name {
-    case .host, .xForwardedProto, .maxForwards: true
+    case .host, .xForwardedProto, .maxForwards, .purgesApplied: true
     // Credentials for a proxy on the way to us are not for the origin (RFC 9110 §11.7.2).
     case .proxyAuthorization: true
     case .ifNoneMatch, .ifModifiedSince: forward.isForStore && !forward.keepsConditions

@@ -43,6 +43,8 @@ struct PurgeIndex: Sendable {
   private var groups: [UInt64: PurgeCoverage] = [:]
   /// The number of the newest purge by a name.
   private(set) var newestOfNames: UInt64 = 0
+  /// The number of the newest hard purge of what is not told by its hash.
+  private(set) var newestOfMany: UInt64 = 0
 
   /// Number of URLs that are remembered.
   var urlCount: Int { urls.count }
@@ -85,6 +87,11 @@ struct PurgeIndex: Sendable {
   mutating func note(_ scope: ScopeMark, _ mode: PurgeMode, _ sequence: UInt64) {
     if scope.kind == .tag || scope.kind == .group { newestOfNames = max(newestOfNames, sequence) }
     switch scope.kind {
+    case .prefix, .host, .tag, .group:
+      if mode == .hard { newestOfMany = max(newestOfMany, sequence) }
+    case .url, .everything: break
+    }
+    switch scope.kind {
     case .url:
       urls[KeyHash(low: scope.low, high: scope.high), default: PurgeCoverage()]
         .note(sequence, mode)
@@ -99,17 +106,21 @@ struct PurgeIndex: Sendable {
     case .everything:
       everything.note(sequence, mode)
       // That it is gone includes each part.
-      if mode == .hard { trim(urls: sequence, others: sequence) }
+      if mode == .hard { trim(urls: sequence, others: sequence, soft: sequence) }
     }
   }
 
-  /// Forgets that URLs were taken away up to the number `urls`, and all else up to `others`. O(remembered).
-  mutating func trim(urls: UInt64, others: UInt64) {
-    self.urls = self.urls.filter { $0.value.hard > urls || $0.value.soft > others }
-    hosts = hosts.filter { $0.value.newest > others }
-    tags = tags.filter { $0.value.newest > others }
-    groups = groups.filter { $0.value.newest > others }
-    prefixes = prefixes.filter { $0.value.coverage.newest > others }
+  /// Forgets what was taken away: of URLs up to the number `urls`, and of all else up to `others`; and what was
+  /// made stale up to `soft`. O(remembered).
+  mutating func trim(urls: UInt64, others: UInt64, soft: UInt64) {
+    self.urls = self.urls.filter { $0.value.hard > urls || $0.value.soft > soft }
+    func isNeeded(_ coverage: PurgeCoverage) -> Bool {
+      coverage.hard > others || coverage.soft > soft
+    }
+    hosts = hosts.filter { isNeeded($0.value) }
+    tags = tags.filter { isNeeded($0.value) }
+    groups = groups.filter { isNeeded($0.value) }
+    prefixes = prefixes.filter { isNeeded($0.value.coverage) }
     prefixLengths = [:]
     for prefix in prefixes.values {
       prefixLengths[prefix.host, default: []].insert(prefix.count)

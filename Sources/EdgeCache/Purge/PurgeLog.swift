@@ -197,6 +197,11 @@ public final class PurgeLog: Sendable {
   /// Which list of purges this is: another one after it was lost.
   public var epoch: UInt64 { state.withLock { $0.journal.epoch } }
 
+  /// Which list this is, and how much of it is on stable storage.
+  public var place: PurgeCursor {
+    state.withLock { PurgeCursor(epoch: $0.journal.epoch, sequence: $0.journal.durable) }
+  }
+
   /// Everything up to a number is on stable storage.
   public func makeDurable(through sequence: UInt64) {
     state.withLock { $0.journal.makeDurable(through: sequence) }
@@ -254,6 +259,9 @@ public final class PurgeLog: Sendable {
     }
   }
 
+  /// The number of the newest hard purge by prefix, host or name.
+  var newestOfMany: UInt64 { state.withLock { $0.index.newestOfMany } }
+
   // MARK: Forgetting
 
   /// Number of URLs that are remembered.
@@ -268,11 +276,11 @@ public final class PurgeLog: Sendable {
     state.withLock { $0.index.count > $0.trimAt }
   }
 
-  /// Forgets purges of URLs up to `urls`, and others up to `others`, once nothing from before that they could
-  /// cover is stored or on its way. O(remembered).
-  public func trim(urls: UInt64, others: UInt64) {
+  /// Forgets hard purges of URLs up to `urls`, of others up to `others`, and soft ones up to `soft`, once nothing
+  /// from before that they could cover is stored or on its way. O(remembered).
+  public func trim(urls: UInt64, others: UInt64, soft: UInt64) {
     state.withLock { state in
-      state.index.trim(urls: urls, others: others)
+      state.index.trim(urls: urls, others: others, soft: soft)
       state.trimAt = max(1024, state.index.count * 2)
     }
   }

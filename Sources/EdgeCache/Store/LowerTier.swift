@@ -25,6 +25,8 @@ public protocol LowerTier: Sendable {
   func purged(_ purge: Purge, sequence: UInt64) -> Int
   /// The lowest stamp of anything that is stored, or on its way there.
   var oldestStamp: UInt64 { get }
+  /// The same of what may still have been taken away by a purge of a prefix, a host or a name.
+  var oldestUnswept: UInt64 { get }
   /// The lowest stamp of anything that is on its way there.
   var oldestPending: UInt64 { get }
 }

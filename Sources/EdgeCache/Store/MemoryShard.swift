@@ -264,6 +264,12 @@ struct MemoryShard: Sendable {
     let count: Int
     /// Bytes that they took.
     let bytes: Int
+
+    /// Frees some of it; true when nothing is left. O(count).
+    mutating func free(_ count: Int) -> Bool {
+      responses.removeLast(min(count, responses.count))
+      return responses.isEmpty
+    }
   }
 
   /// Empties the shard. O(1): the content is handed to the caller to free.

@@ -97,6 +97,8 @@ extension Store {
       let content = shard.state.withLock { $0.memory.evacuate() }
       removed.count += content.count
       removed.bytes += content.bytes
+      // Freeing a million of them would take most of a second.
+      if content.count > 0 { graveyard.withLock { $0.append(content) } }
     }
     return removed
   }
@@ -157,7 +159,8 @@ extension Store {
   /// Frees what was purged and not looked up since, of up to `slots` stored responses; true when there is
   /// nothing left to do. Then purges are forgotten that nothing is left to be found of.
   public func sweep(slots: Int) -> Bool {
-    sweeping.withLock { sweep in
+    if !free(slots * 8) { return false }
+    return sweeping.withLock { sweep in
       if sweep.shard == 0, sweep.slot == 0 {
         sweep.target = purges.head
         if sweep.target == sweep.done { return true }
@@ -175,6 +178,16 @@ extension Store {
     }
   }
 
+  /// Frees some of what a purge of everything took; true when nothing is left of that.
+  private func free(_ count: Int) -> Bool {
+    guard var content = graveyard.withLock({ $0.popLast() }) else { return true }
+    let isEmpty = content.free(count)
+    return graveyard.withLock { graveyard in
+      if !isEmpty { graveyard.append(content) }
+      return graveyard.isEmpty
+    }
+  }
+
   /// Purged URLs are remembered for the sake of what is on its way, for what is stored is taken out at once;
   /// others, and those that made something stale, also for what is below.
   private func trimPurges(through swept: UInt64) {
@@ -187,7 +200,9 @@ extension Store {
         }
       }
     }
-    purges.trim(urls: urls, others: min(urls, lower?.oldestStamp ?? .max))
+    purges.trim(
+      urls: urls, others: min(urls, lower?.oldestUnswept ?? .max),
+      soft: min(urls, lower?.oldestStamp ?? .max))
   }
 }
 

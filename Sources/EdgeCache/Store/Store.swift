@@ -44,6 +44,8 @@ public final class Store: Sendable {
   let shards: [Shard]
   let variances = VarianceIndex()
   let sweeping = Mutex(Sweep())
+  /// What purges of everything took, to be freed a little at a time.
+  let graveyard = Mutex<[MemoryShard.Evacuated]>([])
   private let pieceNames = Atomic<UInt64>(0)
 
   /// An empty store, above another tier if there is one: with its secret and its purges.

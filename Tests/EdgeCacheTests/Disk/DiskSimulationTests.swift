@@ -95,7 +95,8 @@ private struct DiskHistory {
       case 80..<86: purge(key)
       case 86..<89: remove(key)
       case 89..<91: replace(key)
-      case 91..<95: arm()
+      case 91..<94: arm()
+      case 94: sweep()
       default: try crash(step)
       }
     }
@@ -138,8 +139,15 @@ private struct DiskHistory {
   }
 
   private mutating func purge(_ key: Int) {
-    let isEverything = Int.random(in: 0..<8, using: &random) == 0
-    let scope: PurgeScope = isEverything ? .everything : .url(keys[key])
+    let kind = Int.random(in: 0..<8, using: &random)
+    let isEverything = kind < 2
+    let scope: PurgeScope =
+      switch kind {
+      case 0: .everything
+      case 1: .host(PurgeHost("www.example".utf8))
+      case 2: .prefix(PurgePrefix(keys[key]))
+      default: .url(keys[key])
+      }
     let purge = Purge([scope])
     let sequence = purges.append(purge).sequence
     do {
@@ -176,6 +184,19 @@ private struct DiskHistory {
     if store.statistics.writeErrors == before, store.statistics.serves {
       loggedFloors[key * 3 + variant] = versions.count
     }
+  }
+
+  /// Looks for what was purged, and forgets what nothing is left of.
+  private mutating func sweep() {
+    for _ in 0..<Int.random(in: 1...8, using: &random) where !store.sweep(count: 5) { break }
+    if Bool.random(using: &random) {
+      // A request may be on its way that left before the newest purge.
+      let oldest = purges.head - min(1, purges.head)
+      purges.trim(
+        urls: oldest, others: min(oldest, store.oldestUnswept),
+        soft: min(oldest, store.oldestStamp))
+    }
+    log.append("sweep")
   }
 
   private mutating func arm() {

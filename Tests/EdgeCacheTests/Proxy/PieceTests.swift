@@ -39,6 +39,7 @@ final class TestDisk: LowerTier {
     return count
   }
   var oldestStamp: UInt64 { disk.oldestStamp }
+  var oldestUnswept: UInt64 { disk.oldestUnswept }
   var oldestPending: UInt64 { .max }
 }
 

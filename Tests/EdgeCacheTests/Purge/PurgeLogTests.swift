@@ -43,12 +43,12 @@ import Testing
     let keys = (0..<10).map { key("http://a/\($0)") }
     for key in keys { _ = log.append(.url(key)) }
     #expect(log.rememberedURLs == 10)
-    log.trim(urls: 4, others: 4)
+    log.trim(urls: 4, others: 4, soft: 4)
     #expect(log.rememberedURLs == 6 && log.head == 10)
     #expect(!log.isPurged(keys[3], since: 0) && log.isPurged(keys[4], since: 4))
     _ = log.append(.everything)
     #expect(log.rememberedURLs == 0 && log.isPurged(keys[0], since: 10))
-    log.trim(urls: 11, others: 11)
+    log.trim(urls: 11, others: 11, soft: 11)
     #expect(log.isPurged(keys[0], since: 10) && !log.isPurged(keys[0], since: 11))
   }
 

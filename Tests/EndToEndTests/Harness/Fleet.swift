@@ -21,7 +21,7 @@ struct Fleet: Sendable {
   /// Starts one PoP in each of three regions; with `disks`, each has one. `more` is put into the configuration.
   static func start(
     on stage: Stage, origin: any Server, disks: Bool = false, more: String = "",
-    variables: [String: String?] = [:]
+    parents: [String: String] = [:], variables: [String: String?] = [:]
   ) async throws -> Fleet {
     // purge-cli takes the addresses from the configuration, so they are chosen before.
     let places = try (0..<6).map { _ in try Socket.bound(listens: false) }
@@ -29,7 +29,7 @@ struct Fleet: Sendable {
       "pops.json",
       configuration(
         origin: origin.url, ports: places.map(\.port), stores: disks ? stage.directory : nil,
-        more: more))
+        more: more, parents: parents))
     var fleet = Fleet(
       configuration: file, pops: [], variables: variables, places: places,
       spool: stage.path("spool"))
@@ -53,18 +53,20 @@ struct Fleet: Sendable {
 
   /// A configuration of three PoPs, with these ports for clients and for the admin API in turn.
   static func configuration(
-    origin: String, ports: [Int], stores: String? = nil, more: String = ""
+    origin: String, ports: [Int], stores: String? = nil, more: String = "",
+    parents: [String: String] = [:]
   ) -> String {
     let pops = zip(ids, cities).enumerated().map { index, names in
       let disk = stores.map {
         ", \"disk\": { \"path\": \"\($0)/store-\(names.0)\", \"size\": \"16MiB\", "
           + "\"admission\": \"all\" }"
       }
+      let parent = parents[names.0].map { ", \"parent\": \"\($0)\"" }
       return """
           { "id": "\(names.0)", "city": "\(names.1)", "latitude": 1, "longitude": 2,
             "region": "\(names.0)", "listen": ["127.0.0.1:\(ports[2 * index])"],
             "admin": "127.0.0.1:\(ports[2 * index + 1])",
-            "memory": "16MiB", "threads": 1\(disk ?? "") }
+            "memory": "16MiB", "threads": 1\(disk ?? "")\(parent ?? "") }
         """
     }
     let regions = ids.map { "    \"\($0)\": { \"api\": [\"\(origin)\"] }" }
