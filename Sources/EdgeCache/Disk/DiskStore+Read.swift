@@ -377,7 +377,7 @@ extension DiskStore {
     }
   }
 
-  private func failedToRead(_ place: DiskPlace, _ hash: KeyHash) {
+  func failedToRead(_ place: DiskPlace, _ hash: KeyHash) {
     state.withLock { state in
       state.statistics.readErrors += 1
       Self.disbelieve(place, hash, &state)

@@ -35,19 +35,22 @@ extension DiskStore {
   private func nextSweeping() -> Sweeping? {
     if let begun = sweeping.withLock({ $0 }) { return begun }
     let target = purges.newestOfMany
-    let next = state.withLock { state -> (segment: Int, life: UInt64)? in
-      let index = state.segments.firstIndex {
-        $0.phase == .sealed && $0.oldestStamp < target && $0.sweptThrough < target
+    while true {
+      let next = state.withLock { state -> (segment: Int, life: UInt64)? in
+        let index = state.segments.firstIndex {
+          $0.phase == .sealed && $0.isListed && $0.oldestStamp < target && $0.sweptThrough < target
+        }
+        return index.map { ($0, state.segments[$0].life) }
       }
-      return index.map { ($0, state.segments[$0].life) }
+      guard let (segment, life) = next else { return nil }
+      if let records = SegmentFooter.read(volume, segment, life: life, header) {
+        return Sweeping(
+          segment: segment, life: life, target: target, records: records[...],
+          window: DiskWindow(volume, .segment(segment), step: 64 << 10))
+      }
+      // After an error it has no list, and what is in it is found when it is read.
+      state.withLock { $0.segments[segment].isListed = false }
     }
-    guard let (segment, life) = next else { return nil }
-    // Without a list it is looked through when it is written anew.
-    let records = SegmentFooter.read(volume, segment, life: life, header) ?? []
-    return Sweeping(
-      segment: segment, life: life, target: target, records: records[...],
-      alive: records.isEmpty ? 1 : 0,
-      window: DiskWindow(volume, .segment(segment), step: 64 << 10))
   }
 
   private func look(at record: RecordSummary, _ sweeping: inout Sweeping) {
@@ -64,9 +67,13 @@ extension DiskStore {
     }
     guard isThere else { return }
     defer { release([Leased(place: place, life: sweeping.life)]) }
-    guard record.stamp < sweeping.target, let (key, names) = read(record, &sweeping) else {
+    if record.stamp >= sweeping.target {
       sweeping.alive += 1
       return
+    }
+    // What cannot be read cannot be told from what was purged.
+    guard let (key, names) = read(record, &sweeping) else {
+      return failedToRead(place, record.hash)
     }
     let coverage = purges.coverage(of: key, names)
     guard coverage.hard > record.stamp else {

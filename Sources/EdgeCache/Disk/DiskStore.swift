@@ -31,6 +31,8 @@ public final class DiskStore: Sendable {
     var oldestStamp = UInt64.max
     /// The newest purge that nothing in it is left to be found of, but what a reader finds.
     var sweptThrough: UInt64 = 0
+    /// False if its records are not listed behind them.
+    var isListed = true
     var readers = 0
     var errors = 0
     /// Where records begin whose content was found to be right, for those that are sent without being read.
