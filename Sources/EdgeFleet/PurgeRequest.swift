@@ -46,6 +46,17 @@ public struct PurgeRequest: Sendable, Hashable {
   public var author: String?
   /// True if it is only to be said how much it would cover.
   public var isDryRun = false
+  /// True if it is for the PoP that gets it alone: others are not told.
+  public var isLocal = false
+
+  /// This request with a name of its own: of the present moment, and random.
+  public func named() -> PurgeRequest {
+    var request = self
+    request.id = PurgeID(
+      milliseconds: UInt64(Date().timeIntervalSince1970 * 1000),
+      number: UInt64(UInt32.random(in: 0 ... .max)))
+    return request
+  }
 
   /// A purge of every stored response.
   public static let everything = PurgeRequest(.everything)
@@ -108,7 +119,8 @@ public struct PurgeRequest: Sendable, Hashable {
     if let problem = reader.problems.first { throw Problem(description: problem.text) }
     guard let request else { throw Problem(description: "not a purge request") }
     try self.init(checking: request.scope, mode: request.mode)
-    (id, author, isDryRun) = (request.id, request.author, request.isDryRun)
+    (id, author) = (request.id, request.author)
+    (isDryRun, isLocal) = (request.isDryRun, request.isLocal)
   }
 
   private enum Name: String, CaseIterable { case url, prefix, host, tag, everything }
@@ -123,7 +135,7 @@ public struct PurgeRequest: Sendable, Hashable {
     guard
       let fields = reader.fields(
         node, required: ["scope"],
-        optional: lists.map(\.key) + ["mode", "id", "by", "dryRun"]),
+        optional: lists.map(\.key) + ["mode", "id", "by", "dryRun", "local"]),
       let name = reader.choice(fields["scope"], Name.self)
     else { return nil }
     for list in lists where list.name != name && fields[list.key] != nil {
@@ -155,6 +167,10 @@ public struct PurgeRequest: Sendable, Hashable {
       return text
     }
     request.isDryRun = reader.truth(fields["dryRun"]) ?? false
+    request.isLocal = reader.truth(fields["local"]) ?? false
+    if request.isLocal, request.id != nil {
+      reader.note("local", "does not go with id, which is for all PoPs")
+    }
     return request
   }
 
@@ -192,6 +208,7 @@ public struct PurgeRequest: Sendable, Hashable {
     var id: String?
     let by: String?
     var dryRun: Bool?
+    var local: Bool?
 
     init(_ request: PurgeRequest, isOrder: Bool) {
       scope = request.scope.name
@@ -207,6 +224,7 @@ public struct PurgeRequest: Sendable, Hashable {
       guard isOrder else { return }
       id = request.id.map { "\($0)" }
       dryRun = request.isDryRun ? true : nil
+      local = request.isLocal ? true : nil
     }
   }
 }

@@ -66,17 +66,19 @@ final class PurgeService: Sendable {
     if request.isDryRun { return estimate(scopes) }
     let now = WallClock.now()
     var generator = SystemRandomNumberGenerator()
-    let id =
-      request.id
-      ?? PurgeID(
-        milliseconds: UInt64(clamping: now.milliseconds), number: generator.next() >> 32)
+    let id: PurgeID? =
+      request.isLocal
+      ? nil
+      : request.id
+        ?? PurgeID(
+          milliseconds: UInt64(clamping: now.milliseconds), number: generator.next() >> 32)
     let order = request.message
     let removal = store.purge(
       Purge(scopes, mode: request.mode, id: id, message: order, time: now))
-    let entry = store.purges.journalEntry(id)?.0
+    let entry = id.flatMap { store.purges.journalEntry($0)?.0 }
     audit(request, id, removal, author)
     var acknowledgement = PurgeAcknowledgement(
-      pop: popID, id: "\(id)", sequence: removal.sequence,
+      pop: popID, id: id.map { "\($0)" }, sequence: removal.sequence,
       appliedAt: (entry?.time ?? now).milliseconds, matched: removal.count,
       freedBytes: request.mode == .soft || removal.isSample ? 0 : removal.bytes,
       estimated: removal.isSample ? true : nil, repeated: removal.isNew ? nil : true)
@@ -121,7 +123,7 @@ final class PurgeService: Sendable {
 
   /// One line for each purge: who, what, when, and under which number.
   private func audit(
-    _ request: PurgeRequest, _ id: PurgeID, _ removal: Removal, _ author: Author
+    _ request: PurgeRequest, _ id: PurgeID?, _ removal: Removal, _ author: Author
   ) {
     counts.withLock { counts in
       if removal.isNew {
@@ -131,7 +133,7 @@ final class PurgeService: Sendable {
       }
     }
     var metadata: Logger.Metadata = [
-      "id": "\(id)", "scope": "\(Terminal.plain(request.scope.summary))",
+      "id": "\(id.map { "\($0)" } ?? "local")", "scope": "\(Terminal.plain(request.scope.summary))",
       "mode": "\(request.mode == .soft ? "soft" : "hard")", "sequence": "\(removal.sequence)",
       "matched": "\(removal.count)", "by": "\(author.name)", "from": "\(author.address)",
     ]

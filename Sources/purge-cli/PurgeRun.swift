@@ -21,10 +21,10 @@ struct PurgeRun {
   init(_ request: PurgeRequest, _ purging: PurgeOptions, _ options: FleetOptions) throws {
     var request = request
     if !request.isDryRun {
-      request.id = PurgeID(
-        milliseconds: UInt64(Date().timeIntervalSince1970 * 1000),
-        number: UInt64(UInt32.random(in: 0 ... .max)))
       request.author = Self.author
+      // What is for some PoPs is not told to the others.
+      request.isLocal = !options.pop.isEmpty
+      if !request.isLocal { request = request.named() }
     }
     let bus = purging.dryRun ? nil : try options.bus()
     if purging.noWait, bus == nil {
@@ -137,7 +137,7 @@ struct PurgeRun {
     }
     if let problem {
       writeToStandardError("purge-cli: \(problem)\n")
-    } else if results.contains(where: \.isPending), !request.isDryRun {
+    } else if results.contains(where: \.isPending), request.id != nil {
       writeToStandardError(
         bus == nil
           ? "purge-cli: it is kept in \(spool.directory); send it again with purge-cli retry\n"

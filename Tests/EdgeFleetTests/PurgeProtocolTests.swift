@@ -85,7 +85,7 @@ import Testing
     #"{"hosts":["a.example","[::1]"],"scope":"host"}"#,
     #"{"by":"me","mode":"soft","scope":"tag","tags":["a","b c"]}"#,
     #"{"id":"1764000000000-7","scope":"url","urls":["http://a/","http://a/"]}"#,
-    #"{"dryRun":true,"hosts":["a"],"scope":"host"}"#,
+    #"{"dryRun":true,"hosts":["a"],"scope":"host"}"#, #"{"local":true,"scope":"everything"}"#,
   ])
   func everyScopeIsReadAsItIsWritten(_ text: String) throws {
     let request = try PurgeRequest(json: Array(text.utf8))
@@ -113,6 +113,7 @@ import Testing
     (#"{"scope":"prefix","prefixes":["/a"]}"#, #"prefixes[0]: "/a" is not an absolute http"#),
     (#"{"scope":"everything","mode":"lazy"}"#, #"mode: "lazy" is not "hard" or "soft""#),
     (#"{"scope":"everything","id":"7"}"#, #"id: "7" is not the name of a purge"#),
+    (#"{"scope":"everything","id":"1-1","local":true}"#, "local: does not go with id"),
     (#"{"scope":"everything","dryRun":"no"}"#, #"dryRun: is the string "no"; expected true or f"#),
     (#"{"scope":"everything","host":"a"}"#, #"host: is not a known key; did you mean "hosts"?"#),
     (#"{"scope":"everything","url":[]}"#, #"url: is not a known key; did you mean "urls"?"#),

@@ -75,7 +75,7 @@ final class PurgeDriver: Sendable {
   private func request(_ resource: Int) -> PurgeRequest? {
     let urls = hosts.compactMap { try? PurgeURL(parsing: "http://\($0)\(Self.path(resource))") }
     guard urls.count == hosts.count else { return nil }
-    return try? PurgeRequest.urls(urls)
+    return try? PurgeRequest.urls(urls).named()
   }
 
   /// Lets the origin change the resource, on a thread that may wait.
