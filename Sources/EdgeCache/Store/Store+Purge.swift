@@ -81,7 +81,7 @@ extension Store {
   }
 
   /// Stored responses that are looked at to judge how many a purge covers.
-  private static let sample = 8192
+  private static let sample = 4096
 
   private func remove(_ key: CacheKey, _ mode: PurgeMode) -> PurgeEstimate {
     shard(key).state.withLock { state in
