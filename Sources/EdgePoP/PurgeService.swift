@@ -194,12 +194,12 @@ final class PurgeService: Sendable {
       if store.purges.journalEntry(entry.id) == nil { counts.withLock { $0.caughtUp += 1 } }
       acknowledgements.append(apply(entry, from: list))
     }
-    store.purges.note(page.cursor, of: list)
+    let isNews = store.purges.note(page, of: list)
     guard let disk else {
       store.purges.makeDurable(through: store.purges.head)
       return acknowledgements
     }
-    disk.note(page.cursor, of: list)
+    if isNews { disk.note(page.cursor, of: list) }
     if page.entries.isEmpty { return [] }
     let isLasting = await withCheckedContinuation { continuation in
       makeLast { continuation.resume(returning: $0 == nil) }

@@ -45,6 +45,8 @@ struct PurgeIndex: Sendable {
   private(set) var newestOfNames: UInt64 = 0
   /// The number of the newest hard purge of what is not told by its hash.
   private(set) var newestOfMany: UInt64 = 0
+  /// The number of the newest purge whose effect is found only when something is looked up.
+  private(set) var newestLazy: UInt64 = 0
 
   /// Number of URLs that are remembered.
   var urlCount: Int { urls.count }
@@ -88,8 +90,10 @@ struct PurgeIndex: Sendable {
     if scope.kind == .tag || scope.kind == .group { newestOfNames = max(newestOfNames, sequence) }
     switch scope.kind {
     case .prefix, .host, .tag, .group:
+      newestLazy = max(newestLazy, sequence)
       if mode == .hard { newestOfMany = max(newestOfMany, sequence) }
-    case .url, .everything: break
+    case .url, .everything:
+      if mode == .soft { newestLazy = max(newestLazy, sequence) }
     }
     switch scope.kind {
     case .url:

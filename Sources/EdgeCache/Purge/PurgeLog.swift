@@ -230,9 +230,15 @@ public final class PurgeLog: Sendable {
     state.withLock { $0.journal.cursors[list] }
   }
 
-  /// Notes how far another list was read.
-  public func note(_ cursor: PurgeCursor, of list: String) {
-    state.withLock { $0.journal.note(cursor, of: list) }
+  /// Notes how far another list was read, when all that was told has been applied; true if that is news, which is
+  /// to be logged. Not where something may be missing: what is done about that comes later, and must be done
+  /// again if this process ends before.
+  public func note(_ page: JournalPage, of list: String) -> Bool {
+    state.withLock { state in
+      if page.hasGap || state.journal.cursors[list] == page.cursor { return false }
+      state.journal.note(page.cursor, of: list)
+      return true
+    }
   }
 
   /// All that is to be kept when the log is written anew.
@@ -261,6 +267,9 @@ public final class PurgeLog: Sendable {
 
   /// The number of the newest hard purge by prefix, host or name.
   var newestOfMany: UInt64 { state.withLock { $0.index.newestOfMany } }
+
+  /// The number of the newest purge whose effect is found only when something is looked up.
+  var newestLazy: UInt64 { state.withLock { $0.index.newestLazy } }
 
   // MARK: Forgetting
 

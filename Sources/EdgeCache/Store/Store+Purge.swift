@@ -164,6 +164,12 @@ extension Store {
       if sweep.shard == 0, sweep.slot == 0 {
         sweep.target = purges.head
         if sweep.target == sweep.done { return true }
+        // What was purged at once needs no looking for.
+        if purges.newestLazy <= sweep.done {
+          sweep.done = sweep.target
+          trimPurges(through: sweep.done)
+          return true
+        }
       }
       let next = shards[sweep.shard].state.withLock {
         $0.memory.sweep(purges, from: sweep.slot, count: slots)

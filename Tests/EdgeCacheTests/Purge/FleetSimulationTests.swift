@@ -214,10 +214,11 @@ private struct FleetHistory {
       caughtUp += 1
       _ = store.purge(orders[Int(entry.id.number)].purge(store.secret))
     }
-    store.purges.note(page.cursor, of: "n\(from)")
-    let isLasting =
-      (try? disk.log([], cursors: [("n\(from)", page.cursor)], syncs: true, now: Self.wall)) != nil
+    let isNoted = store.purges.note(page, of: "n\(from)")
+    let cursors = isNoted ? [("n\(from)", page.cursor)] : []
+    let isLasting = (try? disk.log([], cursors: cursors, syncs: true, now: Self.wall)) != nil
     if isLasting { store.purges.makeDurable(through: store.purges.head) }
+    if !isCalm, chance(page.hasForgotten ? 60 : 8, &random) { return crash(index) }
     perform(
       (isLasting
         ? node.follower?.answered("n\(from)", page, now: node.now)
