@@ -16,7 +16,7 @@ public struct PurgeAcknowledgement: Codable, Sendable, Hashable {
   public var appliedAt: Int64?
   /// How many stored responses it takes.
   public var matched: Int
-  /// How many bytes of memory they occupied that were freed at once.
+  /// How many bytes of memory they occupy that are freed, at once or in the background.
   public var freedBytes: Int
   /// True if the two were judged by a sample.
   public var estimated: Bool?

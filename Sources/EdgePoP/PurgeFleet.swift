@@ -100,9 +100,11 @@ struct PurgeFleet: Sendable {
     case .ask(let id, let cursor):
       guard let peer = peers.first(where: { $0.id == id }) else { return }
       let wait = state == .catchingUp ? .zero : Self.wait
+      // Who has nothing from before needs to know of no purge from before.
+      let limit = cursor == nil && isFresh ? 0 : Self.pageSize
       Task {
         do {
-          events.yield(.answered(id, try await Self.ask(peer, cursor, wait)))
+          events.yield(.answered(id, try await Self.ask(peer, cursor, wait, limit: limit)))
         } catch {
           events.yield(.failed(id, "\(error)"))
         }
@@ -115,12 +117,12 @@ struct PurgeFleet: Sendable {
   }
 
   static func ask(
-    _ peer: Peer, _ cursor: PurgeCursor?, _ wait: Duration
+    _ peer: Peer, _ cursor: PurgeCursor?, _ wait: Duration, limit: Int = pageSize
   ) async throws -> JournalPage {
     switch peer.source {
     case .pop(let client):
       let reply = try await client.journal(
-        epoch: cursor?.epoch, after: cursor?.sequence ?? 0, limit: pageSize, timeout: patience)
+        epoch: cursor?.epoch, after: cursor?.sequence ?? 0, limit: limit, timeout: patience)
       guard reply.pop == peer.id else { throw AdminClientError.wrongPoP(reply.pop) }
       return try JournalPage(reply, asked: cursor)
     case .bus(let stream):

@@ -80,7 +80,7 @@ final class PurgeService: Sendable {
     var acknowledgement = PurgeAcknowledgement(
       pop: popID, id: id.map { "\($0)" }, sequence: removal.sequence,
       appliedAt: (entry?.time ?? now).milliseconds, matched: removal.count,
-      freedBytes: request.mode == .soft || removal.isSample ? 0 : removal.bytes,
+      freedBytes: request.mode == .soft ? 0 : removal.bytes,
       estimated: removal.isSample ? true : nil, repeated: removal.isNew ? nil : true)
     if let token = author.token {
       acknowledgement.receipt = PurgeReceiptKey(token: token, pop: popID)
@@ -257,9 +257,14 @@ final class PurgeService: Sendable {
     return report
   }
 
-  /// What came after a cursor.
+  /// What came after a cursor; with a limit of 0 only where the list ends.
   func journal(after cursor: PurgeCursor?, limit: Int) -> PurgeJournalReply {
-    let page = store.purges.journal(after: cursor, limit: limit)
+    let page =
+      limit > 0
+      ? store.purges.journal(after: cursor, limit: limit)
+      : JournalPage(
+        entries: [], cursor: store.purges.place, isPartial: false, hasGap: true,
+        hasForgotten: false)
     return PurgeJournalReply(
       pop: popID, epoch: page.cursor.epoch, sequence: page.cursor.sequence, more: page.isPartial,
       gap: page.hasGap, synced: sync.withLock { $0.state == PurgeSync.synced.rawValue },

@@ -31,8 +31,8 @@ func purgeProgram() async -> ExitStatus {
     if let command = command as? any FleetCommand { return try await command.send() }
     if command is PurgeCLI {
       throw WrongUse(
-        "say what to purge: url URL... or everything; or what to explain: explain URL "
-          + "(see purge-cli --help)")
+        "say what to purge: url URL..., prefix URL..., host HOST..., tag TAG..., everything or purge "
+          + "FILE; or status, retry, verify FILE, explain URL (see purge-cli --help)")
     }
     // What ArgumentParser brings along, such as help; it ends by throwing what to print.
     try command.run()
