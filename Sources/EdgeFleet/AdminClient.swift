@@ -75,11 +75,12 @@ public struct AdminClient: Sendable {
     try message(await send(.POST, "/purge", body: request.json, timeout: timeout))
   }
 
-  /// Asks what the PoP applied after number `after` of its list `epoch`.
+  /// Asks what the PoP applied after a place in its list; or, for who has none, since a moment.
   public func journal(
-    epoch: UInt64?, after: UInt64, limit: Int, timeout: Duration
+    after cursor: PurgeCursor?, since: Instant? = nil, limit: Int, timeout: Duration
   ) async throws(AdminClientError) -> PurgeJournalReply {
-    let place = epoch.map { "epoch=\($0)&after=\(after)&" } ?? ""
+    var place = cursor.map { "epoch=\($0.epoch)&after=\($0.sequence)&" } ?? ""
+    if cursor == nil, let since { place = "since=\(since.milliseconds)&" }
     return try message(
       await send(.GET, "/purges?\(place)limit=\(limit)", timeout: timeout))
   }

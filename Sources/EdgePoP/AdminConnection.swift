@@ -177,14 +177,16 @@ final class AdminConnection: ChannelInboundHandler {
       separator: "&")
     {
       let parts = pair.split(separator: "=", maxSplits: 1)
-      guard parts.count == 2, ["epoch", "after", "limit"].contains(parts[0]),
+      guard parts.count == 2, ["epoch", "after", "since", "limit"].contains(parts[0]),
         let number = UInt64(parts[1])
-      else { return .refusal(.badRequest, "write /purges?epoch=E&after=N&limit=COUNT") }
+      else { return .refusal(.badRequest, "write /purges?epoch=E&after=N&limit=COUNT, or since=MS") }
       values[parts[0]] = number
     }
     let cursor = values["epoch"].map { PurgeCursor(epoch: $0, sequence: values["after"] ?? 0) }
     let limit = Int(clamping: min(values["limit"] ?? 500, 5000))
-    return Answer(status: .ok, json: service.purges.journal(after: cursor, limit: limit).json)
+    let since = values["since"].map { Instant(milliseconds: Int64(clamping: $0)) }
+    let reply = service.purges.journal(after: cursor, since: since, limit: limit)
+    return Answer(status: .ok, json: reply.json)
   }
 
   private func record(_ text: Substring) -> Answer {

@@ -41,6 +41,8 @@ struct PurgeFleet: Sendable {
   private static let patience = Duration.seconds(2)
   /// Purges that are asked for at once.
   private static let pageSize = 500
+  /// Seconds by which clocks of PoPs may differ.
+  private static let mostSkew: Int64 = 3600
   private static let tick = Duration.milliseconds(50)
   /// How long the stream is waited for, when there is nothing new in it.
   private static let wait = Duration.seconds(1)
@@ -100,11 +102,11 @@ struct PurgeFleet: Sendable {
     case .ask(let id, let cursor):
       guard let peer = peers.first(where: { $0.id == id }) else { return }
       let wait = state == .catchingUp ? .zero : Self.wait
-      // Who has nothing from before needs to know of no purge from before.
-      let limit = cursor == nil && isFresh ? 0 : Self.pageSize
+      // Who has nothing from before needs to know of no purge from before; clocks differ by less than that.
+      let since = isFresh ? WallClock.now().adding(seconds: -Self.mostSkew) : nil
       Task {
         do {
-          events.yield(.answered(id, try await Self.ask(peer, cursor, wait, limit: limit)))
+          events.yield(.answered(id, try await Self.ask(peer, cursor, wait, since: since)))
         } catch {
           events.yield(.failed(id, "\(error)"))
         }
@@ -117,12 +119,12 @@ struct PurgeFleet: Sendable {
   }
 
   static func ask(
-    _ peer: Peer, _ cursor: PurgeCursor?, _ wait: Duration, limit: Int = pageSize
+    _ peer: Peer, _ cursor: PurgeCursor?, _ wait: Duration, since: Instant? = nil
   ) async throws -> JournalPage {
     switch peer.source {
     case .pop(let client):
       let reply = try await client.journal(
-        epoch: cursor?.epoch, after: cursor?.sequence ?? 0, limit: limit, timeout: patience)
+        after: cursor, since: since, limit: pageSize, timeout: patience)
       guard reply.pop == peer.id else { throw AdminClientError.wrongPoP(reply.pop) }
       return try JournalPage(reply, asked: cursor)
     case .bus(let stream):

@@ -257,14 +257,9 @@ final class PurgeService: Sendable {
     return report
   }
 
-  /// What came after a cursor; with a limit of 0 only where the list ends.
-  func journal(after cursor: PurgeCursor?, limit: Int) -> PurgeJournalReply {
-    let page =
-      limit > 0
-      ? store.purges.journal(after: cursor, limit: limit)
-      : JournalPage(
-        entries: [], cursor: store.purges.place, isPartial: false, hasGap: true,
-        hasForgotten: false)
+  /// What came after a cursor; or since a moment, for who has nothing from before.
+  func journal(after cursor: PurgeCursor?, since: Instant?, limit: Int) -> PurgeJournalReply {
+    let page = store.purges.journal(after: cursor, since: since, limit: limit)
     return PurgeJournalReply(
       pop: popID, epoch: page.cursor.epoch, sequence: page.cursor.sequence, more: page.isPartial,
       gap: page.hasGap, synced: sync.withLock { $0.state == PurgeSync.synced.rawValue },

@@ -175,10 +175,14 @@ struct PurgeJournal: Sendable {
     durable = max(durable, sequence)
   }
 
-  /// What follows a cursor; nil stands for somebody who has read nothing yet. O(log entries + limit).
-  func page(after cursor: PurgeCursor?, limit: Int) -> JournalPage {
-    let isKnown = cursor?.epoch == epoch
-    let start = isKnown ? cursor?.sequence ?? 0 : 0
+  /// What follows a cursor; nil stands for somebody who has read nothing yet, and needs to know only of what came
+  /// `since` a moment if that is given. O(log entries + limit).
+  func page(after cursor: PurgeCursor?, since: Instant? = nil, limit: Int) -> JournalPage {
+    let isKnown = cursor?.epoch == epoch || cursor == nil && since != nil
+    var start = isKnown ? cursor?.sequence ?? forgotten : 0
+    if cursor == nil, let since, let last = entries[dropped...].last(where: { $0.time < since }) {
+      start = last.sequence
+    }
     var page: [JournalEntry] = []
     var size = 0
     var index = first(after: start)

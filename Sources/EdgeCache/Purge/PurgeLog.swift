@@ -207,9 +207,12 @@ public final class PurgeLog: Sendable {
     state.withLock { $0.journal.makeDurable(through: sequence) }
   }
 
-  /// What a PoP has not read yet that is at `cursor`; nil if it never read anything. O(limit).
-  public func journal(after cursor: PurgeCursor?, limit: Int) -> JournalPage {
-    state.withLock { $0.journal.page(after: cursor, limit: limit) }
+  /// What a PoP has not read yet that is at `cursor`; nil if it never read anything. If it has nothing from
+  /// before `since`, it need not know of what was purged before. O(limit).
+  public func journal(
+    after cursor: PurgeCursor?, since: Instant? = nil, limit: Int
+  ) -> JournalPage {
+    state.withLock { $0.journal.page(after: cursor, since: since, limit: limit) }
   }
 
   /// The purge of that name, and what it took away; nil if it is not known.

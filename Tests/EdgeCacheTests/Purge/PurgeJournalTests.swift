@@ -63,6 +63,9 @@ import Testing
     #expect(full.page(after: nil, limit: 9).entries.count == 5)
     #expect(full.page(after: PurgeCursor(epoch: 4, sequence: 10), limit: 9).hasGap)
     #expect(full.page(after: PurgeCursor(epoch: 4, sequence: 10), limit: 9).entries.count == 5)
+    let fresh = full.page(after: nil, since: Self.now.adding(seconds: 1), limit: 9)
+    #expect(!fresh.hasGap && fresh.entries.isEmpty && fresh.cursor.sequence == 10)
+    #expect(full.page(after: nil, since: Self.now, limit: 9).entries.count == 5)
     var limits = JournalLimits()
     limits.entries = 10
     let short = filled(30, limits: limits)
