@@ -18,7 +18,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -27,48 +26,17 @@ from statistics import median
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / "Benchmarks/compare"))
 import process  # noqa: E402
+import stage  # noqa: E402
 
 BARS = {"hits": 1.0, "latency": 2.0, "recovery": 1.0, "bytes": 32, "ratio": 0.80, "written": 0.03}
 SERVER, LOAD = 0, 1
 
 
-class Stage:
-    """A directory, the programs, and what was started."""
+class Stage(stage.Stage):
+    """With a PoP and nginx before the origin, and load on them."""
 
     def __init__(self, options):
-        self.options = options
-        self.directory = Path(tempfile.mkdtemp(prefix="edgecache-disk-", dir=options.directory))
-        self.bin = Path(options.bin) if options.bin else self.build()
-        self.started = []
-
-    @staticmethod
-    def build():
-        subprocess.run(["scripts/release"], cwd=TOP, check=True, stdout=sys.stderr)
-        found = subprocess.run(["scripts/release", "--show-bin-path"], cwd=TOP, check=True,
-                               capture_output=True, text=True)
-        return Path(found.stdout.strip())
-
-    def start(self, command, cpu, port):
-        log = self.directory / f"{Path(command[0]).name}.log"
-        cpus = {cpu} if cpu is not None else set(range(os.cpu_count()))
-        with open(log, "ab") as file:
-            child = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=file,
-                stderr=file, start_new_session=True,
-                preexec_fn=lambda: os.sched_setaffinity(0, cpus))
-        self.started.append(child)
-        process.wait_for_port(child, port, log)
-        return child
-
-    def origin(self, cpu=LOAD):
-        """The C origin of `make bench`: /bytes/N/anything."""
-        program = self.directory / "origin"
-        if not program.exists():
-            subprocess.run(["gcc", "-O2", "-o", program, TOP / "Benchmarks/compare/origin.c"],
-                           check=True)
-        port = process.free_port()
-        self.start([program, port], cpu, port)
-        return port
+        super().__init__(options, "disk")
 
     def pop(self, origin, memory, disk=None, admission="all", cpu=SERVER, name="store", port=None):
         port, admin = port or process.free_port(), process.free_port()
@@ -80,7 +48,7 @@ class Stage:
         if disk:
             command += ["--disk", self.directory / name, "--disk-size", disk,
                         "--disk-admission", admission]
-        child = self.start(command, cpu, port)
+        child = self.start(command, port, cpu=cpu)
         return Served(child, port, admin)
 
     def nginx(self, origin):
@@ -94,8 +62,8 @@ class Stage:
             text = text.replace(f"@{word}@", str(value))
         (place / "nginx.conf").write_text(text)
         program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-        child = self.start([program, "-e", "stderr", "-p", place, "-c", place / "nginx.conf"],
-                           SERVER, port)
+        child = self.start([program, "-e", "stderr", "-p", place, "-c", place / "nginx.conf"], port,
+                           cpu=SERVER)
         return Served(child, port, None)
 
     def load(self, port, *arguments, cpu=LOAD, background=False):
@@ -105,11 +73,6 @@ class Stage:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
                                  preexec_fn=lambda: os.sched_setaffinity(0, cpus))
         return child if background else result(child)
-
-    def end(self):
-        for child in self.started:
-            process.stop(child)
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Served:
@@ -139,7 +102,7 @@ def verdict(name, value, bar, least=False):
 
 def hits(stage):
     """Content on disk against nginx, in turns."""
-    origin = stage.origin()
+    origin = stage.origin(LOAD)
     ours = stage.pop(origin, "64MiB", "2GiB")
     theirs = stage.nginx(origin)
     good = True
@@ -172,7 +135,7 @@ def hits(stage):
 
 def latency(stage):
     """Hits in memory while the disk is filled."""
-    origin = stage.origin(None)
+    origin = stage.origin()
     found = {}
     pops = {name: stage.pop(origin, "256MiB", disk, cpu=None, name=f"latency-{name}")
             for name, disk in (("disk", "8GiB"), ("memory", None))}
@@ -202,7 +165,7 @@ def latency(stage):
 def recovery(stage):
     """A large store after SIGKILL under load."""
     records = stage.options.records
-    origin = stage.origin(None)
+    origin = stage.origin()
     size = f"{(records * 2200 >> 30) + 1}GiB"
     pop = stage.pop(origin, "64MiB", size, cpu=None)
     empty = pop.memory()
@@ -252,7 +215,7 @@ def ratio(stage):
     site.mkdir()
     origin = process.free_port()
     stage.start([stage.bin / "edge-load", "origin", "--listen", f"127.0.0.1:{origin}", "--root", site],
-                None, origin)
+                origin)
     pop = stage.pop(origin, f"{footprint // 100 >> 20}MiB", f"{footprint // 10 >> 20}MiB", "auto",
                     cpu=None)
     stage.load(pop.port, "--connections", 16, *workload, cpu=None)

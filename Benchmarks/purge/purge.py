@@ -15,10 +15,8 @@ import argparse
 import http.client
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,43 +24,17 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / "Benchmarks/compare"))
 import process  # noqa: E402
+import stage  # noqa: E402
 
 BARS = {"fleet": 150, "apply": 5, "load": 0}
 HOST = "www.edge.example"
 
 
-class Stage:
-    """A directory, the programs, and what was started."""
+class Stage(stage.Stage):
+    """With fleets of PoPs, and purge-cli."""
 
     def __init__(self, options):
-        self.options = options
-        self.directory = Path(tempfile.mkdtemp(prefix="edgecache-purge-", dir=options.directory))
-        self.bin = Path(options.bin) if options.bin else self.build()
-        self.started = []
-
-    @staticmethod
-    def build():
-        subprocess.run(["scripts/release"], cwd=TOP, check=True, stdout=sys.stderr)
-        found = subprocess.run(["scripts/release", "--show-bin-path"], cwd=TOP, check=True,
-                               capture_output=True, text=True)
-        return Path(found.stdout.strip())
-
-    def start(self, command, port, name):
-        log = self.directory / f"{name}.log"
-        with open(log, "ab") as file:
-            child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
-                                     stdout=file, stderr=file, start_new_session=True)
-        self.started.append(child)
-        process.wait_for_port(child, port, log)
-        return child
-
-    def origin(self):
-        """The C origin of `make bench`: /bytes/N/anything."""
-        program = self.directory / "origin"
-        subprocess.run(["gcc", "-O2", "-o", program, TOP / "Benchmarks/compare/origin.c"], check=True)
-        port = process.free_port()
-        self.start([program, port], port, "origin")
-        return port
+        super().__init__(options, "purge")
 
     def fleet(self, origin, count, disks):
         """A configuration of so many PoPs."""
@@ -94,13 +66,6 @@ class Stage:
                               text=True, env={**os.environ,
                                               "EDGE_PURGE_SPOOL": str(self.directory / "spool")})
         return done
-
-    def end(self):
-        for child in self.started:
-            child.terminate()
-        for child in self.started:
-            process.stop(child)
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def quantile(values, share):

@@ -179,7 +179,9 @@ final class AdminConnection: ChannelInboundHandler {
       let parts = pair.split(separator: "=", maxSplits: 1)
       guard parts.count == 2, ["epoch", "after", "since", "limit"].contains(parts[0]),
         let number = UInt64(parts[1])
-      else { return .refusal(.badRequest, "write /purges?epoch=E&after=N&limit=COUNT, or since=MS") }
+      else {
+        return .refusal(.badRequest, "write /purges?epoch=E&after=N&limit=COUNT, or since=MS")
+      }
       values[parts[0]] = number
     }
     let cursor = values["epoch"].map { PurgeCursor(epoch: $0, sequence: values["after"] ?? 0) }

@@ -6,53 +6,13 @@ import Testing
 
 extension EndToEnd {
   @Suite struct FleetPurgeTests {
-    private struct Health: Decodable {
-      struct Purges: Decodable {
-        var state: String
-        var newest: String?
-        var unreachable: [String]?
-      }
-      var purges: Purges
-    }
-
-    private static func health(_ pop: PoP) async throws -> Health {
-      let result = try await run(
-        try Programs.system("curl"), ["-sS", "--noproxy", "*", "\(pop.adminURL)/health"])
-      return try JSONDecoder().decode(Health.self, from: Data(result.output.utf8))
-    }
-
-    private static func stored(_ pop: PoP) async throws -> Int {
-      struct Statistics: Decodable {
-        struct Disk: Decodable { var written: Int }
-        var disk: Disk
-      }
-      let result = try await run(
-        try Programs.system("curl"), ["-sS", "--noproxy", "*", "\(pop.adminURL)/stats"])
-      return try JSONDecoder().decode(Statistics.self, from: Data(result.output.utf8)).disk.written
-    }
-
-    private static func get(_ pop: PoP, _ path: String) async throws -> (
-      text: String, status: String
-    ) {
-      let response = try await pop.request("GET", path, host: Fleet.host)
-      return (response.text, response["cache-status"] ?? "")
-    }
-
-    /// Has `a.css` and `b.css` on every disk, as version 1.
-    private static func filled(_ stage: Stage, _ fleet: Fleet) async throws {
-      for pop in fleet.pops {
-        for path in ["/a.css", "/b.css"] { #expect(try await get(pop, path).text == "1") }
-        _ = try await eventually("both are on disk") { try await stored(pop) >= 2 ? true : nil }
-      }
-    }
-
     @Test("A PoP that was killed hears what it missed before it serves from disk")
     func catchesUp() async throws {
       try await Stage.run { stage in
         for name in ["a", "b"] { try stage.write("site/\(name).css", "1") }
         let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
         var fleet = try await Fleet.start(on: stage, origin: origin, disks: true)
-        try await Self.filled(stage, fleet)
+        try await fleet.fill()
         await fleet.pops[1].process.stop(SIGKILL)
 
         try stage.write("site/a.css", "2")
@@ -64,14 +24,14 @@ extension EndToEnd {
         #expect(FileManager.default.fileExists(atPath: "\(fleet.spool)/\(name).json"))
 
         try await fleet.restart(1, on: stage)
-        for pop in fleet.pops { #expect(try await Self.get(pop, "/a.css").text == "2") }
+        for pop in fleet.pops { #expect(try await pop.file("/a.css").text == "2") }
         let synced = try await eventually("synced") {
-          let health = try await Self.health(fleet.pops[1]).purges
+          let health = try await fleet.pops[1].purges()
           return health.state == "synced" ? health : nil
         }
         #expect(synced.newest == String(name))
         // What was not purged is still good.
-        let other = try await Self.get(fleet.pops[1], "/b.css")
+        let other = try await fleet.pops[1].file("/b.css")
         #expect(other.text == "1" && other.status.contains("; hit"), "\(other.status)")
 
         let status = try await fleet.purge(["status", String(name)])
@@ -96,21 +56,21 @@ extension EndToEnd {
         let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
         var fleet = try await Fleet.start(
           on: stage, origin: origin, disks: true, more: #""maxUnsynced": "60s","#)
-        try await Self.filled(stage, fleet)
+        try await fleet.fill()
         for index in [0, 2] { fleet.pops[index].process.send(SIGSTOP) }
         await fleet.pops[1].process.stop(SIGKILL)
         try await fleet.restart(1, on: stage)
-        #expect(try await Self.health(fleet.pops[1]).purges.state == "catching-up")
-        let checked = try await Self.get(fleet.pops[1], "/a.css")
+        #expect(try await fleet.pops[1].purges().state == "catching-up")
+        let checked = try await fleet.pops[1].file("/a.css")
         #expect(checked.text == "1")
         #expect(
           checked.status.contains("fwd=stale") && checked.status.contains("detail=unsynced"),
           "\(checked.status)")
         for index in [0, 2] { fleet.pops[index].process.send(SIGCONT) }
         _ = try await eventually("synced") {
-          try await Self.health(fleet.pops[1]).purges.state == "synced" ? true : nil
+          try await fleet.pops[1].purges().state == "synced" ? true : nil
         }
-        let hit = try await Self.get(fleet.pops[1], "/b.css")
+        let hit = try await fleet.pops[1].file("/b.css")
         #expect(hit.status.contains("; hit"), "\(hit.status)")
       }
     }
@@ -122,15 +82,15 @@ extension EndToEnd {
         let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
         var fleet = try await Fleet.start(
           on: stage, origin: origin, disks: true, more: #""maxUnsynced": "500ms","#)
-        try await Self.filled(stage, fleet)
+        try await fleet.fill()
         for pop in fleet.pops { await pop.process.stop(SIGKILL) }
         try await fleet.restart(1, on: stage)
         _ = try await eventually("it gives up") {
-          try await Self.health(fleet.pops[1]).purges.state == "unsynced" ? true : nil
+          try await fleet.pops[1].purges().state == "unsynced" ? true : nil
         }
-        let first = try await Self.get(fleet.pops[1], "/a.css")
+        let first = try await fleet.pops[1].file("/a.css")
         #expect(first.status.contains("fwd=stale") && !first.status.contains("unsynced"))
-        #expect(try await Self.get(fleet.pops[1], "/a.css").status.contains("; hit"))
+        #expect(try await fleet.pops[1].file("/a.css").status.contains("; hit"))
         let status = try await fleet.purge(["status", "--pop", "fra1"])
         #expect(status.end == .status(2) && status.output.contains("unsynced"), "\(status.output)")
       }
@@ -145,9 +105,9 @@ extension EndToEnd {
         let fleet = try await Fleet.start(
           on: stage, origin: origin, parents: ["iad1": "fra1"])
         let (edge, parent) = (fleet.pops[0], fleet.pops[1])
-        #expect(try await Self.get(edge, "/a.css").text == "1")
+        #expect(try await edge.file("/a.css").text == "1")
         #expect(try await origin.requests() == ["/a.css": 1])
-        #expect(try await Self.get(parent, "/a.css").status.contains("; hit"))
+        #expect(try await parent.file("/a.css").status.contains("; hit"))
         try stage.write("site/a.css", "2")
         if !isReachable { parent.process.send(SIGSTOP) }
         let purge = try await run(
@@ -157,9 +117,9 @@ extension EndToEnd {
           // The origin stands in for a parent that does not answer.
           await parent.process.stop(SIGKILL)
         }
-        #expect(try await Self.get(edge, "/a.css").text == "2")
-        #expect(try await Self.get(edge, "/a.css").status.contains("; hit"))
-        if isReachable { #expect(try await Self.get(parent, "/a.css").text == "2") }
+        #expect(try await edge.file("/a.css").text == "2")
+        #expect(try await edge.file("/a.css").status.contains("; hit"))
+        if isReachable { #expect(try await parent.file("/a.css").text == "2") }
       }
     }
 
@@ -197,7 +157,7 @@ extension EndToEnd {
         let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
         let fleet = try await Fleet.start(on: stage, origin: origin)
         for pop in fleet.pops {
-          for path in ["/a.css", "/b.css"] { _ = try await Self.get(pop, path) }
+          for path in ["/a.css", "/b.css"] { _ = try await pop.file(path) }
         }
         let list = try stage.write(
           "list", "# deployed\nhttp://\(Fleet.host)/a.css\nurl http://\(Fleet.host)/b.css\n")
@@ -206,7 +166,7 @@ extension EndToEnd {
         for name in ["a", "b"] { try stage.write("site/\(name).css", "2") }
         let purge = try await fleet.purge(["purge", list])
         #expect(purge.end == .status(0) && purge.output.contains("6 stored responses"))
-        for pop in fleet.pops { #expect(try await Self.get(pop, "/a.css").text == "2") }
+        for pop in fleet.pops { #expect(try await pop.file("/a.css").text == "2") }
         let wrong = try stage.write("wrong", "tag a\nurl /relative\n")
         let refused = try await fleet.purge(["purge", wrong])
         #expect(refused.end == .status(1) && refused.errors.contains("line 2"), "\(refused.errors)")

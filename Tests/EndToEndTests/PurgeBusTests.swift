@@ -38,46 +38,6 @@ extension EndToEnd {
       #""purgeBus": { "redis": "redis://127.0.0.1:\#(place.port)", "stream": "test" }, \#(more)"#
     }
 
-    private static func get(_ pop: PoP, _ path: String) async throws -> (
-      text: String, status: String
-    ) {
-      let response = try await pop.request("GET", path, host: Fleet.host)
-      return (response.text, response["cache-status"] ?? "")
-    }
-
-    private static func state(_ pop: PoP) async throws -> String {
-      struct Health: Decodable {
-        struct Purges: Decodable { var state: String }
-        var purges: Purges
-      }
-      let result = try await run(
-        try Programs.system("curl"), ["-sS", "--noproxy", "*", "\(pop.adminURL)/health"])
-      return try JSONDecoder().decode(Health.self, from: Data(result.output.utf8)).purges.state
-    }
-
-    private static func synced(_ fleet: Fleet) async throws {
-      for pop in fleet.pops {
-        _ = try await eventually("synced") { try await state(pop) == "synced" ? true : nil }
-      }
-    }
-
-    /// Has `a.css` and `b.css` on every disk, as version 1.
-    private static func filled(_ stage: Stage, _ fleet: Fleet) async throws {
-      struct Statistics: Decodable {
-        struct Disk: Decodable { var written: Int }
-        var disk: Disk
-      }
-      for pop in fleet.pops {
-        for path in ["/a.css", "/b.css"] { #expect(try await get(pop, path).text == "1") }
-        _ = try await eventually("both are on disk") {
-          let result = try await run(
-            try Programs.system("curl"), ["-sS", "--noproxy", "*", "\(pop.adminURL)/stats"])
-          let written = try JSONDecoder().decode(Statistics.self, from: Data(result.output.utf8))
-          return written.disk.written >= 2 ? true : nil
-        }
-      }
-    }
-
     @Test("One append reaches every PoP, and who was away reads on from where it was")
     func ordered() async throws {
       try await Stage.run { stage in
@@ -87,8 +47,8 @@ extension EndToEnd {
         var redis = try await Redis.start(on: stage, at: place)
         var fleet = try await Fleet.start(
           on: stage, origin: origin, disks: true, more: Self.bus(place))
-        try await Self.synced(fleet)
-        try await Self.filled(stage, fleet)
+        try await fleet.waitUntilSynced()
+        try await fleet.fill()
 
         try stage.write("site/a.css", "2")
         let url = "http://\(Fleet.host)/a.css"
@@ -96,7 +56,7 @@ extension EndToEnd {
         #expect(first.end == .status(0), "\(first.output) \(first.errors)")
         #expect(first.output.contains("Purged at 3 of 3 PoPs"), "\(first.output)")
         #expect(try await redis.command("XLEN", "test") == "1\n")
-        for pop in fleet.pops { #expect(try await Self.get(pop, "/a.css").text == "2") }
+        for pop in fleet.pops { #expect(try await pop.file("/a.css").text == "2") }
 
         await fleet.pops[1].process.stop(SIGKILL)
         try stage.write("site/a.css", "3")
@@ -108,9 +68,9 @@ extension EndToEnd {
         #expect(unreachable.end == .status(2) && unreachable.errors.contains("Redis"))
         redis = try await Redis.start(on: stage, at: place)
         try await fleet.restart(1, on: stage)
-        for pop in fleet.pops { #expect(try await Self.get(pop, "/a.css").text == "3") }
-        try await Self.synced(fleet)
-        #expect(try await Self.get(fleet.pops[1], "/b.css").status.contains("; hit"))
+        for pop in fleet.pops { #expect(try await pop.file("/a.css").text == "3") }
+        try await fleet.waitUntilSynced()
+        #expect(try await fleet.pops[1].file("/b.css").status.contains("; hit"))
         let name = try #require(second.output.firstMatch(of: /Purge (\d+-\d+)\./)).1
         let status = try await fleet.purge(["status", String(name)])
         #expect(status.end == .status(0), "\(status.output)")
@@ -132,16 +92,16 @@ extension EndToEnd {
         let redis = try await Redis.start(on: stage, at: place)
         var fleet = try await Fleet.start(
           on: stage, origin: origin, disks: true, more: Self.bus(place))
-        try await Self.synced(fleet)
-        try await Self.filled(stage, fleet)
+        try await fleet.waitUntilSynced()
+        try await fleet.fill()
         await fleet.pops[1].process.stop(SIGKILL)
         try stage.write("site/a.css", "2")
         _ = try await fleet.purge(["url", "http://\(Fleet.host)/a.css", "--timeout", "500ms"])
         #expect(try await redis.command("XTRIM", "test", "MAXLEN", "0") == "1\n")
         try await fleet.restart(1, on: stage)
-        try await Self.synced(fleet)
-        #expect(try await Self.get(fleet.pops[1], "/a.css").text == "2")
-        #expect(try await Self.get(fleet.pops[1], "/b.css").status.contains("fwd=stale"))
+        try await fleet.waitUntilSynced()
+        #expect(try await fleet.pops[1].file("/a.css").text == "2")
+        #expect(try await fleet.pops[1].file("/b.css").status.contains("fwd=stale"))
       }
     }
 
@@ -154,14 +114,14 @@ extension EndToEnd {
         _ = try await Redis.start(on: stage, at: place)
         let fleet = try await Fleet.start(
           on: stage, origin: origin, more: Self.bus(place, #""purgeFrom": ["127.0.0.1"],"#))
-        try await Self.synced(fleet)
-        for pop in fleet.pops { #expect(try await Self.get(pop, "/a.css").text == "1") }
+        try await fleet.waitUntilSynced()
+        for pop in fleet.pops { #expect(try await pop.file("/a.css").text == "1") }
         try stage.write("site/a.css", "2")
         let answer = try await fleet.pops[0].request("PURGE", "/a.css", host: Fleet.host)
         #expect(answer.status == 200, "\(answer.text)")
         for pop in fleet.pops {
           _ = try await eventually("the new one") {
-            try await Self.get(pop, "/a.css").text == "2" ? true : nil
+            try await pop.file("/a.css").text == "2" ? true : nil
           }
         }
       }
@@ -196,7 +156,7 @@ extension EndToEnd {
         }
         let fleet = try await Fleet.start(
           on: stage, origin: origin, more: bus("open%20sesame", ca: true))
-        try await Self.synced(fleet)
+        try await fleet.waitUntilSynced()
         let purge = try await fleet.purge(["everything"])
         #expect(purge.end == .status(0), "\(purge.output) \(purge.errors)")
         for (password, ca, says) in [
