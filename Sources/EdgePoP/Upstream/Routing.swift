@@ -4,15 +4,6 @@ import NIOCore
 
 // The configuration as the data plane uses it: hosts and prefixes as bytes, upstreams as indices.
 
-/// An upstream server.
-struct Upstream: Sendable {
-  let url: UpstreamURL
-  /// For `Host` where the client gave none, and for logs.
-  let authority: String
-  /// True for a PoP of the fleet, which is told what has been purged.
-  let isPoP: Bool
-}
-
 /// Which upstreams a request goes to. A class, so that nothing in it is copied for a request.
 final class Routing: Sendable {
   /// A class, so that a request that looks one up copies a reference and not all that is in it.

@@ -8,30 +8,6 @@ import Synchronization
 // The admin API: POST /purge, GET /purges, GET /explain, GET /health, GET /stats. Small, rare and not on the data plane, so it
 // stands on NIOHTTP1 and runs on an event loop of its own.
 
-/// What the admin API does its work with.
-struct AdminService: Sendable {
-  let popID: String
-  let store: Store
-  let purges: PurgeService
-  let gate: AdminGate
-  let explainer: Explainer
-  let started: Instant
-  let logger: Logger
-  let statistics: @Sendable () -> EventLoopFuture<Statistics>
-  let life: Life
-}
-
-/// Whether the PoP is on its way out; read by the admin API, set once at shutdown.
-final class Life: Sendable {
-  private let draining = Atomic<Bool>(false)
-
-  /// True once a shutdown has begun.
-  var isDraining: Bool { draining.load(ordering: .relaxed) }
-
-  /// A shutdown begins.
-  func beginDraining() { draining.store(true, ordering: .relaxed) }
-}
-
 /// Answers admin requests on one connection.
 final class AdminConnection: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart

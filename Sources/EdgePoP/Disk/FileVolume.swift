@@ -7,8 +7,7 @@ import Synchronization
 // The files of a disk store in a directory.
 //
 // Unsafe memory: reading and writing take pointers. Invariant: each is to memory that lives across the
-// call, with its real count, from an offset within it. Mappings are never read: they are there to ask what
-// of a file is in memory.
+// call, with its real count, from an offset within it.
 
 /// A directory of the file system as a volume. Only one process at a time has it.
 public final class FileVolume: DiskVolume {
@@ -215,105 +214,5 @@ public final class FileVolume: DiskVolume {
   public func region(_ file: DiskFile, at offset: Int, count: Int) -> (any DiskRegion)? {
     guard let opened = try? opened(file, creates: false) else { return nil }
     return FileRegion(opened, offset: offset, count: count)
-  }
-}
-
-/// An open file, until nobody needs it any more.
-final class OpenFile: Sendable {
-  let descriptor: CInt
-  /// The directory of the volume that it belongs to.
-  let volume: String
-  /// Address and bytes of a mapping of the whole file; made when it is first asked for.
-  private let mapping = Mutex<(address: UInt, count: Int)?>(nil)
-
-  init(_ descriptor: CInt, of volume: String) {
-    self.descriptor = descriptor
-    self.volume = volume
-  }
-
-  deinit {
-    if let mapped = mapping.withLock({ $0 }),
-      let address = UnsafeMutableRawPointer(
-        bitPattern: mapped.address)
-    {
-      munmap(address, mapped.count)
-    }
-    close(descriptor)
-  }
-
-  /// Bytes of the file.
-  var size: Int? {
-    var status = stat()
-    return fstat(descriptor, &status) == 0 ? Int(status.st_size) : nil
-  }
-
-  /// The address at which the file would be; 0 if that is not possible.
-  private var address: UInt {
-    mapping.withLock { mapping in
-      if let mapping { return mapping.address }
-      guard let size, size > 0, let mapped = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0),
-        mapped != MAP_FAILED
-      else { return 0 }
-      mapping = (UInt(bitPattern: mapped), size)
-      return UInt(bitPattern: mapped)
-    }
-  }
-
-  /// True if all of some bytes are in the page cache. O(pages): 7 us for 1 MiB.
-  func isResident(_ range: Range<Int>) -> Bool {
-    let page = 4096
-    let start = range.lowerBound / page * page
-    let count = range.upperBound - start
-    guard count > 0, let base = UnsafeMutableRawPointer(bitPattern: address) else { return false }
-    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: (count + page - 1) / page) {
-      guard cdisk_resident(base + start, count, $0.baseAddress) == 0 else { return false }
-      return $0.allSatisfy { $0 & 1 == 1 }
-    }
-  }
-}
-
-/// A part of a file, to be sent.
-final class FileRegion: DiskRegion {
-  let count: Int
-  private let file: OpenFile
-  private let offset: Int
-
-  init(_ file: OpenFile, offset: Int, count: Int) {
-    self.file = file
-    self.offset = offset
-    self.count = count
-  }
-
-  /// The directory of the volume that it belongs to.
-  var volume: String { file.volume }
-
-  /// True if sending some of its bytes does not wait for the disk.
-  func isResident(_ range: Range<Int>) -> Bool {
-    file.isResident((offset + range.lowerBound)..<(offset + range.upperBound))
-  }
-
-  /// Brings bytes into the page cache; waits for the disk. False if they cannot be read.
-  func load(_ range: Range<Int>) -> Bool {
-    let size = 64 << 10
-    return withUnsafeTemporaryAllocation(byteCount: size, alignment: 16) { scratch in
-      var position = offset + range.lowerBound
-      let end = offset + range.upperBound
-      while position < end {
-        let moved = pread(
-          file.descriptor, scratch.baseAddress, min(size, end - position), off_t(position))
-        if moved < 0, errno == EINTR { continue }
-        if moved <= 0 { return false }
-        position += moved
-      }
-      return true
-    }
-  }
-
-  /// Moves bytes to a socket, as many as it takes; below 0 for an error in `errno`.
-  func send(_ range: Range<Int>, to socket: CInt) -> Int {
-    while true {
-      let moved = cdisk_send(socket, file.descriptor, off_t(offset + range.lowerBound), range.count)
-      if moved >= 0 || errno != EINTR { return moved }
-    }
   }
 }

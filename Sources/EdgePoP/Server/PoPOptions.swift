@@ -1,0 +1,39 @@
+import EdgeFleet
+import Logging
+
+/// What a PoP is started with.
+public struct PoPOptions: Sendable {
+  /// The configuration of the fleet.
+  public var configuration: FleetConfiguration
+  /// The PoP of the fleet that this one is.
+  public var pop: FleetConfiguration.PoP
+  /// The tokens of which admin requests must carry one.
+  public var access: AdminAccess?
+  /// From where clients may purge without a token.
+  public var purgeFrom: [AddressRange]
+  /// A file of certificates that upstreams may be certified by besides the system's, in PEM.
+  public var upstreamCA: String?
+  /// Where access log lines go.
+  public var accessLog: AccessLogTarget
+  /// Time limits and bounds.
+  public var limits: ShellLimits
+  /// Where log messages go.
+  public var logger: Logger
+
+  /// Options from their parts.
+  public init(
+    configuration: FleetConfiguration, pop: FleetConfiguration.PoP, access: AdminAccess? = nil,
+    purgeFrom: [AddressRange] = [],
+    upstreamCA: String? = nil, accessLog: AccessLogTarget = .off,
+    limits: ShellLimits = ShellLimits(), logger: Logger = Logger(label: "edge-pop")
+  ) {
+    self.configuration = configuration
+    self.pop = pop
+    self.access = access
+    self.purgeFrom = purgeFrom
+    self.upstreamCA = upstreamCA
+    self.accessLog = accessLog
+    self.limits = limits
+    self.logger = logger
+  }
+}
