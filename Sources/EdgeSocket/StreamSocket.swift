@@ -72,6 +72,44 @@ open class StreamSocket: PolledSocket {
 
   // MARK: Reading
 
+  /// What came in and was not taken yet.
+  public final var inbound = ByteBuffer()
+
+  /// Puts bytes behind those that were not taken yet, and lets `process` take what it can of
+  /// ``inbound``. Memory that nobody needs any more is left in the place of the bytes, to be read into
+  /// again.
+  @inlinable
+  public final func gather(_ bytes: inout ByteBuffer, _ process: () -> Void) {
+    if inbound.readableBytes == 0 {
+      swap(&inbound, &bytes)
+    } else {
+      inbound.writeBuffer(&bytes)
+    }
+    process()
+    if inbound.readableBytes == 0 {
+      swap(&inbound, &bytes)
+      if inbound.capacity > 0 { inbound = ByteBuffer() }
+    } else {
+      keepOnlyInbound()
+    }
+  }
+
+  /// What waits for more to come keeps no memory that is far larger than itself.
+  @usableFromInline
+  final func keepOnlyInbound() {
+    if inbound.readableBytes * 2 > inbound.storageCapacity { return }
+    var copy = ByteBufferAllocator().buffer(capacity: inbound.readableBytes)
+    copy.writeImmutableBuffer(inbound)
+    inbound = copy
+  }
+
+  /// Takes all that came in and was not taken yet.
+  public final func takeInbound() -> ByteBuffer {
+    let rest = inbound
+    inbound = ByteBuffer()
+    return rest
+  }
+
   /// Takes what comes, or leaves it with the kernel, so that the peer has to wait.
   public final func setReading(_ reads: Bool) {
     if reads == isReading { return }

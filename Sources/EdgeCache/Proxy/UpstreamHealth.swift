@@ -75,7 +75,7 @@ public struct UpstreamHealth: Sendable {
 }
 
 /// Some upstreams; the first 64 of a PoP take no memory.
-public struct UpstreamSet: Sendable, ExpressibleByArrayLiteral {
+public struct UpstreamSet: Sendable, Hashable, ExpressibleByArrayLiteral {
   private var low: UInt64 = 0
   private var others: [Int] = []
 

@@ -213,14 +213,9 @@ final class AdminConnection: ChannelInboundHandler {
   private func sendStatistics(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     let loop = context.eventLoop
     let bound = NIOLoopBound((self, context), eventLoop: loop)
-    service.statistics().hop(to: loop).whenComplete { result in
+    loop.makeFutureWithTask { [service] in await service.statistics().json }.whenSuccess { json in
       let (handler, context) = bound.value
-      switch result {
-      case .success(let statistics):
-        handler.send(Answer(status: .ok, json: statistics.json), head, context)
-      case .failure(let error):
-        handler.send(.refusal(.internalServerError, "\(error)"), head, context)
-      }
+      handler.send(Answer(status: .ok, json: json), head, context)
     }
   }
 

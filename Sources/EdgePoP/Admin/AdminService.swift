@@ -1,6 +1,5 @@
 import EdgeCache
 import Logging
-import NIOCore
 
 /// What the admin API does its work with.
 struct AdminService: Sendable {
@@ -11,6 +10,37 @@ struct AdminService: Sendable {
   let explainer: Explainer
   let started: Instant
   let logger: Logger
-  let statistics: @Sendable () -> EventLoopFuture<Statistics>
   let life: Life
+  private let disk: DiskTier?
+  private let accessLog: AccessLog?
+  private let counters: @Sendable () async -> Counters
+
+  /// The service of a PoP; `counters` is what all its event loops have counted.
+  init(
+    _ options: PoPOptions, _ shared: PoPShared, started: Instant, life: Life,
+    counters: @escaping @Sendable () async -> Counters
+  ) {
+    popID = options.pop.id
+    store = shared.store
+    purges = shared.purges
+    gate = shared.gate
+    explainer = Explainer(
+      popID: options.pop.id, store: shared.store, routing: shared.routing,
+      cacheName: shared.cacheName.bytes)
+    logger = options.logger
+    disk = shared.disk
+    accessLog = shared.accessLog
+    self.started = started
+    self.life = life
+    self.counters = counters
+  }
+
+  /// What `GET /stats` reports. O(event loops + disks).
+  func statistics() async -> Statistics {
+    Statistics(
+      pop: popID, uptimeSeconds: Int(WallClock.now().milliseconds(since: started) / 1000),
+      purgeSequence: store.purges.head, counters: await counters(), store: store.statistics,
+      droppedLogLines: accessLog?.dropped ?? 0, disk: disk?.report,
+      purges: purges.statistics(gate))
+  }
 }

@@ -4,32 +4,16 @@ import NIOCore
 
 // What goes out to a client: heads, content in the framing that fits, and answers of our own.
 
-/// The response that is going out on a client connection.
-struct ResponseInProgress {
+/// How a response goes out over HTTP/1.1.
+struct ResponseFraming {
   /// True for the answer to HEAD.
   var isToHead = false
+  /// True if the connection is closed behind it.
   var closes = false
+  /// The minor version of the request.
   var minorVersion: UInt8 = 1
-  var started = Instant(milliseconds: 0)
-  var framing = MessageFraming.none
-  var status = CacheStatus()
-  var statusCode = 0
-  var contentBytes = 0
-  /// True once a final head was written.
-  var hasBegun = false
-  var isAccounted = false
-
-  init() {}
-
-  init(
-    isToHead: Bool = false, closes: Bool, minorVersion: UInt8,
-    started: Instant
-  ) {
-    self.isToHead = isToHead
-    self.closes = closes
-    self.minorVersion = minorVersion
-    self.started = started
-  }
+  /// How its content is delimited (RFC 9112 §6).
+  var content = MessageFraming.none
 }
 
 extension ClientConnection {
@@ -40,17 +24,15 @@ extension ClientConnection {
   }
 
   private func began(_ code: Int, _ status: CacheStatus, _ framing: MessageFraming) {
-    response.hasBegun = true
-    response.statusCode = code
-    response.status = status
-    response.framing = framing
+    served.began(code, status)
+    response.content = framing
     if framing == .untilClose { response.closes = true }
   }
 
   /// Sends a stored response, whole or in part; with `key` if it was forwarded before.
   func sendStored(
     _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead,
-    key: CacheKey? = nil
+    key: CacheKey?
   ) {
     let now = loop.now
     let delivery = Delivery(request: request, response: stored, now: now)
@@ -59,7 +41,7 @@ extension ClientConnection {
         stored, delivery, status, responseContext(), key: key, now: now, to: &$0)
     }
     began(delivery.status(stored), status, .none)
-    response.contentBytes = delivery.contentCount(stored)
+    served.contentBytes = delivery.contentCount(stored)
     if let file = stored.content.file, delivery.sendsContent {
       return sendContent(of: file, delivery)
     }
@@ -78,7 +60,7 @@ extension ClientConnection {
   }
 
   /// Sends the head of a stored response whose content follows.
-  func beginPieces(
+  func sendStoredHead(
     _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey
   ) {
     let now = loop.now
@@ -90,8 +72,15 @@ extension ClientConnection {
     began(delivery.status(stored), status, .length(delivery.contentCount(stored)))
   }
 
-  /// Sends content that lies in a file, at the pace of the client; then `whenDone`.
-  func send(
+  func sendFile(_ range: Range<Int>, of file: ContentFile, whenSent: @escaping () -> Void) {
+    served.contentBytes += range.count
+    send([.range(range)], of: file) { connection in
+      whenSent()
+      connection.flush()
+    }
+  }
+
+  private func send(
     _ parts: [Delivery.Part], of file: ContentFile,
     whenDone: @escaping (ClientConnection) -> Void
   ) {
@@ -125,15 +114,15 @@ extension ClientConnection {
 
   /// Sends an interim response at once.
   func sendInterim(_ head: ResponseHead) {
-    guard !response.hasBegun else { return }
+    guard !served.hasBegun else { return }
     composeHead { ResponseWriter.interim(head, to: &$0) }
     flush()
   }
 
   /// Sends content of the response.
   func sendContent(_ content: ByteBuffer) {
-    response.contentBytes += content.readableBytes
-    switch response.framing {
+    served.contentBytes += content.readableBytes
+    switch response.content {
     case .none: break
     case .chunked:
       composeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
@@ -145,33 +134,21 @@ extension ClientConnection {
 
   /// Ends the response.
   func sendEnd(_ trailers: FieldSection?) {
-    if response.framing == .chunked {
+    if response.content == .chunked {
       composeHead { ContentEncoder.lastChunk(trailers, to: &$0) }
     }
     finishResponse()
   }
 
-  /// Sends an answer of our own for a request that could not be forwarded.
-  func sendError(_ code: Int, _ status: CacheStatus) {
-    response.status = status
-    let reason = status.detail?.token ?? "error"
-    answer(code, reason, retryAfter: code == 503 ? 1 : nil)
-    flush()
-  }
-
-  /// Sends an answer of our own.
-  func answer(
-    _ code: Int, _ reason: String, allow: Bool = false, challenges: Bool = false,
-    retryAfter: Int? = nil
-  ) {
+  func answer(_ answer: OwnAnswer) {
     closeIfContentIsDue()
     composeHead {
       ResponseWriter.error(
-        code, reason: reason, response.status, responseContext(), allow: allow,
-        challenges: challenges,
-        sendsContent: !response.isToHead, retryAfter: retryAfter, now: loop.now, to: &$0)
+        answer.status, reason: answer.reason, served.status, responseContext(),
+        allow: answer.allows, challenges: answer.challenges, sendsContent: !response.isToHead,
+        retryAfter: answer.retryAfter, now: loop.now, to: &$0)
     }
-    began(code, response.status, .none)
+    began(answer.status, served.status, .none)
     flush()
     finishResponse()
   }

@@ -87,7 +87,7 @@ final class FileSender {
 
   /// What was promised cannot be sent any more.
   private func fail(_ connection: ClientConnection) {
-    connection.abort(connection.response.status)
+    connection.abort(connection.served.status)
   }
 
   private func later(_ connection: ClientConnection) {

@@ -1,5 +1,4 @@
 import EdgeCache
-import EdgeSocket
 import NIOCore
 
 // Large content on its way to a client, piece by piece: from memory, from disk, or from a flight that gets
@@ -12,13 +11,15 @@ final class PieceDelivery {
   private var parts: ArraySlice<Delivery.Part>
   private let status: CacheStatus
   private unowned let exchange: Exchange
-  private weak var connection: ClientConnection?
+  private weak var stream: (any ClientStream)?
   /// The piece that is being sent, and those after it.
   private var fetches: [PieceFetch] = []
   private var hasBegun = false
   private var isAdvancing = false
   private var advancesAgain = false
   private var isStopped = false
+  /// True while a piece is sent from its file.
+  private var isSendingFile = false
 
   /// Pieces that are asked for before it is their turn.
   private static let ahead = 2
@@ -31,13 +32,13 @@ final class PieceDelivery {
 
   init(
     _ response: StoredResponse, _ parts: [Delivery.Part], _ status: CacheStatus,
-    for exchange: Exchange, to connection: ClientConnection
+    for exchange: Exchange, to stream: any ClientStream
   ) {
     self.response = response
     self.parts = parts[...]
     self.status = status
     self.exchange = exchange
-    self.connection = connection
+    self.stream = stream
   }
 
   /// The client is gone. What is on its way is still of use to others.
@@ -64,16 +65,14 @@ final class PieceDelivery {
 
   /// True if there is more to do.
   private func step() -> Bool {
-    guard !isStopped, let connection, connection.isOpen, connection.sender == nil else {
-      return false
-    }
+    guard !isStopped, !isSendingFile, let stream else { return false }
     switch parts.first {
     case nil:
-      finish(connection)
+      finish(stream)
       return false
     case .bytes(let bytes):
       guard begins() else { return false }
-      connection.sendContent(bytes)
+      stream.sendContent(bytes)
       parts.removeFirst()
       return true
     case .range(let range) where range.isEmpty:
@@ -82,8 +81,8 @@ final class PieceDelivery {
     case .range(let range):
       let fetch = fetch(range)
       guard fetch.isReady else { return fetch.pump() }
-      guard begins(), connection.isWritable else { return false }
-      return send(range, of: fetch, to: connection)
+      guard begins(), stream.isWritable else { return false }
+      return send(range, of: fetch, to: stream)
     }
   }
 
@@ -103,7 +102,7 @@ final class PieceDelivery {
       status.isStored = true
       status.isCollapsed = first.isCollapsed
     }
-    exchange.beginPieces(response, status)
+    stream?.sendStoredHead(response, status, request: exchange.request, key: exchange.key)
     return true
   }
 
@@ -143,9 +142,9 @@ final class PieceDelivery {
     guard let order = PieceOrder(fetch.index, of: response) else { return failed(fetch) }
     fetch.isStarted = true
     // What the disk has no time for would have to be asked for again by the next one.
-    if fetch.waits < Self.mostWaits, let connection, exchange.isDiskBusy(order) {
+    if fetch.waits < Self.mostWaits, exchange.isDiskBusy(order) {
       fetch.waits += 1
-      _ = connection.reactor.schedule(after: Self.wait) { [weak self, weak fetch] in
+      _ = exchange.loop.reactor.schedule(after: Self.wait) { [weak self, weak fetch] in
         guard let self, let fetch, !self.isStopped, self.fetches.contains(where: { $0 === fetch })
         else { return }
         self.start(fetch)
@@ -160,7 +159,7 @@ final class PieceDelivery {
 
   /// Sends what there is of a range; true if there is more to do.
   private func send(
-    _ range: Range<Int>, of fetch: PieceFetch, to connection: ClientConnection
+    _ range: Range<Int>, of fetch: PieceFetch, to stream: any ClientStream
   ) -> Bool {
     guard let pieced = response.pieced else { return false }
     let piece = pieced.range(fetch.index)
@@ -169,15 +168,15 @@ final class PieceDelivery {
       let inside = (wanted.lowerBound - piece.lowerBound)..<(wanted.upperBound - piece.lowerBound)
       parts[parts.startIndex] = .range(wanted.upperBound..<range.upperBound)
       if let file = stored.content.file {
-        connection.response.contentBytes += inside.count
-        // What was sent keeps the exchange, and that this.
-        connection.send([.range(inside)], of: file) { [exchange] connection in
+        isSendingFile = true
+        // What is being sent keeps the exchange, and that this.
+        stream.sendFile(inside, of: file) { [self, exchange] in
+          isSendingFile = false
           exchange.clientBecameWritable()
-          connection.flush()
         }
         return false
       }
-      stored.content.forEachPiece(in: inside) { connection.sendContent($0) }
+      stored.content.forEachPiece(in: inside) { stream.sendContent($0) }
       return true
     }
     guard let (start, bytes) = fetch.nextContent() else {
@@ -190,18 +189,18 @@ final class PieceDelivery {
       let slice = bytes.getSlice(
         at: bytes.readerIndex + useful.lowerBound - there.lowerBound, length: useful.count)
     {
-      connection.sendContent(slice)
+      stream.sendContent(slice)
       parts[parts.startIndex] = .range(useful.upperBound..<range.upperBound)
     }
     return true
   }
 
-  private func finish(_ connection: ClientConnection) {
+  private func finish(_ stream: any ClientStream) {
     isStopped = true
     let left = fetches
     fetches = []
     for fetch in left where !fetch.isOver { fetch.exchange?.clientGone() }
-    connection.sendEnd(nil)
+    stream.sendEnd(nil)
   }
 
   // MARK: What pieces tell
@@ -210,7 +209,7 @@ final class PieceDelivery {
   func isCurrent(_ fetch: PieceFetch) -> Bool { fetches.first === fetch }
 
   /// True if the client takes more.
-  var isWritable: Bool { connection?.isWritable ?? true }
+  var isWritable: Bool { stream?.isWritable ?? true }
 
   /// A piece has news.
   func news() {
@@ -218,12 +217,12 @@ final class PieceDelivery {
   }
 
   func flush() {
-    connection?.flush()
+    stream?.flush()
   }
 
   /// A piece could not be had, or broke off.
   func failed(_ fetch: PieceFetch) {
-    guard !isStopped, let connection, connection.isOpen else { return }
+    guard !isStopped, let stream else { return }
     guard let place = fetches.firstIndex(where: { $0 === fetch }) else { return }
     if fetch.attempts < Self.mostAttempts, !fetch.isChanged {
       // What was sent of it is not sent again: the range says what is missing.
@@ -241,7 +240,7 @@ final class PieceDelivery {
     }
     stop()
     if hasBegun {
-      connection.abort(fetch.status)
+      stream.abort(fetch.status)
     } else {
       exchange.passInstead()
     }

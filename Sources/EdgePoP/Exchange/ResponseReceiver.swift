@@ -1,18 +1,60 @@
 import EdgeCache
 import NIOCore
 
+// Whom a response goes to. Serving knows nothing of versions of HTTP: a connection of HTTP/1.1, which
+// serves one request after the other, and a stream of a later version, are a ``ClientStream`` each, with
+// their own framing, flow control and limits.
+
 /// Whom a response goes to: a client, or what puts the pieces of large content together for one.
 protocol ResponseReceiver: AnyObject {
+  /// True if nothing speaks against sending more.
+  var isWritable: Bool { get }
   func sendInterim(_ head: ResponseHead)
+  /// Sends a stored response, whole or in part; with `key` if it was forwarded before. Nothing follows.
   func sendStored(
     _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?)
+  /// Sends the head of a response that is still arriving. Content follows, unless it is not `whole`.
   func sendFlightHead(_ head: FlightHead, _ status: CacheStatus, whole: Bool, key: CacheKey)
+  /// Sends the head of a response that is passed through. Content follows.
   func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus, key: CacheKey)
   func sendContent(_ content: ByteBuffer)
   func sendEnd(_ trailers: FieldSection?)
+  /// Sends an answer of our own. Nothing follows.
   func sendError(_ code: Int, _ status: CacheStatus)
+  /// Breaks off a response so that its end cannot be taken for one; `status` says why.
   func abort(_ status: CacheStatus)
+  /// Nothing more is sent at this moment.
   func flush()
-  /// True if nothing speaks against sending more.
-  var isWritable: Bool { get }
+}
+
+/// A request of a client and the way back to it.
+protocol ClientStream: ResponseReceiver {
+  /// The request, and what has become of it. Made anew for each.
+  var served: ServedRequest { get set }
+  /// Who asks.
+  var identity: ClientIdentity { get }
+
+  /// Sends an answer of our own. Nothing follows.
+  func answer(_ answer: OwnAnswer)
+  /// Sends the head of a stored response whose content follows.
+  func sendStoredHead(
+    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey)
+  /// Sends content that lies in a file, at the pace of the client, and then calls `whenSent`, once.
+  func sendFile(_ range: Range<Int>, of file: ContentFile, whenSent: @escaping () -> Void)
+  /// More of the request's content can be taken.
+  func resumeContent()
+
+  /// Sends the head of 101, or what takes its place; bytes go both ways from then on.
+  func beginTunnel(_ head: ResponseHead, _ status: CacheStatus)
+  func sendTunnel(_ bytes: ByteBuffer)
+  /// The upstream closed the tunnel.
+  func endTunnel()
+}
+
+extension ClientStream {
+  func sendError(_ code: Int, _ status: CacheStatus) {
+    served.status = status
+    answer(.failure(code, status))
+    flush()
+  }
 }

@@ -1,11 +1,69 @@
 import EdgeCache
 import EdgeFleet
+import EdgeSocket
 
 // PURGE as plug-ins of content management systems send it: to where clients connect, for the URL of the request,
 // or for tags that a field names. No standard has it; these are the habits of Varnish, Squid and Fastly.
 
-/// Reads a request with the method PURGE.
+/// Requests with the method PURGE.
 enum ClientPurge {
+  /// Carries one out, if the client may order it, and answers when it cannot be forgotten in a crash.
+  static func perform<Stream: ClientStream>(
+    _ head: borrowing RequestHead, for stream: Stream, on loop: LoopContext
+  ) {
+    var authorization: [String] = []
+    for field in head.fields.fields where field.name == .authorization {
+      authorization.append(head.fields.text(field.value))
+    }
+    let author: PurgeService.Author
+    switch loop.shared.gate.judgeClient(authorization, from: stream.identity.address) {
+    case .granted(let granted): author = granted
+    case .unknown:
+      return stream.answer(
+        OwnAnswer(401, "PURGE needs Authorization: Bearer TOKEN", challenges: true))
+    case .forbidden(let name):
+      return stream.answer(OwnAnswer(403, "the token \(name) has not the right to purge"))
+    case .tooMany: return stream.answer(OwnAnswer(429, "too many purges", retryAfter: 1))
+    }
+    let request: PurgeRequest
+    let acknowledgement: PurgeAcknowledgement
+    do {
+      request = try Self.request(head)
+      acknowledgement = try loop.shared.purges.apply(request, by: author)
+    } catch let problem as PurgeRequest.Problem {
+      return stream.answer(OwnAnswer(400, problem.description))
+    } catch let refusal as PurgeService.Refusal {
+      return stream.answer(OwnAnswer(400, refusal.reason))
+    } catch {
+      return stream.answer(OwnAnswer(500, "\(error)"))
+    }
+    let late =
+      "applied, but not synced to disk in time: a crash may still bring back what was purged"
+    let wait = RequestWait<String?>(
+      on: loop, atMost: loop.limits.purge, else: late
+    ) { problem in
+      stream.served.wait = nil
+      stream.answer(answer(acknowledgement, problem))
+      stream.flush()
+    }
+    stream.served.wait = wait
+    let waiting = Confined(wait, to: loop.reactor)
+    loop.shared.purges.complete(request, acknowledgement) { problem in
+      waiting.mailbox.execute { waiting.value.end(problem) }
+    }
+  }
+
+  private static func answer(
+    _ acknowledgement: PurgeAcknowledgement, _ problem: String?
+  ) -> OwnAnswer {
+    if let problem { return OwnAnswer(500, problem) }
+    let about = acknowledgement.estimated == true ? "about " : ""
+    return OwnAnswer(
+      200,
+      "purged \(about)\(acknowledgement.matched) stored responses; purge "
+        + "\(acknowledgement.id ?? "?") at \(acknowledgement.pop)")
+  }
+
   /// True if the method is PURGE.
   static func isMeant(_ head: borrowing RequestHead) -> Bool {
     head.fields.text(head.methodRange) == "PURGE"

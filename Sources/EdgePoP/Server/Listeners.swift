@@ -11,7 +11,7 @@ import NIOPosix
 /// Opens the sockets that clients connect to.
 enum Listeners {
   /// Sockets that listen on one address, and that address as it really was taken.
-  struct Opened {
+  struct Opened: Sendable {
     let address: SocketEndpoint
     let descriptors: [CInt]
   }

@@ -2,7 +2,6 @@ import EdgeCache
 import EdgeSocket
 import Logging
 import NIOCore
-import NIOSSL
 
 // What belongs to one event loop: pools, health, counters and its open connections. Touched on that
 // loop only, so none of it needs a lock.
@@ -17,7 +16,7 @@ final class LoopContext {
   /// Memory for the key of the next request.
   var keyStorage: [UInt8] = []
   private(set) var isDraining = false
-  private var waiting: [ObjectIdentifier: Exchange] = [:]
+  private var waiting: [ObjectIdentifier: any TimedWait] = [:]
 
   init(reactor: Reactor, shared: PoPShared) {
     self.reactor = reactor
@@ -64,21 +63,18 @@ final class LoopContext {
     counters.openConnections -= 1
   }
 
-  /// Watches the time that an exchange waits for a connection.
-  func watch(_ exchange: Exchange) {
-    waiting[ObjectIdentifier(exchange)] = exchange
-  }
+  /// Watches over the time of a wait, and keeps it, until it is over.
+  func watch(_ wait: any TimedWait) { waiting[ObjectIdentifier(wait)] = wait }
 
-  func unwatch(_ exchange: Exchange) {
-    waiting[ObjectIdentifier(exchange)] = nil
-  }
+  /// The wait is over.
+  func unwatch(_ wait: any TimedWait) { waiting[ObjectIdentifier(wait)] = nil }
 
   /// Ends whatever has taken too long, now and every second from then on. O(connections).
   func tick() {
     _ = reactor.schedule(after: 1_000_000_000) { self.tick() }
     let deadline = NIODeadline.now()
     reactor.forEachSocket { $0.checkTime(deadline) }
-    for exchange in Array(waiting.values) { exchange.checkTime(deadline) }
+    for wait in Array(waiting.values) { wait.checkTime(deadline) }
     let idleSince = Instant(
       milliseconds: now.milliseconds - limits.upstreamIdle.nanoseconds / 1_000_000)
     for index in pools.indices {
@@ -117,27 +113,19 @@ final class LoopContext {
   ) {
     switch handOver {
     case .none: break
-    case .give(let connection, let exchange):
-      unwatch(exchange)
-      exchange.leased(connection)
-    case .connect(let exchange):
-      unwatch(exchange)
-      connect(upstream, for: exchange)
+    case .give(let connection, let exchange): exchange.handedOver(connection)
+    case .connect(let exchange): exchange.hasRoom()
     }
   }
 
-  /// Makes a connection to an upstream for an exchange.
-  func connect(_ index: Int, for exchange: Exchange) {
-    UpstreamConnector.connect(index, loop: self) { [self] result in
+  /// Makes a connection to an upstream for an exchange, whose place in the pool is taken already.
+  func connect(_ index: Int, for exchange: Exchange, attempt: Int) {
+    shared.connector.connect(index, loop: self) { [self] result in
       switch result {
       case .success(let connection):
         health.succeeded(index)
         counters.upstreamConnections += 1
-        if exchange.isWaiting {
-          exchange.leased(connection)
-        } else {
-          release(connection)
-        }
+        exchange.connected(connection, attempt: attempt)
       case .failure(let problem):
         if health.failed(index, now: now) {
           shared.logger.warning(
@@ -147,11 +135,11 @@ final class LoopContext {
             ])
         }
         perform(pools[index].lost(), upstream: index)
-        if case .timeout = problem {
-          exchange.connectFailed(.connectTimeout)
-        } else {
-          exchange.connectFailed(.connect)
-        }
+        let failure =
+          if case .timeout = problem { UpstreamFailure.connectTimeout } else {
+            UpstreamFailure.connect
+          }
+        exchange.connectFailed(failure, attempt: attempt)
       }
     }
   }

@@ -10,31 +10,37 @@ final class PoPShared: Sendable {
   let cacheName: CacheName
   let accessLog: AccessLog?
   let logger: Logger
-  let tlsContext: NIOSSLContext?
-  let resolver: NameResolver
   let disk: DiskTier?
   let purges: PurgeService
   let gate: AdminGate
   let tiers: TierFence
+  /// Event loops among which limits of the whole PoP are divided.
   let loopCount: Int
+  /// What makes connections to upstreams.
+  let connector: any UpstreamConnector
 
   init(
-    store: Store, routing: Routing, limits: ShellLimits, cacheName: CacheName,
-    accessLog: AccessLog?, logger: Logger, tlsContext: NIOSSLContext?, resolver: NameResolver,
-    disk: DiskTier?, purges: PurgeService, gate: AdminGate, tiers: TierFence, loopCount: Int
+    _ options: PoPOptions, storage: PoPStorage, purges: PurgePlane, routing: Routing,
+    accessLog: AccessLog?, connector: any UpstreamConnector, loopCount: Int
   ) {
-    self.purges = purges
-    self.gate = gate
-    self.tiers = tiers
-    self.store = store
+    store = storage.store
+    disk = storage.disk
     self.routing = routing
-    self.limits = limits
-    self.cacheName = cacheName
+    limits = options.limits
+    cacheName = CacheName(Self.cacheName(options))
     self.accessLog = accessLog
-    self.logger = logger
-    self.tlsContext = tlsContext
-    self.resolver = resolver
-    self.disk = disk
+    logger = options.logger
+    self.purges = purges.service
+    gate = purges.gate
+    tiers = purges.tiers
+    self.connector = connector
     self.loopCount = loopCount
+  }
+
+  /// `EdgeCache` for a PoP alone, `EdgeCache-sin1` in a fleet: a token both for Cache-Status
+  /// (RFC 8941 §3.3.4) and for Via (RFC 9110 §7.6.3).
+  private static func cacheName(_ options: PoPOptions) -> [UInt8] {
+    let isAlone = options.configuration.pops.count == 1 && options.pop.id == "local"
+    return Array((isAlone ? "EdgeCache" : "EdgeCache-\(options.pop.id)").utf8)
   }
 }

@@ -22,6 +22,10 @@ public struct ShellLimits: Sendable {
   public var clientStall: TimeAmount = .seconds(30)
   /// Waiting for the disk before a request is treated as a miss.
   public var disk: TimeAmount = .seconds(1)
+  /// A request of another PoP, waiting for purges that were applied there; then it is validated.
+  public var fence: TimeAmount = .seconds(5)
+  /// A PURGE of a client, waiting for its record to be synced; then it is answered 500.
+  public var purge: TimeAmount = .seconds(30)
   /// Making a connection to an upstream.
   public var connect: TimeAmount = .seconds(2)
   /// Waiting for a connection to an upstream that has its limit of them.

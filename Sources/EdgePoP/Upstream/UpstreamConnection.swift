@@ -25,7 +25,6 @@ final class UpstreamConnection: StreamSocket {
   private let loop: LoopContext
   private var exchange: Exchange?
   private var phase = Phase.idle
-  private var inbound = ByteBuffer()
   private var parser = ResponseParser()
   private var decoder = ContentDecoder(.none)
   /// Whether the request is HEAD, and whether it asks for another protocol.
@@ -38,7 +37,8 @@ final class UpstreamConnection: StreamSocket {
   private var sawResponseByte = false
   /// True if the end of the connection is not the upstream's own orderly one.
   private var isBroken = false
-  private var isHeld = false
+  /// True while nothing is read.
+  private(set) var isHeld = false
   private var deadline: NIODeadline?
   private var firstByte: TimeAmount = .seconds(60)
 
@@ -171,19 +171,7 @@ final class UpstreamConnection: StreamSocket {
       exchange?.tunnelFromUpstream(bytes)
       return
     }
-    if inbound.readableBytes == 0 {
-      swap(&inbound, &bytes)
-    } else {
-      inbound.writeBuffer(&bytes)
-    }
-    process()
-    if inbound.readableBytes == 0 {
-      // Gives the memory back, to be read into again.
-      swap(&inbound, &bytes)
-      if inbound.capacity > 0 { inbound = ByteBuffer() }
-    } else {
-      inbound = inbound.compacted()
-    }
+    gather(&bytes) { process() }
   }
 
   override func readCompleted() {
@@ -249,11 +237,7 @@ final class UpstreamConnection: StreamSocket {
         if inbound.readableBytes > 0 { cutOff() }
         return
       case .tunnel:
-        if inbound.readableBytes > 0 {
-          let rest = inbound
-          inbound = ByteBuffer()
-          exchange?.tunnelFromUpstream(rest)
-        }
+        if inbound.readableBytes > 0 { exchange?.tunnelFromUpstream(takeInbound()) }
         return
       case .closed: return
       }

@@ -1,0 +1,50 @@
+/// An answer of this cache's own, to a request that neither store nor upstream is asked about, or that
+/// neither could answer.
+public struct OwnAnswer: Sendable, Hashable {
+  /// The status code.
+  public var status: Int
+  /// Why, as the text of its content.
+  public var reason: String
+  /// What `Cache-Status` says of it, where that says something.
+  public var detail: CacheStatusDetail?
+  /// True if it says which methods there are (RFC 9110 §10.2.1).
+  public var allows = false
+  /// True if it asks for a token (RFC 9110 §11.6.1).
+  public var challenges = false
+  /// Seconds after which the request may be repeated (RFC 9110 §10.2.3).
+  public var retryAfter: Int?
+
+  /// An answer from its parts.
+  public init(
+    _ status: Int, _ reason: String, detail: CacheStatusDetail? = nil, allows: Bool = false,
+    challenges: Bool = false, retryAfter: Int? = nil
+  ) {
+    (self.status, self.reason, self.detail) = (status, reason, detail)
+    (self.allows, self.challenges, self.retryAfter) = (allows, challenges, retryAfter)
+  }
+
+  /// TRACE would echo what other proxies added, credentials among it (RFC 9110 §9.3.8, §17.10).
+  public static let traceRefused = OwnAnswer(405, "TRACE is not supported", allows: true)
+  /// OPTIONS that goes no further (RFC 9110 §7.6.2).
+  public static let lastRecipient = OwnAnswer(
+    200, "this cache is the last recipient", allows: true)
+  /// The request has been here before (RFC 5842 §7.2, RFC 8586).
+  public static let loop = OwnAnswer(
+    508, "the request has passed through this cache before", detail: .loop)
+  /// No site has the host of the request (RFC 9110 §15.5.20).
+  public static let unknownHost = OwnAnswer(421, "no site has this host", detail: .unknownHost)
+  /// The request did not come in time (RFC 9110 §15.5.9).
+  public static let requestTimeout = OwnAnswer(408, "the request did not come in time")
+
+  /// The request cannot be read in one way only.
+  public static func malformed(_ problem: MalformedMessage) -> OwnAnswer {
+    OwnAnswer(problem.status, "\(problem.reason)")
+  }
+
+  /// Neither store nor upstream has an answer, for the reason that the status tells.
+  public static func failure(_ code: Int, _ status: CacheStatus) -> OwnAnswer {
+    OwnAnswer(
+      code, status.detail?.token ?? "error", detail: status.detail,
+      retryAfter: code == 503 ? 1 : nil)
+  }
+}

@@ -1,0 +1,119 @@
+import EdgeCache
+import NIOCore
+
+// An exchange and whom it answers: the response, the content of the request, and tunnels.
+
+extension Exchange {
+  /// Whom the response goes to; nil when nobody waits for it any more.
+  var receiver: (any ResponseReceiver)? {
+    switch audience {
+    case .client(let stream): stream
+    case .piece(let piece): piece
+    case .nobody: nil
+    }
+  }
+
+  /// The client, if one is waiting.
+  var stream: (any ClientStream)? { if case .client(let stream) = audience { stream } else { nil } }
+
+  /// True if nothing speaks against sending more to the client.
+  var clientIsWritable: Bool {
+    guard isServing else { return true }
+    switch audience {
+    case .client(let stream): return stream.isWritable
+    case .piece(let piece): return piece.isWritable
+    case .nobody: return true
+    }
+  }
+
+  /// Sends what was written for the client, and lets go of it if that was all.
+  func flushClient() {
+    receiver?.flush()
+    if !isServing { audience = .nobody }
+  }
+
+  // MARK: The response
+
+  /// Sends a stored response, in pieces where it is kept in pieces.
+  func send(_ response: StoredResponse, _ status: CacheStatus) {
+    if let pieced = response.pieced, let stream {
+      let plan = Delivery(request: request, response: response, now: loop.now)
+      let parts = plan.parts(of: pieced.count)
+      if !parts.isEmpty {
+        let delivery = PieceDelivery(response, parts, status, for: self, to: stream)
+        self.delivery = delivery
+        return delivery.advance()
+      }
+    }
+    receiver?.sendStored(response, status, request: request, key: key)
+  }
+
+  /// The client takes more.
+  func clientBecameWritable() {
+    if let delivery { delivery.advance() } else { perform() }
+    flushClient()
+  }
+
+  /// The response is complete; the upstream may not be done yet.
+  func responseEnded() {
+    isServing = false
+    delivery = nil
+    holdOrResumeUpstream()
+  }
+
+  /// Nobody waits for the response any more.
+  func clientGone() {
+    audience = .nobody
+    delivery?.stop()
+    delivery = nil
+    // What a tunnel carries is nobody else's.
+    if case .tunnel = state.state { return step(.cancel) }
+    handle(.clientGone)
+  }
+
+  // MARK: Content of the request
+
+  /// True if more of the request's content can be taken.
+  var acceptsContent: Bool {
+    if let upstream = state.connection { return upstream.isWritable }
+    // Before there is a connection the content waits with the client; after it is over it is
+    // dropped.
+    return !state.awaitsConnection
+  }
+
+  func requestContent(_ some: ByteBuffer) {
+    guard let upstream = state.connection else {
+      if state.awaitsConnection { content.keep(some) }
+      return
+    }
+    content.send()
+    upstream.sendContent(some)
+  }
+
+  /// There is no more content for now.
+  func requestContentPauses() { state.connection?.sendPending() }
+
+  func requestEnd(_ trailers: FieldSection?) {
+    content.end(trailers)
+    state.connection?.sendEnd(trailers)
+  }
+
+  // MARK: Tunnel
+
+  func tunnelFromClient(_ bytes: ByteBuffer) { state.connection?.sendTunnel(bytes) }
+
+  func tunnelFromUpstream(_ bytes: ByteBuffer) {
+    stream?.sendTunnel(bytes)
+    if stream?.isWritable == false { state.connection?.hold() }
+  }
+
+  func tunnelClientIsWritable() { state.connection?.resumeReading() }
+
+  /// The client sends no more; what it sent is still to arrive, and it may still read.
+  func tunnelClientFinished() { state.connection?.finishTunnel() }
+
+  func tunnelUpstreamClosed() {
+    step(.ended)
+    stream?.endTunnel()
+  }
+}

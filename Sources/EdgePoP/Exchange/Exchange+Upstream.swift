@@ -1,0 +1,159 @@
+import EdgeCache
+import EdgeSocket
+import NIOCore
+
+// An exchange and what is behind it: the tier below memory, and the connection to an upstream.
+
+extension Exchange {
+  // MARK: The tier below memory
+
+  /// Asks the disk. A client that waits for a disk that is stuck waits no longer than
+  /// ``ShellLimits/disk``.
+  func consult() {
+    guard let disk = loop.shared.disk else { return handle(.consulted(nil)) }
+    let now = loop.now
+    let purpose = readPurpose ?? loop.store.readPurpose(key.hash, directives: CacheControl())
+    switch disk.look(key, request: request.fields, purpose: purpose, now: now) {
+    case .nothing: return handle(.consulted(nil))
+    case .found(let found): return handle(.consulted(found.promoted(by: loop.store, now: now)))
+    case .waits: break
+    }
+    let waiting = Confined(self, to: loop.reactor)
+    step(.reads)
+    let store = loop.store
+    disk.read(key, request: request.fields, purpose: purpose, now: now) { found in
+      let response = found.flatMap { $0.promoted(by: store, now: WallClock.coarse()) }
+      waiting.mailbox.execute { waiting.value.consulted(response) }
+    }
+  }
+
+  private func consulted(_ response: StoredResponse?) {
+    guard state.isReading else { return }
+    step(.read)
+    handle(.consulted(response))
+    flushClient()
+  }
+
+  /// True if a piece would have to be fetched, and the disk could not take it at once.
+  func isDiskBusy(_ piece: PieceOrder) -> Bool {
+    guard let disk = loop.shared.disk else { return false }
+    let key = piece.key(loop.store.secret)
+    return disk.isBusy(key.hash) && !disk.mayHave(key.hash) && !loop.store.isInMemory(key)
+  }
+
+  // MARK: The way to an upstream
+
+  /// Sends the request upstream, as soon as there is a connection.
+  func send(_ forward: Transaction.Forward) {
+    if self.forward != nil { loop.counters.retries += 1 }
+    self.forward = forward
+    step(.forward(forward.group))
+  }
+
+  /// Says which upstream is next, and what its pool says.
+  func choose(_ search: ExchangeState<UpstreamConnection>.Search, anew: Bool) {
+    let group = loop.shared.routing.groups[search.group]
+    guard let index = loop.health.next(group, tried: search.tried, now: loop.now) else {
+      return step(.noneLeft)
+    }
+    let lease = anew ? loop.pools[index].leaseNew(self) : loop.pools[index].lease(self)
+    step(.leased(upstream: index, lease))
+  }
+
+  /// Sends the request, and what came of its content meanwhile.
+  func send(on connection: UpstreamConnection) {
+    guard let forward else { return loop.release(connection) }
+    connection.send(
+      request, for: self,
+      firstByte: forward.isForStore
+        ? loop.limits.firstByteForStore : loop.limits.firstBytePassThrough
+    ) {
+      ForwardedRequest.write(
+        request, forward, client: client, cacheName: loop.shared.cacheName.bytes,
+        upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority,
+        purgesApplied: loop.purgesApplied(tellingUpstream: connection.upstream), to: &$0)
+    }
+    for kept in content.takeKept() { connection.sendContent(kept) }
+    if content.isComplete {
+      connection.sendEnd(content.trailers)
+    } else {
+      connection.sendPending()
+    }
+    stream?.resumeContent()
+  }
+
+  /// Lets go of the upstream, or of the wait for one.
+  func cancelUpstream() {
+    forward = nil
+    step(.cancel)
+  }
+
+  // MARK: Events of pools and connections
+
+  /// A connection was made, for this attempt.
+  func connected(_ connection: UpstreamConnection, attempt: Int) {
+    step(.connected(connection, attempt: attempt))
+  }
+
+  /// No connection could be made; the next upstream may do better.
+  func connectFailed(_ failure: UpstreamFailure, attempt: Int) {
+    step(.connectFailed(failure, attempt: attempt))
+    // There may be something stale to answer with.
+    flushClient()
+  }
+
+  /// It is this exchange's turn to use a connection.
+  func handedOver(_ connection: UpstreamConnection) { step(.handedOver(connection)) }
+
+  /// It is this exchange's turn to make a connection.
+  func hasRoom() { step(.hasRoom) }
+
+  func upstreamInterim(_ head: ResponseHead) { handle(.upstreamInterim(head)) }
+  func upstreamHead(_ head: ResponseHead) { handle(.upstreamHead(head)) }
+  func upstreamContent(_ content: ByteBuffer) { handle(.upstreamContent(content)) }
+  func upstreamReadComplete() { flushClient() }
+
+  func upstreamUpgraded(_ head: ResponseHead) {
+    step(.upgraded)
+    handle(.upstreamUpgraded(head))
+  }
+
+  func upstreamEnded(_ trailers: FieldSection?) {
+    step(.ended)
+    handle(.upstreamEnd(trailers))
+    flushClient()
+  }
+
+  func upstreamFailed(_ failure: UpstreamFailure, mayRetry: Bool) {
+    let mayRetry = mayRetry && !content.wasSent
+    step(.broke(mayRetry: mayRetry))
+    handle(.upstreamFailed(failure, mayRetry: mayRetry))
+    flushClient()
+  }
+
+  func upstreamIsWritable() { stream?.resumeContent() }
+
+  // MARK: Pace
+
+  /// Reads from the upstream, or leaves it waiting.
+  func holdOrResumeUpstream() {
+    guard case .forwarded(let upstream) = state.state else { return }
+    // A leader's upstream is held by its flight alone: its own client must not slow down others. And
+    // what nobody is waiting for is read to its end, or its time limit could not see it stall.
+    let hold = isFilling ? isFlightFull : isPassing && !clientIsWritable
+    if hold == upstream.isHeld { return }
+    if hold { upstream.hold() } else { upstream.resumeReading() }
+  }
+
+  /// The flight has news.
+  func wake() {
+    handle(.flightNews)
+    flushClient()
+  }
+
+  /// The flight's readers have caught up.
+  func flightResumes() {
+    isFlightFull = false
+    holdOrResumeUpstream()
+  }
+}

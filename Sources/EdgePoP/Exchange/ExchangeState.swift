@@ -1,0 +1,236 @@
+import EdgeCache
+import NIOCore
+
+// What one exchange waits for on its way to an upstream, as a pure state machine: events in, what is to be
+// done out. Every wait of an exchange is one of these states, and each that is not somebody else's has its
+// deadline in it, so that none can be forgotten.
+//
+//   state      | waits for                        | until                  | then
+//   -----------+----------------------------------+------------------------+---------------------------
+//   idle       | its flight or its client         | the flight's leader has| -
+//              |                                  | a deadline of its own  |
+//   reading    | the tier below memory            | `disk`                 | as if nothing were there
+//   choosing   | nothing: within one step         | -                      | -
+//   queued     | a place in a full pool           | `queue`                | queue-timeout
+//   connecting | a connection that is being made  | `connect`              | the next upstream, or
+//              |                                  |                        | connect-timeout
+//   forwarded  | the response                     | the connection's own   | upstreamFailed
+//   tunnel     | bytes, either way                | the client's own       | the client closes
+
+/// What an exchange waits for.
+struct ExchangeState<Connection: AnyObject> {
+  /// What there is to wait for, and until when.
+  enum State {
+    case idle
+    case reading(until: NIODeadline)
+    case choosing(Search)
+    case queued(Search, until: NIODeadline)
+    case connecting(Search, until: NIODeadline)
+    case forwarded(Connection)
+    case tunnel(Connection)
+  }
+
+  /// A way to an upstream of a group that is being looked for.
+  struct Search: Hashable {
+    let group: UpstreamGroupID
+    /// Upstreams that were tried, the present one too.
+    var tried: UpstreamSet = []
+    /// The upstream that is tried at present.
+    var upstream = -1
+    /// The number of this attempt to connect, among all of the exchange.
+    var attempt = 0
+    /// Why the last attempt failed.
+    var failure = UpstreamFailure.connect
+  }
+
+  /// What happens to an exchange.
+  enum Event {
+    /// The tier below memory is asked, and will answer later.
+    case reads
+    /// It has answered.
+    case read
+    /// The request is to go to an upstream of a group.
+    case forward(UpstreamGroupID)
+    /// All upstreams of the group were tried.
+    case noneLeft
+    /// What the pool of an upstream says.
+    case leased(upstream: Int, PoolLease<Connection>)
+    /// There is room for another connection, for the one who waited longest.
+    case hasRoom
+    /// A connection that others used is free, for the one who waited longest.
+    case handedOver(Connection)
+    case connected(Connection, attempt: Int)
+    case connectFailed(UpstreamFailure, attempt: Int)
+    /// The upstream changed the protocol.
+    case upgraded
+    /// The response is complete, and the connection no longer this exchange's.
+    case ended
+    /// The connection broke, or the response ended early. `mayRetry` if that may be because the connection had
+    /// been idle, so that another idle one may be as old.
+    case broke(mayRetry: Bool)
+    /// The request is to go nowhere any more.
+    case cancel
+    /// Some time has passed.
+    case time
+  }
+
+  /// What is to be done.
+  enum Action {
+    case none
+    /// Say which upstream is next, and what its pool says: ``Event/leased(upstream:_:)`` or
+    /// ``Event/noneLeft``. `anew` if no connection that was idle will do.
+    case choose(Search, anew: Bool)
+    case connect(upstream: Int, attempt: Int)
+    /// Send the request on this connection.
+    case send(Connection)
+    /// Nobody here needs it any more: others may.
+    case release(Connection)
+    case abandon(Connection)
+    case leaveQueue(upstream: Int)
+    /// No connection can be had; leave the queue of an upstream if there is one.
+    case fail(UpstreamFailure, leaving: Int?)
+    /// The tier below memory is not waited for any more.
+    case readTimedOut
+  }
+
+  private(set) var state = State.idle
+  private let limits: ShellLimits
+  private var attempts = 0
+  /// True if a connection that was idle has failed already.
+  private var needsNew = false
+
+  init(limits: ShellLimits) { self.limits = limits }
+
+  // MARK: What is so
+
+  /// When the present wait ends; nil if somebody else watches over it, or there is none.
+  var deadline: NIODeadline? {
+    switch state {
+    case .reading(let until), .queued(_, let until), .connecting(_, let until): until
+    case .idle, .choosing, .forwarded, .tunnel: nil
+    }
+  }
+
+  /// The connection that it has.
+  var connection: Connection? {
+    switch state {
+    case .forwarded(let connection), .tunnel(let connection): connection
+    case .idle, .reading, .choosing, .queued, .connecting: nil
+    }
+  }
+
+  /// True if there will be a connection, or none can be had.
+  var awaitsConnection: Bool {
+    switch state {
+    case .choosing, .queued, .connecting: true
+    case .idle, .reading, .forwarded, .tunnel: false
+    }
+  }
+
+  /// True while the tier below memory is waited for.
+  var isReading: Bool { if case .reading = state { true } else { false } }
+
+  // MARK: Events
+
+  /// Takes an event in. `now` is only asked for where a wait begins or may end.
+  mutating func handle(_ event: Event, now: @autoclosure () -> NIODeadline) -> Action {
+    switch (event, state) {
+    case (.reads, .idle):
+      state = .reading(until: now() + limits.disk)
+    case (.read, .reading):
+      state = .idle
+    case (.forward(let group), .idle):
+      return choose(Search(group: group))
+    case (.noneLeft, .choosing(let search)):
+      state = .idle
+      return .fail(search.failure, leaving: nil)
+    case (.leased(let upstream, let lease), .choosing(var search)):
+      search.tried.insert(upstream)
+      search.upstream = upstream
+      return leased(lease, search, now())
+    case (.hasRoom, .queued(let search, _)):
+      return connect(search, now())
+    case (.handedOver(let connection), .queued):
+      return send(on: connection)
+    case (.connected(let connection, let attempt), .connecting(let search, _))
+    where attempt == search.attempt:
+      return send(on: connection)
+    case (.handedOver(let connection), _), (.connected(let connection, _), _):
+      return .release(connection)
+    case (.connectFailed(let failure, let attempt), .connecting(var search, _))
+    where attempt == search.attempt:
+      search.failure = failure
+      return choose(search)
+    case (.upgraded, .forwarded(let connection)):
+      state = .tunnel(connection)
+    case (.ended, .forwarded), (.ended, .tunnel):
+      state = .idle
+    case (.broke(let mayRetry), .forwarded), (.broke(let mayRetry), .tunnel):
+      state = .idle
+      needsNew = needsNew || mayRetry
+    case (.cancel, _): return cancel()
+    case (.time, _): return timePassed(now())
+    default: break
+    }
+    return .none
+  }
+
+  private mutating func choose(_ search: Search) -> Action {
+    state = .choosing(search)
+    return .choose(search, anew: needsNew)
+  }
+
+  private mutating func leased(
+    _ lease: PoolLease<Connection>, _ search: Search, _ now: @autoclosure () -> NIODeadline
+  ) -> Action {
+    switch lease {
+    case .use(let connection): return send(on: connection)
+    case .connect: return connect(search, now())
+    case .wait:
+      state = .queued(search, until: now() + limits.queue)
+      return .none
+    case .refuse:
+      state = .idle
+      return .fail(.queueFull, leaving: nil)
+    }
+  }
+
+  private mutating func connect(_ search: Search, _ now: NIODeadline) -> Action {
+    var search = search
+    attempts += 1
+    search.attempt = attempts
+    state = .connecting(search, until: now + limits.connect)
+    return .connect(upstream: search.upstream, attempt: search.attempt)
+  }
+
+  private mutating func send(on connection: Connection) -> Action {
+    state = .forwarded(connection)
+    return .send(connection)
+  }
+
+  private mutating func cancel() -> Action {
+    defer { state = .idle }
+    switch state {
+    case .idle, .reading, .choosing, .connecting: return .none
+    case .queued(let search, _): return .leaveQueue(upstream: search.upstream)
+    case .forwarded(let connection), .tunnel(let connection): return .abandon(connection)
+    }
+  }
+
+  private mutating func timePassed(_ now: NIODeadline) -> Action {
+    guard let deadline, now >= deadline else { return .none }
+    switch state {
+    case .reading:
+      state = .idle
+      return .readTimedOut
+    case .queued(let search, _):
+      state = .idle
+      return .fail(.queueTimeout, leaving: search.upstream)
+    case .connecting(var search, _):
+      // If it is made all the same, others may have it.
+      search.failure = .connectTimeout
+      return choose(search)
+    case .idle, .choosing, .forwarded, .tunnel: return .none
+    }
+  }
+}

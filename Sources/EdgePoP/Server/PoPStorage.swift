@@ -1,0 +1,38 @@
+import EdgeCache
+import EdgeFleet
+
+/// What a PoP has stored: memory, the disks below it, and the log of purges that says what of it counts.
+struct PoPStorage: Sendable {
+  let store: Store
+  /// The disks below memory; nil if there are none.
+  let disk: DiskTier?
+
+  /// Opens what is stored. Waits for the disks. Throws ``StartProblem``.
+  init(_ options: PoPOptions) throws(StartProblem) {
+    var generator = SystemRandomNumberGenerator()
+    let purges = PurgeLog()
+    disk =
+      options.pop.disks.isEmpty
+      ? nil : try DiskTier(options.pop.disks, purges: purges, logger: options.logger)
+    store = Store(
+      limits: Self.limits(options.pop),
+      secret: disk?.secret ?? HashSecret(generator.next(), generator.next()),
+      purges: purges, lower: disk)
+    // What was logged on disk has an epoch of its own.
+    if disk == nil { purges.begin(epoch: generator.next()) }
+  }
+
+  /// True if nothing of an earlier life is stored.
+  var isFresh: Bool { disk?.isFresh ?? true }
+
+  private static func limits(_ pop: FleetConfiguration.PoP) -> StoreLimits {
+    var limits = StoreLimits(memory: pop.memory.bytes)
+    switch pop.eviction {
+    case .lru: limits.eviction = .lru
+    case .slru: limits.eviction = .slru
+    case .sizeLRU: limits.eviction = .sizeLRU
+    case nil: break
+    }
+    return limits
+  }
+}
