@@ -79,31 +79,64 @@ public final class Reactor {
     isStopped = true
   }
 
+  /// A reactor without a thread of its own: whoever has it calls ``turn(_:)``, from any thread, but from one at
+  /// a time. For tests and simulations, which so decide when something happens.
+  ///
+  /// Throws ``ReactorProblem``.
+  public static func manual() throws -> Reactor {
+    guard let reactor = Reactor() else { throw ReactorProblem(code: errno) }
+    return reactor
+  }
+
+  /// Makes the calling thread this reactor's, runs `body`, and then all that is due, without waiting for
+  /// anything. Not from within a turn.
+  public func turn<Result>(_ body: () throws -> Result) rethrows -> Result {
+    mailbox.adoptThread()
+    let result = try body()
+    // Whatever is left for later by what was left for later has its turn too.
+    repeat { turn(waits: false) } while mailbox.mayHaveTasks
+    return result
+  }
+
+  /// Closes all sockets of a manual reactor, which has no turns any more.
+  public func end() {
+    mailbox.adoptThread()
+    closeEverything()
+  }
+
   private func run() {
-    while !isStopped {
-      let now = Monotonic.coarse()
-      while let body = timers.takeDue(now) { body() }
-      runTasks()
-      if outgoing.owner != nil { flushOutgoing() }
-      // Tasks that were left meanwhile, and those that they left, have their turn after the sockets.
-      let wait =
-        mailbox.mayHaveTasks || isStopped ? 0 : (timers.nextDue ?? now + Self.longest) - now
-      let count = poller.wait(nanoseconds: wait)
-      for index in 0..<count {
-        let event = poller.event(index)
-        if event.token == Self.mailboxToken {
-          mailbox.silence()
-          continue
-        }
-        let slot = Int(UInt32(truncatingIfNeeded: event.token))
-        guard slots[slot].generation == UInt32(truncatingIfNeeded: event.token >> 32),
-          let socket = slots[slot].socket
-        else { continue }
-        socket.ready(event)
+    while !isStopped { turn(waits: true) }
+    closeEverything()
+  }
+
+  /// Runs what is due, and hands out the events of this moment; waits for some if there are none.
+  private func turn(waits: Bool) {
+    let now = Monotonic.coarse()
+    while let body = timers.takeDue(now) { body() }
+    runTasks()
+    if outgoing.owner != nil { flushOutgoing() }
+    // Tasks that were left meanwhile, and those that they left, have their turn after the sockets.
+    let wait =
+      mailbox.mayHaveTasks || isStopped || !waits
+      ? 0 : (timers.nextDue ?? now + Self.longest) - now
+    let count = poller.wait(nanoseconds: wait)
+    for index in 0..<count {
+      let event = poller.event(index)
+      if event.token == Self.mailboxToken {
+        mailbox.silence()
+        continue
       }
-      // Nothing that was written waits for longer than others are served.
-      if outgoing.owner != nil { flushOutgoing() }
+      let slot = Int(UInt32(truncatingIfNeeded: event.token))
+      guard slots[slot].generation == UInt32(truncatingIfNeeded: event.token >> 32),
+        let socket = slots[slot].socket
+      else { continue }
+      socket.ready(event)
     }
+    // Nothing that was written waits for longer than others are served.
+    if outgoing.owner != nil { flushOutgoing() }
+  }
+
+  private func closeEverything() {
     // Whoever hears of an end may begin something else, which ends too.
     for _ in 0..<16 where free.count < slots.count { forEachSocket { $0.close() } }
     while case let tasks = mailbox.close(), !tasks.isEmpty {

@@ -9,7 +9,7 @@ import Testing
 // response, interim responses in time, and the admin API's explanation. The rules themselves are
 // tables in EdgeCacheTests.
 
-@Suite("Caching over sockets", .serialized)
+@Suite("Caching over sockets", .serialized, .eachCarrier)
 struct CachingTests {
   @Test("Stale is sent at once, and validated once for all, with no client (RFC 5861 §3)")
   func staleWhileRevalidate() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 // One request upstream for any number of clients (RFC 9111 §4), none of whom can harm another.
 
-@Suite("Collapsed forwarding", .serialized)
+@Suite("Collapsed forwarding", .serialized, .eachCarrier)
 struct CollapsedForwardingTests {
   /// Connects clients and sends the same GET on each.
   private func clients(_ count: Int, of pop: TestPoP, _ target: String = "/") async throws -> [Wire]

@@ -7,7 +7,7 @@ import Testing
 // Which fields go on, which stay, and which are added, in both directions (RFC 9110 §7.6,
 // RFC 7239, RFC 9211).
 
-@Suite("Fields", .serialized)
+@Suite("Fields", .serialized, .eachCarrier)
 struct FieldTests {
   @Test("The upstream gets exactly these bytes (RFC 9110 §7.6.1, §7.6.3, RFC 7239 §4)")
   func upstreamHead() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 // Which upstream gets a request: sites by host, routes by path, regions by where one can connect.
 
-@Suite("Routing", .serialized)
+@Suite("Routing", .serialized, .eachCarrier)
 struct RoutingTests {
   /// An origin that answers with its name and what it was asked.
   private static func named(_ name: String) async throws -> Origin {

@@ -44,19 +44,44 @@ final class Origin: Sendable {
   typealias Script = @Sendable (inout Exchange) async throws -> Void
 
   let url: UpstreamURL
-  private let listener: any Channel
+  private let listener: (any Channel)?
   private let seen: Seen
+  private let script: Script
 
-  private init(listener: any Channel, seen: Seen) {
+  private init(listener: (any Channel)?, port: Int, seen: Seen, script: @escaping Script) {
     self.listener = listener
     self.seen = seen
-    url = UpstreamURL(
-      scheme: .http, host: "127.0.0.1", port: listener.localAddress?.port ?? 0)
+    self.script = script
+    url = UpstreamURL(scheme: .http, host: "127.0.0.1", port: port)
+  }
+
+  /// Origins in memory, by their ports, which are nobody's.
+  private static let inMemory = Mutex<(last: Int, origins: [Int: Origin])>((0, [:]))
+
+  /// The origin in memory that listens there.
+  static func listening(at url: UpstreamURL) -> Origin? {
+    inMemory.withLock { $0.origins[url.port] }
+  }
+
+  /// Serves a connection in memory.
+  func accept(_ wire: Wire) {
+    let number = seen.add(wire)
+    Task { await Self.serve(wire, number, seen, script) }
+  }
+
+  private static func inMemory(_ script: @escaping Script) -> Origin {
+    inMemory.withLock { all in
+      all.last += 1
+      let origin = Origin(listener: nil, port: all.last, seen: Seen(), script: script)
+      all.origins[all.last] = origin
+      return origin
+    }
   }
 
   /// Starts an origin that runs `script` for each request, one after another on a connection. The
   /// connection is closed when the script throws.
   static func start(_ script: @escaping Script) async throws -> Origin {
+    if Carrier.current == .memory { return inMemory(script) }
     let seen = Seen()
     let listener = try await ServerBootstrap(group: Wire.group)
       .serverChannelOption(.backlog, value: 4096)
@@ -71,7 +96,8 @@ final class Origin: Sendable {
         }
       }
       .bind(host: "127.0.0.1", port: 0).get()
-    return Origin(listener: listener, seen: seen)
+    return Origin(
+      listener: listener, port: listener.localAddress?.port ?? 0, seen: seen, script: script)
   }
 
   private static func serve(
@@ -110,7 +136,8 @@ final class Origin: Sendable {
 
   /// Stops listening and closes every connection.
   func stop() async {
-    try? await listener.close().get()
+    try? await listener?.close().get()
+    Self.inMemory.withLock { $0.origins[listener == nil ? url.port : 0] = nil }
     for wire in wires { await wire.close() }
   }
 }

@@ -41,11 +41,25 @@ struct TestPoP: Sendable {
     }
   }
 
-  let server: PoPServer
-  private let running: Task<Void, any Error>
-  private let lifecycle: ServiceGroup
+  /// A server with the life of a process, or a PoP in memory.
+  private enum Running: Sendable {
+    case server(PoPServer, Task<Void, any Error>, ServiceGroup)
+    case memory(MemoryPoP)
+  }
 
-  var address: SocketEndpoint { server.listenAddresses[0] }
+  private let running: Running
+
+  /// The server, where requests come over sockets.
+  var server: PoPServer {
+    guard case .server(let server, _, _) = running else { preconditionFailure("no sockets") }
+    return server
+  }
+
+  /// Where clients connect; in memory, where they could if it were anywhere.
+  var address: SocketEndpoint {
+    guard case .memory = running else { return server.listenAddresses[0] }
+    return SocketEndpoint(host: "127.0.0.1", port: (try? ClosedPort().url.port) ?? 9)
+  }
 
   /// Starts a PoP in front of one server.
   static func start(
@@ -67,15 +81,18 @@ struct TestPoP: Sendable {
     allowManyFiles()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let server = try await PoPServer.start(
-      PoPOptions(
-        configuration: configuration, pop: pop,
-        access: setup.access ?? setup.token.map(AdminAccess.init),
-        purgeFrom: setup.purgeFrom,
-        accessLog: setup.accessLog, limits: setup.limits, logger: logger))
+    let options = PoPOptions(
+      configuration: configuration, pop: pop,
+      access: setup.access ?? setup.token.map(AdminAccess.init), purgeFrom: setup.purgeFrom,
+      accessLog: setup.accessLog, limits: setup.limits, logger: logger)
+    // One with a port of its own is about sockets.
+    if Carrier.current == .memory, pop.listen.allSatisfy({ $0.port == 0 }) {
+      return TestPoP(running: .memory(try MemoryPoP(options)))
+    }
+    let server = try await PoPServer.start(options)
     let lifecycle = ServiceGroup(services: [server], logger: logger)
-    let running = Task { try await lifecycle.run() }
-    return TestPoP(server: server, running: running, lifecycle: lifecycle)
+    let task = Task { try await lifecycle.run() }
+    return TestPoP(running: .server(server, task, lifecycle))
   }
 
   /// Thousands of connections, both ends of each in this process.
@@ -88,12 +105,15 @@ struct TestPoP: Sendable {
 
   /// Asks for a graceful shutdown, as SIGTERM does.
   func beginShutdown() async {
-    await lifecycle.triggerGracefulShutdown()
+    if case .server(_, _, let lifecycle) = running { await lifecycle.triggerGracefulShutdown() }
   }
 
   /// Waits until the PoP has ended.
   func waitForEnd() async throws {
-    try await running.value
+    switch running {
+    case .server(_, let task, _): try await task.value
+    case .memory(let pop): await pop.stop()
+    }
   }
 
   /// Ends the PoP.
@@ -106,7 +126,10 @@ struct TestPoP: Sendable {
 
   /// A new connection.
   func connect(receiveBuffer: Int? = nil) async throws -> Wire {
-    try await Wire.connect(address, receiveBuffer: receiveBuffer)
+    switch running {
+    case .server: try await Wire.connect(address, receiveBuffer: receiveBuffer)
+    case .memory(let pop): pop.connect()
+    }
   }
 
   /// One request on a connection of its own.
@@ -137,7 +160,12 @@ struct TestPoP: Sendable {
 
   /// One admin request on a connection of its own.
   func admin(_ request: String) async throws -> Message {
-    let wire = try await Wire.connect(server.adminAddress)
+    let address =
+      switch running {
+      case .server(let server, _, _): server.adminAddress
+      case .memory(let pop): try await pop.adminAddress()
+      }
+    let wire = try await Wire.connect(address)
     let response = try await wire.exchange(request)
     await wire.close()
     return response
@@ -158,6 +186,7 @@ struct TestPoP: Sendable {
 
   /// All counters.
   func statistics() async throws -> Statistics {
+    if case .memory(let pop) = running { return pop.statistics() }
     let answer = try await admin("GET /stats HTTP/1.1\r\nHost: admin\r\n\r\n")
     return try JSONDecoder().decode(
       Statistics.self, from: Data(answer.content.readableBytesView))

@@ -20,6 +20,36 @@ enum WireEnd: Sendable, Hashable {
   case broken
 }
 
+/// What carries the bytes of a wire.
+protocol WireTransport: Sendable {
+  func send(_ bytes: ByteBuffer)
+  func sendAll(_ bytes: ByteBuffer) async -> Bool
+  func finish() async
+  func close() async
+  func reset() async
+  func pause() async throws
+  func resume() async throws
+}
+
+/// A TCP connection.
+private struct ChannelTransport: WireTransport {
+  let channel: any Channel
+
+  func send(_ bytes: ByteBuffer) { channel.writeAndFlush(bytes, promise: nil) }
+  func sendAll(_ bytes: ByteBuffer) async -> Bool {
+    (try? await channel.writeAndFlush(bytes).get()) != nil
+  }
+  func finish() async { try? await channel.close(mode: .output).get() }
+  func close() async { try? await channel.close().get() }
+  func reset() async {
+    let options = channel as? any SocketOptionProvider
+    try? await options?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+    await close()
+  }
+  func pause() async throws { try await channel.setOption(.autoRead, value: false).get() }
+  func resume() async throws { try await channel.setOption(.autoRead, value: true).get() }
+}
+
 /// A connection in a test. All waiting has a deadline.
 final class Wire: Sendable {
   private struct State: Sendable {
@@ -36,18 +66,17 @@ final class Wire: Sendable {
   /// Longest wait for anything.
   static let patience: Duration = .seconds(20)
 
-  let channel: any Channel
+  private let transport: any WireTransport
   private let state = Mutex(State())
 
-  private init(channel: any Channel) {
-    self.channel = channel
-  }
+  /// A wire over something that carries bytes.
+  init(_ transport: any WireTransport) { self.transport = transport }
 
   // MARK: Making one
 
   /// Sets a channel up as a wire.
   static func adopt(_ channel: any Channel) throws -> Wire {
-    let wire = Wire(channel: channel)
+    let wire = Wire(ChannelTransport(channel: channel))
     try channel.pipeline.syncOperations.addHandler(Receiver(wire: wire))
     return wire
   }
@@ -75,7 +104,7 @@ final class Wire: Sendable {
 
   /// Sends bytes; they are on their way when this returns, not necessarily sent.
   func send(_ bytes: ByteBuffer) {
-    channel.writeAndFlush(bytes, promise: nil)
+    transport.send(bytes)
   }
 
   /// Sends text, one byte for each scalar.
@@ -86,36 +115,34 @@ final class Wire: Sendable {
   /// Sends bytes and waits until the kernel has taken them all; false if it never did.
   @discardableResult
   func sendAll(_ bytes: ByteBuffer) async -> Bool {
-    (try? await channel.writeAndFlush(bytes).get()) != nil
+    await transport.sendAll(bytes)
   }
 
   /// Ends what is sent, once it is sent; what the peer sends is still read.
   func finish() async {
-    try? await channel.close(mode: .output).get()
+    await transport.finish()
   }
 
   /// Closes in both directions.
   func close() async {
-    try? await channel.close().get()
+    await transport.close()
   }
 
   /// Closes with a reset.
   func reset() async {
-    let options = channel as? any SocketOptionProvider
-    try? await options?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
-    await close()
+    await transport.reset()
   }
 
   // MARK: Receiving
 
   /// Stops reading from the socket.
   func pause() async throws {
-    try await channel.setOption(.autoRead, value: false).get()
+    try await transport.pause()
   }
 
   /// Goes on reading from the socket.
   func resume() async throws {
-    try await channel.setOption(.autoRead, value: true).get()
+    try await transport.resume()
   }
 
   /// How many bytes came so far.
@@ -202,7 +229,7 @@ final class Wire: Sendable {
       return state.waiterNumber
     }
     let left = ContinuousClock.now.duration(to: deadline)
-    let timeout = channel.eventLoop.scheduleTask(
+    let timeout = Self.group.next().scheduleTask(
       in: .nanoseconds(Int64(left / .nanoseconds(1)))
     ) { self.wake(ifWaiting: number) }
     await withCheckedContinuation { continuation in
@@ -224,7 +251,7 @@ final class Wire: Sendable {
     waiter?.resume()
   }
 
-  fileprivate func came(_ bytes: inout ByteBuffer) {
+  func came(_ bytes: inout ByteBuffer) {
     let waiter = state.withLock { state in
       state.total += bytes.readableBytes
       if state.received.readableBytes == 0 {
@@ -237,7 +264,7 @@ final class Wire: Sendable {
     waiter?.resume()
   }
 
-  fileprivate func ended(_ end: WireEnd) {
+  func ended(_ end: WireEnd) {
     let waiter = state.withLock { state in
       state.end = state.end ?? end
       return state.waiter.take()
