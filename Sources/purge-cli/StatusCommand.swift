@@ -60,7 +60,7 @@ struct Status: ParsableCommand, FleetCommand {
     }
     let newest = lines.compactMap(\.newest).compactMap { PurgeID($0) }.max()
     if options.json {
-      print(readableJSON(lines))
+      print(JSONForm.page.text(lines))
     } else {
       printForPeople(lines, id, newest)
     }

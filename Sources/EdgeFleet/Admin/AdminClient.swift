@@ -10,43 +10,6 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// Why a request to the admin API has no usable reply.
-public enum AdminClientError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// No connection could be made.
-  case cannotConnect(reason: String)
-  /// The connection ended before the reply was complete; the request may have been carried out.
-  case connectionLost(reason: String)
-  /// There was no complete reply in time; the request may have been carried out.
-  case timeout(Duration)
-  /// The PoP answered with a status that is not a success.
-  case status(Int, message: String)
-  /// What answered does not speak the admin API.
-  case badReply(reason: String)
-  /// The task that asked was cancelled.
-  case cancelled
-
-  /// Whether the same request may succeed a little later.
-  public var isTransient: Bool {
-    switch self {
-    case .cannotConnect, .connectionLost, .timeout: true
-    case .status(let code, _): code >= 500
-    case .badReply, .cancelled: false
-    }
-  }
-
-  /// What happened, in a few words.
-  public var description: String {
-    switch self {
-    case .cannotConnect(let reason): "cannot connect: \(reason)"
-    case .connectionLost(let reason): "connection lost: \(reason)"
-    case .timeout(let duration): "no reply within \(DurationText.print(duration))"
-    case .status(let code, let message): message.isEmpty ? "\(code)" : "\(code): \(message)"
-    case .badReply(let reason): "not a reply of the admin API: \(reason)"
-    case .cancelled: "cancelled"
-    }
-  }
-}
-
 /// A client of one PoP's admin API.
 public struct AdminClient: Sendable {
   /// The address of the admin API.
@@ -245,13 +208,6 @@ public struct ClientReply: Sendable {
   public let body: [UInt8]
 }
 
-/// A whole reply.
-private struct AdminReply: Sendable {
-  let status: Int
-  let body: [UInt8]
-  let isKeptAlive: Bool
-}
-
 /// The connection that is kept for the next request, while nobody uses it.
 private final class KeptConnection: Sendable {
   private let idle = Mutex<(any Channel)?>(nil)
@@ -275,108 +231,4 @@ private final class KeptConnection: Sendable {
   deinit {
     idle.withLock { $0?.close(promise: nil) }
   }
-}
-
-/// Sends one request after the other and gathers the replies.
-private final class AdminExchange: ChannelInboundHandler {
-  typealias InboundIn = HTTPClientResponsePart
-  typealias OutboundOut = HTTPClientRequestPart
-
-  static let endedEarly = AdminClientError.connectionLost(
-    reason: "closed before the reply was complete")
-
-  private var context: ChannelHandlerContext?
-  private var promise: EventLoopPromise<AdminReply>?
-  private var status = 0
-  private var isKeptAlive = false
-  private var content: [UInt8] = []
-
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
-  func begin(_ head: HTTPRequestHead, _ body: ByteBuffer, _ promise: EventLoopPromise<AdminReply>) {
-    guard let context, context.channel.isActive else { return promise.fail(Self.endedEarly) }
-    self.promise = promise
-    (status, isKeptAlive, content) = (0, false, [])
-    context.write(wrapOutboundOut(.head(head)), promise: nil)
-    if body.readableBytes > 0 {
-      context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
-    }
-    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-  }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    switch unwrapInboundIn(data) {
-    case .head(let head):
-      // An interim response is not what was asked for.
-      if head.status.code < 200 { return }
-      status = Int(head.status.code)
-      isKeptAlive = head.isKeepAlive
-    case .body(let part):
-      guard content.count + part.readableBytes <= AdminClient.largestReply else {
-        return fail(.badReply(reason: "it is too large"))
-      }
-      content.append(contentsOf: part.readableBytesView)
-    case .end:
-      let done = promise
-      promise = nil
-      done?.succeed(AdminReply(status: status, body: content, isKeptAlive: isKeptAlive))
-    }
-  }
-
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    switch error {
-    // The parser's word for an end in the middle of a reply: a PoP that stopped, not a stranger.
-    case HTTPParserError.invalidEOFState: fail(Self.endedEarly)
-    case is HTTPParserError: fail(.badReply(reason: "it is not HTTP"))
-    default: fail(.connectionLost(reason: plainReason(error)))
-    }
-  }
-
-  func channelInactive(context: ChannelHandlerContext) {
-    fail(Self.endedEarly)
-  }
-
-  private func fail(_ error: AdminClientError) {
-    let failed = promise
-    promise = nil
-    failed?.fail(error)
-  }
-}
-
-extension AdminClientError {
-  /// The error of a reply by another PoP than the one that was meant.
-  public static func wrongPoP(_ id: String) -> AdminClientError {
-    .badReply(reason: "PoP \(quoted(id)) answered in its place")
-  }
-
-  /// The reason without what it is a reason for.
-  var reasonAlone: String {
-    switch self {
-    case .cannotConnect(let reason), .connectionLost(let reason), .badReply(let reason): reason
-    case .timeout, .status, .cancelled: description
-    }
-  }
-
-  /// What failed on the way to a connection. Of several addresses the last one tried speaks for all.
-  init(connecting error: any Error, timeout: Duration) {
-    guard let failure = error as? NIOConnectionError else {
-      self = .cannotConnect(reason: plainReason(error))
-      return
-    }
-    if let last = failure.connectionErrors.last {
-      if case .connectTimeout? = last.error as? ChannelError {
-        self = .timeout(timeout)
-      } else {
-        self = .cannotConnect(reason: plainReason(last.error))
-      }
-    } else {
-      self = .cannotConnect(reason: "no address for \(quoted(failure.host))")
-    }
-  }
-}
-
-/// The kernel's words for its errors, without the name of the system call.
-private func plainReason(_ error: any Error) -> String {
-  (error as? IOError).map { KernelError($0.errnoCode).description } ?? "\(error)"
 }

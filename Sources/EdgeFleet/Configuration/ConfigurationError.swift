@@ -50,3 +50,11 @@ public struct ConfigurationError: Error, Sendable, Hashable, CustomStringConvert
   /// The problems, one on each line.
   public var description: String { lines.joined(separator: "\n") }
 }
+
+extension ConfigurationError.Problem {
+  /// The path and the reason, without the name of a file.
+  var text: String {
+    guard case .path(let path) = place, !path.isEmpty else { return reason }
+    return "\(path): \(reason)"
+  }
+}

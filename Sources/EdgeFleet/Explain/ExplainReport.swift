@@ -47,7 +47,7 @@ public struct ExplainReport: Codable, Sendable, Hashable {
   }
 
   /// The body of a reply.
-  public var json: [UInt8] { jsonBytes(self) }
+  public var json: [UInt8] { JSONForm.line.bytes(self) }
 }
 
 extension ExplainReport {

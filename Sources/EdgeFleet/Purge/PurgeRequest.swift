@@ -190,12 +190,12 @@ public struct PurgeRequest: Sendable, Hashable {
 
   /// The body of a request.
   public var json: [UInt8] {
-    jsonBytes(Wire(self, isOrder: true))
+    JSONForm.line.bytes(Wire(self, isOrder: true))
   }
 
   /// What is ordered, the same wherever it is applied: without its name.
   public var message: [UInt8] {
-    jsonBytes(Wire(self, isOrder: false))
+    JSONForm.line.bytes(Wire(self, isOrder: false))
   }
 
   private struct Wire: Encodable {

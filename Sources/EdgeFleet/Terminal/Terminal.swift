@@ -68,23 +68,3 @@ public func writeToStandardError(_ text: String) {
     bytes = bytes.dropFirst(max(0, written))
   }
 }
-
-/// A line on standard error that is overwritten by the next one.
-public struct ProgressLine: Sendable {
-  private let isShown: Bool
-
-  /// A line that is only seen if `isShown`.
-  public init(isShown: Bool) {
-    self.isShown = isShown
-  }
-
-  /// Replaces the line; what does not fit on a narrow terminal is cut.
-  public func show(_ text: String) {
-    if isShown { writeToStandardError("\r\u{1B}[K\(text.prefix(78))") }
-  }
-
-  /// Removes the line.
-  public func clear() {
-    if isShown { writeToStandardError("\r\u{1B}[K") }
-  }
-}

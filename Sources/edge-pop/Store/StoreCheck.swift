@@ -47,7 +47,7 @@ struct StoreCheck: StoreSubcommand {
       }
       reports.append(report)
     }
-    if json { print(Self.document(reports)) }
+    if json { print(JSONForm.page.text(reports.map(\.document))) }
     flushStandardOutput()
     if reports.contains(where: { $0.reason != nil }) { throw StoreStatus.notOpened }
     if reports.contains(where: { $0.damage > 0 }) { throw StoreStatus.damaged }
@@ -91,52 +91,5 @@ struct StoreCheck: StoreSubcommand {
       "\(report.path)/\(finding.file): offset \(finding.offset): \(word): \(finding.what); "
         + "\(finding.meaning)\(url)")
     flushStandardOutput()
-  }
-
-  private static func document(_ reports: [StoreReport]) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    guard let data = try? encoder.encode(reports.map(\.document)) else {
-      preconditionFailure("documents hold only strings, integers and truth values")
-    }
-    return String(decoding: data, as: UTF8.self)
-  }
-}
-
-/// How far a check is: a line that is overwritten at a terminal, and lines now and then elsewhere.
-private struct CheckProgress {
-  private let path: String
-  private let isAsked: Bool
-  private let isTerminal = Terminal.standardError.isInteractive
-  private let line: ProgressLine
-  private var last = ContinuousClock.now
-  private var text = ""
-
-  init(path: String, isAsked: Bool) {
-    self.path = path
-    self.isAsked = isAsked
-    line = ProgressLine(isShown: Terminal.standardError.isInteractive)
-  }
-
-  mutating func show(_ done: Int, _ total: Int) {
-    guard isTerminal || isAsked else { return }
-    let percent = total == 0 ? 100 : done * 100 / total
-    let now = ContinuousClock.now
-    let isFirst = text.isEmpty
-    text = "\(percent) % of \(readableSize(total)), \(path)"
-    guard isFirst || now - last > (isTerminal ? .milliseconds(100) : .seconds(5)) else { return }
-    last = now
-    if isTerminal {
-      line.show(text)
-    } else if !isFirst {
-      EdgePoPCommand.writeError("edge-pop: \(text)")
-    }
-  }
-
-  func clear() { line.clear() }
-
-  func end() {
-    line.clear()
-    if isAsked, !isTerminal { EdgePoPCommand.writeError("edge-pop: \(text)") }
   }
 }

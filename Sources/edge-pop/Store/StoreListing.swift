@@ -11,7 +11,6 @@ struct StoreListing {
   private let withStates: Bool
   private let now: Instant
   private let isColoured = Terminal.standardOutput.hasColour
-  private let encoder = JSONEncoder()
   private var rows: [[String]] = []
   private var widths: [Int] = []
   private var hasTitles = false
@@ -31,17 +30,13 @@ struct StoreListing {
     self.asJSON = asJSON
     self.withStates = withStates
     self.now = now
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
   }
 
   mutating func add(_ record: DiskRecord) {
     count += 1
     bytes += record.piece == nil ? record.size : 0
     if asJSON {
-      guard let data = try? encoder.encode(Line(record, now: now)) else {
-        preconditionFailure("lines hold only strings, integers and truth values")
-      }
-      print(String(decoding: data, as: UTF8.self))
+      print(JSONForm.line.text(Line(record, now: now)))
       return
     }
     let freshness = record.response.freshness

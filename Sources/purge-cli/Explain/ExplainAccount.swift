@@ -26,7 +26,7 @@ struct ExplainAccount {
   // MARK: - For programs
 
   /// The answers as a JSON array, described in docs/purge.md.
-  var json: String { readableJSON(results.map(Element.init)) }
+  var json: String { JSONForm.page.text(results.map(Element.init)) }
 
   private struct Element: Encodable {
     let pop: String?

@@ -93,7 +93,7 @@ struct PurgeReport {
 
   /// The report as a JSON document, described in docs/purge.md.
   var json: String {
-    readableJSON(
+    JSONForm.page.text(
       Document(
         complete: isComplete, id: request.id.map { "\($0)" }, matched: matched,
         estimated: isEstimate, freedBytes: freedBytes,

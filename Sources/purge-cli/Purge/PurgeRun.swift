@@ -87,7 +87,7 @@ struct PurgeRun {
     guard waits else {
       print(
         options.json
-          ? readableJSON(["id": "\(request.id ?? .zero)"])
+          ? JSONForm.page.text(["id": "\(request.id ?? .zero)"])
           : "Ordered as \(request.id ?? .zero); see purge-cli status \(request.id ?? .zero).")
       return .everywhere
     }

@@ -54,7 +54,7 @@ struct Spool {
     do {
       try FileManager.default.createDirectory(
         atPath: directory, withIntermediateDirectories: true)
-      try Data(readableJSON(pending).utf8).write(
+      try Data(JSONForm.page.text(pending).utf8).write(
         to: URL(filePath: path(id)), options: .atomic)
     } catch {
       throw WrongUse(
@@ -95,27 +95,4 @@ struct Spool {
   }
 
   private func path(_ id: PurgeID) -> String { "\(directory)/\(id).json" }
-}
-
-struct Retry: ParsableCommand, FleetCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "retry",
-    abstract: "Send pending purges again to the PoPs that have not acknowledged them.")
-
-  @OptionGroup var spool: SpoolOptions
-  @OptionGroup var options: FleetOptions
-
-  func send() async throws -> ExitStatus {
-    let pending = try spool.open().pending()
-    if pending.isEmpty {
-      print(options.json ? "[]" : "Nothing is pending.")
-      return .everywhere
-    }
-    var worst = ExitStatus.everywhere
-    for (request, targets) in pending {
-      let run = try PurgeRun(resuming: request, at: targets, spool.open(), options)
-      if try await run.send() != .everywhere { worst = .notEverywhere }
-    }
-    return worst
-  }
 }
