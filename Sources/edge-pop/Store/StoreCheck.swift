@@ -35,11 +35,7 @@ struct StoreCheck: StoreSubcommand {
         if !json { print(report.summary(coloured: Terminal.standardOutput.hasColour)) }
       } catch {
         if case .store(.damaged) = error {
-          show(
-            DiskFinding(
-              kind: .damage, file: .header, offset: 0, what: "the header of the store is damaged",
-              meaning: "what is stored cannot be told apart any more: empty the directory"),
-            &report)
+          show(.damagedHeader, &report)
         } else {
           report.reason = error.description
           EdgePoPCommand.writeError("edge-pop: \(path): \(error)")
