@@ -10,26 +10,28 @@ struct StoreListing {
   private let asJSON: Bool
   private let withStates: Bool
   private let now: Instant
-  private let isColoured = Terminal.standardOutput.hasColour
-  private var rows: [[String]] = []
-  private var widths: [Int] = []
-  private var hasTitles = false
+  private var table: TextTable
+  private var rows: [[TextTable.Cell]] = []
   /// Records so far, and bytes of their content.
   private(set) var count = 0
   private(set) var bytes = 0
 
-  private static let titles = ["URL", "STATUS", "SIZE", "AGE", "TTL", "TAGS", "STATE"]
-  /// Columns of numbers.
-  private static let numbers = 1...4
   /// Rows whose columns are made as wide as they need to be.
   private static let batch = 500
-  /// What is wider than this moves what is behind it.
+  /// URLs may be as long as they like; the columns behind them are to be seen all the same.
   private static let widest = 80
 
   init(asJSON: Bool, withStates: Bool, now: Instant) {
     self.asJSON = asJSON
     self.withStates = withStates
     self.now = now
+    let columns: [TextTable.Column] = [
+      .words("URL"), .numbers("STATUS"), .numbers("SIZE"), .numbers("AGE"), .numbers("TTL"),
+      .words("TAGS"),
+    ]
+    table = TextTable(
+      withStates ? columns + [.words("STATE")] : columns,
+      coloured: Terminal.standardOutput.hasColour, titleColour: 1, widest: Self.widest)
   }
 
   mutating func add(_ record: DiskRecord) {
@@ -39,15 +41,23 @@ struct StoreListing {
       print(JSONForm.line.text(Line(record, now: now)))
       return
     }
-    let freshness = record.response.freshness
-    let row = [
-      Terminal.plain(record.url), "\(record.response.head.status)", readableSize(record.size),
-      readableSeconds(freshness.age(now)),
-      freshness.alwaysValidate ? "no-cache" : readableSeconds(freshness.ttl(now)),
-      record.tags.isEmpty ? "-" : Terminal.plain(record.tags.joined(separator: ", ")),
-    ]
-    rows.append(withStates ? row + [record.state.text] : row)
+    rows.append(row(record))
     if rows.count == Self.batch { flush() }
+  }
+
+  /// A record for people. What must be asked for again, and what is dead, can be seen.
+  private func row(_ record: DiskRecord) -> [TextTable.Cell] {
+    let freshness = record.response.freshness
+    let ttl = freshness.alwaysValidate ? "no-cache" : readableSeconds(freshness.ttl(now))
+    let isUseless = freshness.alwaysValidate || ttl.hasPrefix("-") || ttl == "0s"
+    let row = [
+      TextTable.Cell(Terminal.plain(record.url)), .init("\(record.response.head.status)"),
+      .init(readableSize(record.size)), .init(readableSeconds(freshness.age(now))),
+      .init(ttl, colour: isUseless ? 33 : nil),
+      .init(record.tags.isEmpty ? "-" : Terminal.plain(record.tags.joined(separator: ", "))),
+    ]
+    guard withStates else { return row }
+    return row + [.init(record.state.text, colour: record.state == .alive ? nil : 31)]
   }
 
   /// Prints what is left.
@@ -57,40 +67,8 @@ struct StoreListing {
   }
 
   private mutating func flush() {
-    let columns = withStates ? Self.titles.count : Self.titles.count - 1
-    var lines = rows
-    if !hasTitles { lines.insert(Array(Self.titles[..<columns]), at: 0) }
-    if widths.isEmpty { widths = Array(repeating: 0, count: columns) }
-    for cells in lines {
-      for column in cells.indices {
-        widths[column] = max(widths[column], min(cells[column].count, Self.widest))
-      }
-    }
-    for (index, cells) in lines.enumerated() { show(cells, isTitle: !hasTitles && index == 0) }
-    hasTitles = true
+    for line in table.lines(rows) { print(line) }
     rows = []
-  }
-
-  private func show(_ cells: [String], isTitle: Bool) {
-    var line = ""
-    for (column, cell) in cells.enumerated() {
-      let space = String(repeating: " ", count: max(0, widths[column] - cell.count))
-      let colour = isTitle ? 1 : colour(column, cell)
-      let text = isColoured ? colour.map { Terminal.coloured(cell, $0) } ?? cell : cell
-      let isLast = column == cells.count - 1
-      line += Self.numbers.contains(column) ? space + text : isLast ? text : text + space
-      if !isLast { line += "  " }
-    }
-    print(line)
-  }
-
-  /// What must be asked for again, and what is dead, can be seen.
-  private func colour(_ column: Int, _ cell: String) -> Int? {
-    switch Self.titles[column] {
-    case "TTL" where cell.hasPrefix("-") || cell == "no-cache" || cell == "0s": 33
-    case "STATE" where cell != DiskRecord.State.alive.text: 31
-    default: nil
-    }
   }
 
   /// A record for programs, as docs/disk.md describes it.

@@ -42,24 +42,18 @@ struct PurgeReport {
 
   /// Rows under a line of titles, in columns.
   static func columns(_ rows: [Row], coloured: Bool) -> String {
-    let titles = ["POP", "CITY", "RESULT", "SEQUENCE", "MATCHED", "MS"]
-    let numbers: Set<Int> = [3, 4, 5]
-    let cells = rows.map {
-      [$0.name, $0.city ?? "-", $0.word, $0.sequence, $0.matched, $0.milliseconds]
-    }
-    let widths = titles.indices.map { column in
-      ([titles] + cells).map { $0[column].count }.max() ?? 0
-    }
-    let lines = ([titles] + cells).enumerated().map { line, cells in
-      let padded = cells.enumerated().map { column, cell in
-        let space = String(repeating: " ", count: widths[column] - cell.count)
-        let isWord = coloured && line > 0 && column == 2
-        let text = isWord ? Terminal.coloured(cell, rows[line - 1].colour) : cell
-        return numbers.contains(column) ? space + text : text + space
-      }
-      let reason = line > 0 ? rows[line - 1].reason : ""
-      return padded.joined(separator: "  ") + (reason.isEmpty ? "" : "  \(reason)")
-    }
+    var table = TextTable(
+      [
+        .words("POP"), .words("CITY"), .words("RESULT"), .numbers("SEQUENCE"),
+        .numbers("MATCHED"), .numbers("MS"), .words(""),
+      ], coloured: coloured)
+    let lines = table.lines(
+      rows.map { row in
+        [
+          .init(row.name), .init(row.city ?? "-"), .init(row.word, colour: row.colour),
+          .init(row.sequence), .init(row.matched), .init(row.milliseconds), .init(row.reason),
+        ]
+      })
     return lines.joined(separator: "\n")
   }
 
