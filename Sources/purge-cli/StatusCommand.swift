@@ -46,14 +46,7 @@ struct Status: ParsableCommand, FleetCommand {
     let targets = try options.targets()
     let (token, patience) = (try options.token(), try options.patience())
     let tls = try options.tls()
-    var lines = await withTaskGroup(of: (Int, Line).self) { group in
-      for (index, target) in targets.enumerated() {
-        group.addTask { (index, await Self.ask(target, id, token, tls, patience)) }
-      }
-      var lines: [(Int, Line)] = []
-      for await line in group { lines.append(line) }
-      return lines.sorted { $0.0 < $1.0 }.map(\.1)
-    }
+    var lines = await targets.mapInParallel { await Self.ask($0, id, token, tls, patience) }
     let first = id == nil ? nil : lines.compactMap(\.appliedAt).min()
     for index in lines.indices {
       if let first, let at = lines[index].appliedAt { lines[index].lagMilliseconds = at - first }

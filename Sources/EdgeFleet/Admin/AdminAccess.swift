@@ -43,17 +43,8 @@ public struct AdminAccess: Sendable {
   /// Reads a file of tokens: one token alone, or lines of `NAME RIGHTS TOKEN`, where rights are `purge`, `read`
   /// or `purge,read`, and `#` begins a comment.
   public static func read(path: String) throws(AdminToken.Problem) -> AdminAccess {
-    let bytes: [UInt8]
-    do throws(TextFile.Unreadable) {
-      bytes = try TextFile.bytes(path: path)
-    } catch {
-      throw AdminToken.Problem(description: "admin token file \(quoted(path)): \(error.reason)")
-    }
-    do throws(AdminToken.Problem) {
-      return try parse(String(decoding: bytes, as: UTF8.self))
-    } catch {
-      throw AdminToken.Problem(
-        description: "admin token file \(quoted(path)): \(error.description)")
+    try AdminToken.read(path: path) { bytes throws(AdminToken.Problem) in
+      try parse(String(decoding: bytes, as: UTF8.self))
     }
   }
 

@@ -14,7 +14,7 @@ public struct AdminToken: Sendable, Hashable, CustomStringConvertible, CustomRef
   /// A token of `text`: visible ASCII, without spaces, 1 to 1024 characters.
   public init(_ text: String) throws(Problem) {
     guard !text.isEmpty else { throw Problem(description: "the admin token is empty") }
-    guard text.utf8.count <= 1024, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+    guard text.utf8.count <= 1024, text.utf8.allSatisfy(\.isVisible) else {
       throw Problem(
         description: "the admin token is not 1 to 1024 characters of visible ASCII without spaces")
     }
@@ -23,19 +23,31 @@ public struct AdminToken: Sendable, Hashable, CustomStringConvertible, CustomRef
 
   /// Reads the token from a file which holds nothing else; white space around it does not count.
   public static func read(path: String) throws(Problem) -> AdminToken {
+    try read(path: path) { bytes throws(Problem) in
+      let isSpace: (UInt8) -> Bool = { [0x20, 0x09, 0x0A, 0x0D].contains($0) }
+      let content = bytes.drop(while: isSpace)
+      let end = content.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? content.startIndex
+      return try AdminToken(String(decoding: content[..<end], as: UTF8.self))
+    }
+  }
+
+  /// What `parse` makes of a file of tokens; whatever is wrong is said of that file.
+  static func read<Value>(
+    path: String, _ parse: ([UInt8]) throws(Problem) -> Value
+  ) throws(Problem) -> Value {
+    func problem(_ reason: String) -> Problem {
+      Problem(description: "admin token file \(quoted(path)): \(reason)")
+    }
     let bytes: [UInt8]
     do throws(TextFile.Unreadable) {
       bytes = try TextFile.bytes(path: path)
     } catch {
-      throw Problem(description: "admin token file \(quoted(path)): \(error.reason)")
+      throw problem(error.reason)
     }
-    let isSpace: (UInt8) -> Bool = { [0x20, 0x09, 0x0A, 0x0D].contains($0) }
-    let content = bytes.drop(while: isSpace)
-    let end = content.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? content.startIndex
     do throws(Problem) {
-      return try AdminToken(String(decoding: content[..<end], as: UTF8.self))
+      return try parse(bytes)
     } catch {
-      throw Problem(description: "admin token file \(quoted(path)): \(error.description)")
+      throw problem(error.description)
     }
   }
 

@@ -64,9 +64,7 @@ private func parseParameterName(_ text: String) throws(ValueProblem) -> String {
   guard !text.isEmpty else {
     throw ValueProblem(text, "is not the name of a parameter; write it like page or utm_*")
   }
-  guard
-    text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"&=#".utf8.contains($0) })
-  else {
+  guard text.utf8.allSatisfy({ $0.isVisible && !"&=#".utf8.contains($0) }) else {
     throw ValueProblem(
       text, "is not the name of a parameter; no &, =, #, space or unencoded character")
   }

@@ -9,7 +9,7 @@ struct ConfigurationNode {
 
   /// The path of a member of this node's object.
   func path(of key: String) -> String {
-    let isPlain = key.utf8.allSatisfy { $0 != UInt8(ascii: ".") && $0 > 0x20 && $0 < 0x7F }
+    let isPlain = key.utf8.allSatisfy { $0 != UInt8(ascii: ".") && $0.isVisible }
     let step = isPlain && !key.isEmpty && !key.contains("[") ? key : "[\(quoted(key))]"
     return path.isEmpty || step != key ? path + step : "\(path).\(step)"
   }

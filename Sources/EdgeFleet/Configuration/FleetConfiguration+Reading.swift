@@ -108,7 +108,7 @@ private struct FleetReading {
       try RedisURL(parsing: text)
     }
     let stream = reader.value(fields["stream"]) { text throws(ValueProblem) in
-      guard (1...256).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+      guard (1...256).contains(text.utf8.count), text.utf8.allSatisfy(\.isVisible)
       else {
         throw ValueProblem(text, "is not a key; use 1 to 256 characters of ASCII without spaces")
       }
@@ -201,7 +201,7 @@ private struct FleetReading {
     guard let fields = reader.fields(node, required: ["prefix", "to"]) else { return nil }
     let prefix = reader.value(fields["prefix"]) { text throws(ValueProblem) in
       guard text.hasPrefix("/") else { throw ValueProblem(text, "does not begin with /") }
-      guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), !text.contains(where: "?#".contains)
+      guard text.utf8.allSatisfy(\.isVisible), !text.contains(where: "?#".contains)
       else {
         throw ValueProblem(
           text, "is not the beginning of a path; no query, fragment or unencoded character")
@@ -225,7 +225,7 @@ private struct FleetReading {
     let id = reader.value(fields["id"], parseName)
     if let id { reader.claim(id, at: fields["id"], in: &popIDPaths) }
     let city = reader.value(fields["city"]) { text throws(ValueProblem) in
-      guard !text.isEmpty, !text.unicodeScalars.contains(where: isControl) else {
+      guard !text.isEmpty, !text.unicodeScalars.contains(where: \.isControl) else {
         throw ValueProblem(text, "is not the name of a city")
       }
       return text
@@ -348,10 +348,7 @@ private struct FleetReading {
 /// A name that is safe in log lines, metric labels and file names.
 private func parseName(_ text: String) throws(ValueProblem) -> String {
   let isName = text.utf8.allSatisfy { byte in
-    (UInt8(ascii: "a")...UInt8(ascii: "z")) ~= byte
-      || (UInt8(ascii: "A")...UInt8(ascii: "Z")) ~= byte
-      || (UInt8(ascii: "0")...UInt8(ascii: "9")) ~= byte
-      || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+    byte.isLetter || byte.isDigit || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
   }
   guard isName, (1...64).contains(text.utf8.count) else {
     throw ValueProblem(text, "is not a name; use 1 to 64 letters, digits, - and _")
@@ -385,8 +382,4 @@ private func parseUpstream(_ text: String) throws(ValueProblem) -> UpstreamURL {
 
 private func parseEndpoint(_ text: String) throws(ValueProblem) -> SocketEndpoint {
   try SocketEndpoint(parsing: text)
-}
-
-private func isControl(_ scalar: Unicode.Scalar) -> Bool {
-  scalar.properties.generalCategory == .control
 }

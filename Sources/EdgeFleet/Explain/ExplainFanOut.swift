@@ -36,14 +36,7 @@ public struct ExplainFanOut: Sendable {
 
   /// Asks every target and returns what they said, in the order of the targets.
   public func ask(_ query: ExplainQuery) async -> [Result] {
-    await withTaskGroup { tasks in
-      for (place, target) in targets.enumerated() {
-        tasks.addTask { (place, await ask(query, target)) }
-      }
-      var results: [(place: Int, result: Result)] = []
-      for await result in tasks { results.append(result) }
-      return results.sorted { $0.place < $1.place }.map(\.result)
-    }
+    await targets.mapInParallel { await ask(query, $0) }
   }
 
   private func ask(_ query: ExplainQuery, _ target: PurgeFanOut.Target) async -> Result {

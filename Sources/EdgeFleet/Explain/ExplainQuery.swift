@@ -65,12 +65,7 @@ public struct ExplainQuery: Sendable, Hashable {
   /// Whether `text` is a token (RFC 9110 §5.6.2).
   private static func isToken(_ text: some StringProtocol) -> Bool {
     !text.isEmpty
-      && text.utf8.allSatisfy { isLetterOrDigit($0) || "!#$%&'*+-.^_`|~".utf8.contains($0) }
-  }
-
-  fileprivate static func isLetterOrDigit(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")) ~= byte
-      || (UInt8(ascii: "a")...UInt8(ascii: "z")) ~= byte | 0x20
+      && text.utf8.allSatisfy { $0.isLetter || $0.isDigit || "!#$%&'*+-.^_`|~".utf8.contains($0) }
   }
 }
 
@@ -117,7 +112,7 @@ extension ExplainQuery {
   private static func encoded(_ text: String) -> String {
     var result = ""
     for byte in text.utf8 {
-      if isLetterOrDigit(byte) || "-._~/:?".utf8.contains(byte) {
+      if byte.isLetter || byte.isDigit || "-._~/:?".utf8.contains(byte) {
         result.unicodeScalars.append(Unicode.Scalar(byte))
       } else {
         let digits = String(byte, radix: 16, uppercase: true)
@@ -133,12 +128,12 @@ extension ExplainQuery {
     var rest = text.utf8[...]
     while let byte = rest.popFirst() {
       if byte == UInt8(ascii: "%") {
-        guard let high = rest.popFirst().flatMap(hexadecimal),
-          let low = rest.popFirst().flatMap(hexadecimal)
+        guard let high = rest.popFirst().flatMap(\.hexadecimal),
+          let low = rest.popFirst().flatMap(\.hexadecimal)
         else { throw Problem(description: "\(name): has a % without two hexadecimal digits") }
         bytes.append(high << 4 | low)
       } else {
-        guard byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "#") else {
+        guard byte.isVisible, byte != UInt8(ascii: "#") else {
           throw Problem(
             description: "\(name): has a space or another character which must be percent-encoded")
         }
@@ -149,14 +144,5 @@ extension ExplainQuery {
       throw Problem(description: "\(name): is not UTF-8")
     }
     return result
-  }
-
-  private static func hexadecimal(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    default: nil
-    }
   }
 }

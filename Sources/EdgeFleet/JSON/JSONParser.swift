@@ -152,7 +152,7 @@ struct JSONParser {
     guard bytes.count - position >= 4 else { return nil }
     var value: UInt32 = 0
     for byte in bytes[position..<position + 4] {
-      guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { return nil }
+      guard let digit = byte.hexadecimal else { return nil }
       value = value << 4 + UInt32(digit)
     }
     position += 4
@@ -181,7 +181,7 @@ struct JSONParser {
 
   private mutating func takeDigits() -> Int {
     let start = position
-    while let byte = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")) ~= byte { position += 1 }
+    while let byte = peek, byte.isDigit { position += 1 }
     return position - start
   }
 

@@ -31,20 +31,16 @@ public enum Terminal: Sendable {
 
   /// `text` without control characters: what origins and clients wrote goes to a terminal.
   public static func plain(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    guard text.unicodeScalars.contains(where: \.isControl) else { return text }
     var result = ""
     for scalar in text.unicodeScalars {
-      if isControl(scalar) {
-        result += "\\u{\(String(scalar.value, radix: 16))}"
+      if scalar.isControl {
+        result += scalar.escaped
       } else {
         result.unicodeScalars.append(scalar)
       }
     }
     return result
-  }
-
-  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-    scalar.properties.generalCategory == .control
   }
 
   private static func variable(_ name: String) -> String {

@@ -21,7 +21,7 @@ public struct ByteSize: Sendable, Hashable, Comparable, CustomStringConvertible 
 
   /// Reads a whole number followed by `KiB`, `MiB`, `GiB`, `B` or nothing (bytes).
   public init(parsing text: String) throws(ValueProblem) {
-    let digits = text.utf8.prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+    let digits = text.utf8.prefix(while: \.isDigit)
     let unit = text.utf8.dropFirst(digits.count)
     guard !digits.isEmpty,
       let scale = Self.units.first(where: { $0.name.utf8.elementsEqual(unit) })?.bytes

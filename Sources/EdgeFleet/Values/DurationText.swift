@@ -9,7 +9,7 @@ public enum DurationText {
 
   /// Reads a decimal number followed by `ms`, `s`, `m` or `h`.
   public static func parse(_ text: String) throws(ValueProblem) -> Duration {
-    let number = text.utf8.prefix { isDigit($0) || $0 == UInt8(ascii: ".") }
+    let number = text.utf8.prefix { $0.isDigit || $0 == UInt8(ascii: ".") }
     let parts = number.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     let unit = text.utf8.dropFirst(number.count)
     guard (1...2).contains(parts.count), parts.allSatisfy({ !$0.isEmpty }),
@@ -47,10 +47,6 @@ public enum DurationText {
     var decimals = String(magnitude % 1_000_000 + 1_000_000).dropFirst()
     while decimals.last == "0" { decimals.removeLast() }
     return "\(nanoseconds < 0 ? "-" : "")\(magnitude / 1_000_000).\(decimals)ms"
-  }
-
-  private static func isDigit(_ byte: UInt8) -> Bool {
-    byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
   }
 
   private static func value(of digits: Substring.UTF8View.SubSequence) -> Int128 {

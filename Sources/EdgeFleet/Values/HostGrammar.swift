@@ -17,7 +17,7 @@ enum HostGrammar {
     }
     // A last label of digits alone is an attempt at IPv4 (WHATWG URL says the same): 127.1 or
     // 1.2.3.400 as a name would resolve to something nobody meant.
-    if last.allSatisfy({ isDigit($0) }) { return ipAddress(text) }
+    if last.allSatisfy(\.isDigit) { return ipAddress(text) }
     return text.lowercased()
   }
 
@@ -48,7 +48,7 @@ enum HostGrammar {
 
   /// A port of one to five digits, at most 65535.
   static func port(_ text: Substring) -> Int? {
-    guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy({ isDigit($0) }) else {
+    guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy(\.isDigit) else {
       return nil
     }
     return Int(text).flatMap { $0 <= 65535 ? $0 : nil }
@@ -61,12 +61,7 @@ enum HostGrammar {
   private static func isLabel(_ label: String.UTF8View.SubSequence) -> Bool {
     (1...63).contains(label.count) && label.first != UInt8(ascii: "-")
       && label.allSatisfy { byte in
-        isDigit(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
-          || (byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z"))
+        byte.isDigit || byte.isLetter || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
       }
-  }
-
-  private static func isDigit(_ byte: UInt8) -> Bool {
-    byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
   }
 }

@@ -19,7 +19,7 @@ public struct PurgeURL: Sendable, Hashable, CustomStringConvertible {
     guard text.utf8.count <= Self.longest else {
       throw ValueProblem(text, "is longer than \(Self.longest) bytes")
     }
-    guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+    guard text.utf8.allSatisfy(\.isVisible) else {
       throw ValueProblem(text, "has a space or another character which must be percent-encoded")
     }
     guard let mark = text.firstRange(of: "://"),

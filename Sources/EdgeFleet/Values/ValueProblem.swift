@@ -29,8 +29,7 @@ func quoted(_ text: some StringProtocol) -> String {
     case "\"", "\\": result += "\\\(scalar)"
     case "\n": result += "\\n"
     case "\t": result += "\\t"
-    case _ where scalar.properties.generalCategory == .control:
-      result += "\\u{\(String(scalar.value, radix: 16))}"
+    case _ where scalar.isControl: result += scalar.escaped
     default: result.unicodeScalars.append(scalar)
     }
   }

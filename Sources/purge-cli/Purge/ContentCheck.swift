@@ -22,15 +22,9 @@ struct ContentCheck: Sendable {
     let done = results.filter { $0.acknowledgement != nil }
     var checks: [ContentCheck] = []
     for url in urls {
-      var fetched: [Fetched] = []
-      await withTaskGroup(of: Fetched?.self) { group in
-        for result in done {
-          group.addTask { await fetch(url, result, patience) }
-        }
-        for await one in group { if let one { fetched.append(one) } }
-      }
-      checks.append(
-        ContentCheck(url: "\(url)", fetched: fetched.sorted { $0.pop < $1.pop }))
+      let fetched = await done.mapInParallel { await fetch(url, $0, patience) }
+        .compactMap(\.self).sorted { $0.pop < $1.pop }
+      checks.append(ContentCheck(url: "\(url)", fetched: fetched))
     }
     return checks
   }
