@@ -262,8 +262,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
   private func access() throws -> AdminAccess? {
     do throws(AdminToken.Problem) {
       if let adminTokenFile { return try AdminAccess.read(path: adminTokenFile) }
-      guard let text = ProcessInfo.processInfo.environment["EDGE_ADMIN_TOKEN"], !text.isEmpty
-      else { return nil }
+      guard let text = Environment.value("EDGE_ADMIN_TOKEN") else { return nil }
       return AdminAccess(try AdminToken(text))
     } catch {
       throw Failure(error.description)

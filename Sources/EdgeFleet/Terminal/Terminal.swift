@@ -1,8 +1,6 @@
 // What the program may do with the streams it was given: colours and a line that is overwritten are
 // for people at a terminal, never for a file or a pipe.
 
-import FoundationEssentials
-
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -18,11 +16,11 @@ public enum Terminal: Sendable {
   /// Whether a person at a terminal reads it.
   public var isInteractive: Bool {
     let descriptor = self == .standardOutput ? STDOUT_FILENO : STDERR_FILENO
-    return isatty(descriptor) == 1 && Self.variable("TERM") != "dumb"
+    return isatty(descriptor) == 1 && Environment.value("TERM") != "dumb"
   }
 
   /// Whether to colour text: at a terminal, unless NO_COLOR is set to anything (no-color.org).
-  public var hasColour: Bool { isInteractive && Self.variable("NO_COLOR").isEmpty }
+  public var hasColour: Bool { isInteractive && Environment.value("NO_COLOR") == nil }
 
   /// `text` in a rendition of SGR (ECMA-48 §8.3.117): 1 is bold, 31 red, 32 green, 33 yellow.
   public static func coloured(_ text: String, _ colour: Int) -> String {
@@ -41,10 +39,6 @@ public enum Terminal: Sendable {
       }
     }
     return result
-  }
-
-  private static func variable(_ name: String) -> String {
-    ProcessInfo.processInfo.environment[name] ?? ""
   }
 }
 

@@ -77,19 +77,9 @@ func readableSeconds(_ seconds: Int64) -> String {
   return "\(sign)\(count / 86400)d"
 }
 
-/// "1 response", "2 responses".
-func counted(_ count: Int, _ noun: String) -> String {
-  count == 1 ? "1 \(noun)" : "\(count) \(noun)s"
-}
-
 extension Instant {
   /// The present moment.
   static func present() -> Instant {
     Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
-  }
-
-  /// As in RFC 3339, in UTC.
-  var text: String {
-    Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601)
   }
 }

@@ -103,10 +103,6 @@ extension ExplainReport.Variant {
   }
 }
 
-private func counted(_ count: Int, _ noun: String) -> String {
-  count == 1 ? "1 \(noun)" : "\(count) \(noun)s"
-}
-
 private func padded(_ name: String, to width: Int) -> String {
   name + String(repeating: " ", count: max(1, width - name.count))
 }

@@ -61,8 +61,8 @@ struct PurgeReport {
   var summary: String {
     let done = results.count { $0.acknowledgement != nil }
     let about = isEstimate ? "about " : ""
-    let responses = about + (matched == 1 ? "1 stored response" : "\(matched) stored responses")
-    let pops = results.count == 1 ? "1 PoP" : "\(results.count) PoPs"
+    let responses = about + counted(matched, "stored response")
+    let pops = counted(results.count, "PoP")
     if request.isDryRun {
       return
         "Would purge at \(done) of \(pops): \(responses), \(about)\(freedBytes) bytes of memory."
@@ -76,7 +76,7 @@ struct PurgeReport {
       line += " Not purged: \(left.joined(separator: ", "))."
     }
     if let checks, isVerified {
-      line += " Verified: \(checks.count == 1 ? "1 URL" : "\(checks.count) URLs")."
+      line += " Verified: \(counted(checks.count, "URL"))."
     }
     return line
   }

@@ -18,13 +18,11 @@ struct SpoolOptions: ParsableArguments {
 
   /// The spool.
   func open() -> Spool {
-    func variable(_ name: String) -> String? {
-      ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
-    }
     let state =
-      variable("XDG_STATE_HOME") ?? variable("HOME").map { "\($0)/.local/state" } ?? ".edgecache"
+      Environment.value("XDG_STATE_HOME") ?? Environment.value("HOME").map { "\($0)/.local/state" }
+      ?? ".edgecache"
     return Spool(
-      directory: spool ?? variable("EDGE_PURGE_SPOOL") ?? "\(state)/edgecache/purges")
+      directory: spool ?? Environment.value("EDGE_PURGE_SPOOL") ?? "\(state)/edgecache/purges")
   }
 }
 

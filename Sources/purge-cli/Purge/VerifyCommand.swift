@@ -1,8 +1,8 @@
 // Checks what a PoP said of a purge, without asking it again.
 
 import ArgumentParser
+import EdgeCache
 import EdgeFleet
-import FoundationEssentials
 
 struct Verify: ParsableCommand, FleetCommand {
   static let configuration = CommandConfiguration(
@@ -28,8 +28,7 @@ struct Verify: ParsableCommand, FleetCommand {
         pop.id == receipts.id
         && PurgeReceiptKey(token: token, pop: pop.pop).verifies(pop, order: order)
       all = all && isRight
-      let time = pop.appliedAt.map { Date(timeIntervalSince1970: Double($0) / 1000) }
-      let when = time.map { $0.formatted(.iso8601) } ?? "?"
+      let when = pop.appliedAt.map { Instant(milliseconds: $0).text } ?? "?"
       lines.append(
         "\(isRight ? "right" : "WRONG")  \(pop.pop): purge \(pop.id ?? "?") as \(pop.sequence) at \(when)"
       )
