@@ -177,9 +177,7 @@ public struct AdminClient: Sendable {
       .channelInitializer { [tls, endpoint] channel in
         channel.eventLoop.makeCompletedFuture {
           if let tls {
-            try channel.pipeline.syncOperations.addHandler(
-              NIOSSLClientHandler(
-                context: tls, serverHostname: endpoint.isAddress ? nil : endpoint.host))
+            try channel.pipeline.syncOperations.addHandler(endpoint.tlsHandler(tls))
           }
           try channel.pipeline.syncOperations.addHTTPClientHandlers()
           try channel.pipeline.syncOperations.addHandler(AdminExchange())

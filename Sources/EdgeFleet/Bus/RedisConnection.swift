@@ -29,11 +29,7 @@ final class RedisConnection: Sendable {
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
             if let tls {
-              let handler =
-                try url.endpoint.isAddress
-                ? NIOSSLClientHandler(context: tls, serverHostname: nil)
-                : NIOSSLClientHandler(context: tls, serverHostname: url.endpoint.host)
-              try channel.pipeline.syncOperations.addHandler(handler)
+              try channel.pipeline.syncOperations.addHandler(url.endpoint.tlsHandler(tls))
             }
             try channel.pipeline.syncOperations.addHandler(RedisHandler())
           }

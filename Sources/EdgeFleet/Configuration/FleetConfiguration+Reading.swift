@@ -250,13 +250,7 @@ private struct FleetReading {
       return admin
     }
     if let admin, let node = fields["admin"] { claim(admin, pop: index, path: node.path) }
-    let memory = reader.value(fields["memory"]) { text throws(ValueProblem) in
-      let size = try ByteSize(parsing: text)
-      guard size >= FleetConfiguration.smallestMemory else {
-        throw ValueProblem(text, "is too little; at least \(FleetConfiguration.smallestMemory)")
-      }
-      return size
-    }
+    let memory = readSize(fields["memory"], atLeast: FleetConfiguration.smallestMemory)
     let threads = reader.integer(fields["threads"], in: 1...FleetConfiguration.mostThreads)
     let eviction = reader.choice(fields["eviction"], FleetConfiguration.Eviction.self)
     let disks = readDisks(fields["disk"])
@@ -316,17 +310,21 @@ private struct FleetReading {
       guard !text.isEmpty else { throw ValueProblem(text, "is not a directory") }
       return text
     }
-    let size = reader.value(fields["size"]) { text throws(ValueProblem) in
-      let size = try ByteSize(parsing: text)
-      guard size >= FleetConfiguration.smallestDisk else {
-        throw ValueProblem(text, "is too little; at least \(FleetConfiguration.smallestDisk)")
-      }
-      return size
-    }
+    let size = readSize(fields["size"], atLeast: FleetConfiguration.smallestDisk)
     let admission = reader.choice(fields["admission"], FleetConfiguration.DiskAdmission.self)
     guard let path else { return nil }
     return .init(
       path: path, size: size ?? FleetConfiguration.Disk.defaultSize, admission: admission)
+  }
+
+  private mutating func readSize(
+    _ node: ConfigurationNode?, atLeast least: ByteSize
+  ) -> ByteSize? {
+    reader.value(node) { text throws(ValueProblem) in
+      let size = try ByteSize(parsing: text)
+      guard size >= least else { throw ValueProblem(text, "is too little; at least \(least)") }
+      return size
+    }
   }
 
   // MARK: - Claims
