@@ -262,8 +262,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
   private func access() throws -> AdminAccess? {
     do throws(AdminToken.Problem) {
       if let adminTokenFile { return try AdminAccess.read(path: adminTokenFile) }
-      guard let text = ProcessInfo.processInfo.environment["EDGE_ADMIN_TOKEN"], !text.isEmpty
-      else { return nil }
+      guard let text = Environment.value("EDGE_ADMIN_TOKEN") else { return nil }
       return AdminAccess(try AdminToken(text))
     } catch {
       throw Failure(error.description)
@@ -312,21 +311,5 @@ struct EdgePoPCommand: AsyncParsableCommand {
       writeError("edge-pop: \(message) (see \(command) --help)")
       Foundation.exit(isStore ? ExitCode.validationFailure.rawValue : 1)
     }
-  }
-}
-
-/// Why the PoP does not start, for the person who started it.
-struct Failure: Error {
-  let lines: [String]
-  let status: Int32
-
-  init(_ line: String, status: Int32 = 1) {
-    lines = [line]
-    self.status = status
-  }
-
-  init(lines: [String]) {
-    self.lines = lines
-    status = 1
   }
 }

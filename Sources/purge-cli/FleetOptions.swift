@@ -56,8 +56,6 @@ struct FleetOptions: ParsableArguments {
   @Flag(help: "Print one JSON document.")
   var json = false
 
-  private static var environment: [String: String] { ProcessInfo.processInfo.environment }
-
   /// The PoPs to send to, each once.
   func targets() throws -> [PurgeFanOut.Target] {
     guard admin.isEmpty else {
@@ -109,7 +107,7 @@ struct FleetOptions: ParsableArguments {
   }
 
   private func configuration() throws -> FleetConfiguration {
-    let named = config ?? Self.environment["EDGE_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+    let named = config ?? Environment.value("EDGE_CONFIG")
     let path = named ?? FleetConfiguration.defaultPath
     guard named != nil || FileManager.default.fileExists(atPath: path) else {
       throw WrongUse("there is no \(path) here; name the configuration with --config FILE")
@@ -136,8 +134,9 @@ struct FleetOptions: ParsableArguments {
   func token() throws -> AdminToken? {
     do throws(AdminToken.Problem) {
       if let adminTokenFile { return try AdminToken.read(path: adminTokenFile) }
-      guard let text = Self.environment["EDGE_ADMIN_TOKEN"], !text.isEmpty else { return nil }
-      return try AdminToken(text)
+      return try Environment.value("EDGE_ADMIN_TOKEN").map { text throws(AdminToken.Problem) in
+        try AdminToken(text)
+      }
     } catch {
       throw WrongUse(error.description)
     }

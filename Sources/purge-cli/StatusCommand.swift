@@ -3,7 +3,6 @@
 import ArgumentParser
 import EdgeCache
 import EdgeFleet
-import FoundationEssentials
 import NIOSSL
 
 struct Status: ParsableCommand, FleetCommand {
@@ -46,21 +45,14 @@ struct Status: ParsableCommand, FleetCommand {
     let targets = try options.targets()
     let (token, patience) = (try options.token(), try options.patience())
     let tls = try options.tls()
-    var lines = await withTaskGroup(of: (Int, Line).self) { group in
-      for (index, target) in targets.enumerated() {
-        group.addTask { (index, await Self.ask(target, id, token, tls, patience)) }
-      }
-      var lines: [(Int, Line)] = []
-      for await line in group { lines.append(line) }
-      return lines.sorted { $0.0 < $1.0 }.map(\.1)
-    }
+    var lines = await targets.mapInParallel { await Self.ask($0, id, token, tls, patience) }
     let first = id == nil ? nil : lines.compactMap(\.appliedAt).min()
     for index in lines.indices {
       if let first, let at = lines[index].appliedAt { lines[index].lagMilliseconds = at - first }
     }
     let newest = lines.compactMap(\.newest).compactMap { PurgeID($0) }.max()
     if options.json {
-      print(readableJSON(lines))
+      print(JSONForm.page.text(lines))
     } else {
       printForPeople(lines, id, newest)
     }
@@ -110,9 +102,7 @@ struct Status: ParsableCommand, FleetCommand {
 
   private func sentence(_ line: Line, _ id: PurgeID?, _ newest: PurgeID?) -> String {
     if let reason = line.reason { return "not known: \(reason)" }
-    let when = line.appliedAt.map {
-      Date(timeIntervalSince1970: Double($0) / 1000).formatted(.iso8601)
-    }
+    let when = line.appliedAt.map { Instant(milliseconds: $0).text }
     if id != nil {
       guard line.applied == true else { return "NOT APPLIED, or more than 7 days ago" }
       var text = "applied at \(when ?? "?") as \(line.sequence ?? 0)"

@@ -21,12 +21,11 @@ public enum DiskInspectionProblem: Error, Sendable, Equatable, CustomStringConve
     switch self {
     case .noStore: "there is no store; name a directory that was given to --disk"
     case .notAStore:
-      "STORE is not the header of a store; name a directory that was given to --disk"
-    case .damaged:
-      "STORE is damaged; what is stored cannot be told apart any more: empty the directory"
+      "\(StoreHeader.Problem.notAStore); name a directory that was given to --disk"
+    case .damaged: "\(StoreHeader.Problem.damaged)"
     case .version(let version):
-      "it has format version \(version), and this program reads \(DiskFormat.version): use the "
-        + "edge-pop that wrote it, or empty the directory"
+      "\(StoreHeader.Problem.version(version)): use the edge-pop that wrote it, or empty the "
+        + "directory"
     case .failed(let error): "\(error)"
     }
   }
@@ -92,7 +91,10 @@ public struct DiskInspection: Sendable {
   /// Looks at what is on a volume, without changing it. O(records).
   public init(_ volume: any DiskVolume) throws(DiskInspectionProblem) {
     self.volume = volume
-    header = try Self.readHeader(volume)
+    guard let found = try StoreHeader.read(volume, or: DiskInspectionProblem.self) else {
+      throw .noStore
+    }
+    header = found
     segments = []
     readLog()
     for index in 0..<header.segmentCount { segments.append(look(index)) }
@@ -108,28 +110,6 @@ public struct DiskInspection: Sendable {
         directory.insert(
           record.hash, variant: record.variant,
           DiskPlace(segment: index, offset: record.offset, size: record.size))
-      }
-    }
-  }
-
-  private static func readHeader(
-    _ volume: any DiskVolume
-  ) throws(DiskInspectionProblem) -> StoreHeader {
-    let found: [UInt8]?
-    do throws(DiskError) {
-      let size = try volume.size(.header) ?? 0
-      found = size == 0 ? nil : try volume.bytes(.header, at: 0, count: 4096)
-    } catch {
-      throw .failed(error)
-    }
-    guard let bytes = found else { throw .noStore }
-    do throws(StoreHeader.Problem) {
-      return try StoreHeader(bytes)
-    } catch {
-      switch error {
-      case .notAStore: throw .notAStore
-      case .damaged: throw .damaged
-      case .version(let version): throw .version(version)
       }
     }
   }

@@ -46,12 +46,10 @@ public enum DiskProblem: Error, Sendable, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .notAStore: "STORE is not the header of a store; choose an empty directory"
-    case .damaged:
-      "STORE is damaged; what is stored cannot be told apart any more: empty the directory"
+    case .notAStore: "\(StoreHeader.Problem.notAStore); choose an empty directory"
+    case .damaged: "\(StoreHeader.Problem.damaged)"
     case .version(let version):
-      "it has format version \(version), and this program reads \(DiskFormat.version): empty the "
-        + "directory, or choose another"
+      "\(StoreHeader.Problem.version(version)): empty the directory, or choose another"
     case .tooSmall: "at least 8 MiB are needed"
     case .otherSet:
       "it was used without the disks that it is given with now, and cannot be joined with them: empty "
@@ -170,31 +168,12 @@ private struct Opening {
     }
     self.volume = volume
     self.options = options
-    found = try Self.readHeader(volume)
+    found = try StoreHeader.read(volume, or: DiskProblem.self)
     header =
       found
       ?? StoreHeader(
         id: (0, 0), segmentSize: options.segmentSize, segmentCount: 0, secret: (0, 0),
         created: Instant(milliseconds: 0))
-  }
-
-  static func readHeader(_ volume: any DiskVolume) throws(DiskProblem) -> StoreHeader? {
-    let bytes: [UInt8]
-    do throws(DiskError) {
-      guard let size = try volume.size(.header), size > 0 else { return nil }
-      bytes = try volume.bytes(.header, at: 0, count: 4096)
-    } catch {
-      throw .failed(error)
-    }
-    do throws(StoreHeader.Problem) {
-      return try StoreHeader(bytes)
-    } catch {
-      switch error {
-      case .notAStore: throw .notAStore
-      case .damaged: throw .damaged
-      case .version(let version): throw .version(version)
-      }
-    }
   }
 
   /// Writes what the store is from now on, if that has changed, and makes room for it.

@@ -9,83 +9,6 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// Why a command has no reply that is of use.
-public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// The connection could not be made, or ended.
-  case unreachable(reason: String)
-  /// There was no reply in time.
-  case timeout
-  /// Redis refused the command, in its own words.
-  case refused(String)
-  /// What came is no reply to the command.
-  case unexpected
-
-  /// What happened, in a few words.
-  public var description: String {
-    switch self {
-    case .unreachable(let reason): "Redis cannot be reached: \(reason)"
-    case .timeout: "Redis does not answer"
-    case .refused(let text): "Redis says: \(text)"
-    case .unexpected: "Redis answers something else than was asked"
-    }
-  }
-}
-
-/// A reply.
-enum RedisReply: Sendable, Hashable {
-  case text([UInt8])
-  case integer(Int64)
-  case array([RedisReply])
-  case nothing
-  case error(String)
-
-  /// The text, as one.
-  var string: String? {
-    if case .text(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { nil }
-  }
-
-  /// The elements of an array; none of nothing, which is how Redis says that there are none.
-  var elements: [RedisReply]? {
-    switch self {
-    case .array(let elements): elements
-    case .nothing: []
-    case .text, .integer, .error: nil
-    }
-  }
-
-  /// The value behind a name in an array of names and values.
-  func value(_ name: String) -> RedisReply? {
-    guard case .array(let elements) = self else { return nil }
-    for index in stride(from: 0, to: elements.count - 1, by: 2)
-    where elements[index].string == name {
-      return elements[index + 1]
-    }
-    return nil
-  }
-
-  fileprivate init(_ reply: UnsafeMutablePointer<redisReply>, depth: Int = 0) {
-    let value = reply.pointee
-    switch value.type {
-    case REDIS_REPLY_STRING, REDIS_REPLY_STATUS:
-      self = .text(Self.bytes(value))
-    case REDIS_REPLY_INTEGER: self = .integer(value.integer)
-    case REDIS_REPLY_ARRAY:
-      // What is in there was checked by hiredis, which stops at a few levels.
-      self = .array(
-        (0..<value.elements).map { index in
-          value.element[index].map { RedisReply($0, depth: depth + 1) } ?? .nothing
-        })
-    case REDIS_REPLY_ERROR: self = .error(String(decoding: Self.bytes(value), as: UTF8.self))
-    default: self = .nothing
-    }
-  }
-
-  private static func bytes(_ value: redisReply) -> [UInt8] {
-    guard let start = value.str else { return [] }
-    return Array(UnsafeRawBufferPointer(start: start, count: value.len))
-  }
-}
-
 /// A connection that was made, authenticated and, if there is a certificate, secured.
 final class RedisConnection: Sendable {
   private let channel: any Channel
@@ -106,11 +29,7 @@ final class RedisConnection: Sendable {
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
             if let tls {
-              let handler =
-                try url.endpoint.isAddress
-                ? NIOSSLClientHandler(context: tls, serverHostname: nil)
-                : NIOSSLClientHandler(context: tls, serverHostname: url.endpoint.host)
-              try channel.pipeline.syncOperations.addHandler(handler)
+              try channel.pipeline.syncOperations.addHandler(url.endpoint.tlsHandler(tls))
             }
             try channel.pipeline.syncOperations.addHandler(RedisHandler())
           }

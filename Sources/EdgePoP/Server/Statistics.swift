@@ -95,12 +95,5 @@ struct Statistics: Codable, Sendable {
   }
 
   /// The body of the answer.
-  var json: [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-    guard let data = try? encoder.encode(self) else {
-      preconditionFailure("statistics hold only strings and integers")
-    }
-    return Array(data)
-  }
+  var json: [UInt8] { JSONForm.escapedPage.bytes(self) }
 }

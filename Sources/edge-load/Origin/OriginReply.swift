@@ -2,6 +2,7 @@
 // OriginConnection. Nothing in this file does I/O; a file reply only carries its open descriptor.
 
 import EdgeCache
+import EdgeFleet
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
@@ -49,10 +50,7 @@ struct OriginReply {
 
   /// A reply with a value as JSON.
   static func json(_ value: some Encodable, cacheControl: String) -> OriginReply {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    // Strings and integers always encode; the fallback only spares the caller an error path.
-    var content = ByteBuffer(bytes: (try? encoder.encode(value)) ?? Data("{}".utf8))
+    var content = ByteBuffer(bytes: JSONForm.line.bytes(value))
     content.writeStaticString("\n")
     return OriginReply(
       status: .ok,

@@ -1,5 +1,6 @@
 // The report for people: aligned columns, units that fit the numbers, nothing that is zero.
 
+import EdgeFleet
 import FoundationEssentials
 
 /// A report as text.
@@ -166,8 +167,6 @@ struct ReportText {
 extension LoadReport {
   /// The report as one JSON document.
   func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+    String(decoding: try JSONForm.page.encoder.encode(self), as: UTF8.self) + "\n"
   }
 }

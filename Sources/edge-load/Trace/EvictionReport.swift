@@ -65,9 +65,7 @@ struct EvictionReport: Codable, Equatable, Sendable {
 
   /// The report as one JSON document.
   func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+    String(decoding: try JSONForm.page.encoder.encode(self), as: UTF8.self) + "\n"
   }
 
   /// The report as lines.

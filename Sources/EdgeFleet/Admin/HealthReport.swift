@@ -1,0 +1,30 @@
+// Whether a PoP is well, for those who balance load and for those who watch.
+
+/// A PoP's answer to `GET /health`.
+public struct HealthReport: Codable, Sendable, Hashable {
+  /// `ok` when the PoP serves clients.
+  public let status: String
+  /// The id of the PoP.
+  public let pop: String
+  /// The version of EdgeCache it runs.
+  public let version: String
+  /// For how long it has been running.
+  public let uptimeSeconds: Int
+  /// The number of the last purge it applied; 0 before the first.
+  public let sequence: UInt64
+  /// How far it knows what was purged in its fleet.
+  public let purges: PurgeSyncReport?
+
+  /// A report of these parts.
+  public init(
+    status: String = "ok", pop: String, version: String = Release.version, uptimeSeconds: Int,
+    sequence: UInt64, purges: PurgeSyncReport? = nil
+  ) {
+    self.purges = purges
+    (self.status, self.pop, self.version) = (status, pop, version)
+    (self.uptimeSeconds, self.sequence) = (uptimeSeconds, sequence)
+  }
+
+  /// The body of a reply.
+  public var json: [UInt8] { JSONForm.line.bytes(self) }
+}

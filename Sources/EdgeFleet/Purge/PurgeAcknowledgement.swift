@@ -1,0 +1,38 @@
+// The answer of `POST /purge`. What decides what is removed (the request, in PurgeRequest.swift) is
+// read strictly. What only reports (this and the other replies) is read leniently, so that a newer
+// PoP can tell an older client more than it knows.
+
+/// A PoP's answer to a purge: from now on it serves nothing that the purge took.
+public struct PurgeAcknowledgement: Codable, Sendable, Hashable {
+  /// The id of the PoP.
+  public var pop: String
+  /// The name of the purge in the fleet; nil of one that was only tried.
+  public var id: String?
+  /// The number of the purge in the PoP's purge log.
+  public var sequence: UInt64
+  /// When it was applied, in milliseconds since 1970.
+  public var appliedAt: Int64?
+  /// How many stored responses it takes.
+  public var matched: Int
+  /// How many bytes of memory they occupy that are freed, at once or in the background.
+  public var freedBytes: Int
+  /// True if the two were judged by a sample.
+  public var estimated: Bool?
+  /// True if the PoP had applied it before.
+  public var repeated: Bool?
+  /// What proves that the PoP said so.
+  public var receipt: String?
+
+  /// An acknowledgement of these parts.
+  public init(
+    pop: String, id: String? = nil, sequence: UInt64, appliedAt: Int64? = nil, matched: Int,
+    freedBytes: Int, estimated: Bool? = nil, repeated: Bool? = nil, receipt: String? = nil
+  ) {
+    (self.pop, self.id, self.sequence, self.appliedAt) = (pop, id, sequence, appliedAt)
+    (self.matched, self.freedBytes, self.estimated) = (matched, freedBytes, estimated)
+    (self.repeated, self.receipt) = (repeated, receipt)
+  }
+
+  /// The body of a reply.
+  public var json: [UInt8] { JSONForm.line.bytes(self) }
+}

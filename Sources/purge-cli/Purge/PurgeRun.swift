@@ -1,0 +1,192 @@
+// One purge as its operator sees it: a table that fills up while it runs, or a JSON document, then what is left
+// to do. What some PoP has not acknowledged is kept before this ends.
+
+import EdgeCache
+import EdgeFleet
+import FoundationEssentials
+
+/// Follows a purge and reports on it.
+struct PurgeRun {
+  private let request: PurgeRequest
+  private let fanOut: PurgeFanOut
+  /// What the purge is ordered through; nil if it goes to each PoP directly.
+  private let bus: PurgeBusFanOut?
+  private let waits: Bool
+  private let options: FleetOptions
+  private let spool: Spool
+  private let receipt: String?
+  private let verifies: Bool
+
+  /// A purge that has not been sent yet.
+  init(_ request: PurgeRequest, _ purging: PurgeOptions, _ options: FleetOptions) throws {
+    var request = request
+    if !request.isDryRun {
+      request.author = Self.author
+      // What is for some PoPs is not told to the others.
+      request.isLocal = !options.pop.isEmpty
+      if !request.isLocal { request = request.named() }
+    }
+    let bus = purging.dryRun ? nil : try options.bus()
+    if purging.noWait, bus == nil {
+      throw WrongUse("--no-wait goes only with a purgeBus in the configuration")
+    }
+    try self.init(
+      request, at: try options.targets(), purging.spool.open(), options, bus,
+      waits: !purging.noWait, receipt: purging.receipt,
+      verifies: purging.verify && !purging.dryRun)
+    guard purging.verify else { return }
+    guard case .urls = request.scope else {
+      throw WrongUse("--verify fetches URLs, so it goes only with scope url")
+    }
+    if let target = fanOut.targets.first(where: { $0.listen.isEmpty }) {
+      throw WrongUse(
+        "--verify needs to know where clients connect to \(target.name); use --config")
+    }
+  }
+
+  /// A purge that some PoPs have not acknowledged.
+  init(
+    resuming request: PurgeRequest, at targets: [PurgeFanOut.Target], _ spool: Spool,
+    _ options: FleetOptions
+  ) throws {
+    try self.init(
+      request, at: targets, spool, options, nil, waits: true, receipt: nil, verifies: false)
+  }
+
+  private init(
+    _ request: PurgeRequest, at targets: [PurgeFanOut.Target], _ spool: Spool,
+    _ options: FleetOptions, _ bus: PurgeBusFanOut?, waits: Bool, receipt: String?,
+    verifies: Bool
+  ) throws {
+    (self.request, self.options, self.spool) = (request, options, spool)
+    (self.receipt, self.verifies, self.bus, self.waits) = (receipt, verifies, bus, waits)
+    fanOut = PurgeFanOut(
+      targets: targets, token: try options.token(), tls: try options.tls(),
+      timeout: try options.patience())
+  }
+
+  private static var author: String {
+    let environment = ProcessInfo.processInfo.environment
+    return String((environment["USER"] ?? environment["LOGNAME"] ?? "?").prefix(64))
+  }
+
+  /// Sends the purge, prints the report and returns how to exit.
+  func send() async throws -> ExitStatus {
+    guard let bus else { return try await send(fanOut.send(request), request, since: .now) }
+    var request = request
+    let start = ContinuousClock.now
+    let events: AsyncStream<PurgeFanOut.Event>
+    do throws(RedisError) {
+      // The stream names it.
+      var order = request
+      order.id = nil
+      (request.id, events) = try await bus.send(order)
+    } catch {
+      return failed(error)
+    }
+    guard waits else {
+      print(
+        options.json
+          ? JSONForm.page.text(["id": "\(request.id ?? .zero)"])
+          : "Ordered as \(request.id ?? .zero); see purge-cli status \(request.id ?? .zero).")
+      return .everywhere
+    }
+    return try await send(events, request, since: start)
+  }
+
+  /// The stream is out of reach: the purge is kept, to be sent to each PoP directly.
+  private func failed(_ error: RedisError) -> ExitStatus {
+    writeToStandardError("purge-cli: \(error)\n")
+    if let id = request.id, (try? spool.keep(request, id: id, fanOut.targets)) != nil {
+      writeToStandardError(
+        "purge-cli: it is kept in \(spool.directory); purge-cli retry sends it to each PoP\n")
+    }
+    return .notEverywhere
+  }
+
+  private func send(
+    _ events: AsyncStream<PurgeFanOut.Event>, _ request: PurgeRequest,
+    since start: ContinuousClock.Instant
+  ) async throws -> ExitStatus {
+    // Whatever happens from here on, it is not forgotten; a stream does not forget by itself.
+    let isKept = bus == nil ? request.id : nil
+    if let id = isKept { try? spool.keep(request, id: id, fanOut.targets) }
+    let board = PurgeBoard(
+      fanOut.targets, isShown: !options.json && Terminal.standardOutput.isInteractive)
+    for await event in events { board.note(event) }
+    board.clear()
+    let results = board.results
+    var problem: String?
+    if let id = isKept {
+      do {
+        try spool.keep(request, id: id, results.filter(\.isPending).map(\.target))
+      } catch {
+        problem = "\(error)"
+      }
+    }
+    let checks = verifies ? await ContentCheck.run(request, results, try options.patience()) : nil
+    let report = PurgeReport(
+      request: request, results: results, elapsed: .now - start, checks: checks)
+    if let receipt, let id = request.id {
+      try PurgeReceipts(request, id, results).write(to: receipt)
+    }
+    if options.json {
+      print(report.json)
+    } else {
+      printForPeople(report)
+    }
+    if let problem {
+      writeToStandardError("purge-cli: \(problem)\n")
+    } else if results.contains(where: \.isPending), request.id != nil {
+      writeToStandardError(
+        bus == nil
+          ? "purge-cli: it is kept in \(spool.directory); send it again with purge-cli retry\n"
+          : "purge-cli: the stream keeps it for them; see purge-cli status \(request.id ?? .zero)\n"
+      )
+    }
+    return report.isComplete && report.isVerified ? .everywhere : .notEverywhere
+  }
+
+  private func printForPeople(_ report: PurgeReport) {
+    print(report.table(coloured: Terminal.standardOutput.hasColour))
+    print(report.summary)
+    flushStandardOutput()
+    for result in report.results {
+      guard let failure = result.failure else { continue }
+      let attempts = result.attempts == 1 ? "" : " (\(result.attempts) attempts)"
+      writeToStandardError(
+        "purge-cli: \(result.name) at \(result.target.admin): \(failure)\(attempts)\n")
+    }
+    for check in report.checks ?? [] where !check.isRight {
+      writeToStandardError("purge-cli: \(check.sentence)\n")
+    }
+    if report.isComplete, report.matched == 0, !request.isDryRun {
+      writeToStandardError(
+        "purge-cli: warning: no stored response matched\(advice)\n")
+    }
+  }
+
+  private var advice: String {
+    switch request.scope {
+    case .urls, .prefixes: "; a URL must be written as clients request it, with its query"
+    case .hosts: "; a host is written without a port, and is not its subdomains"
+    case .tags: "; tags have their case"
+    case .everything: ""
+    }
+  }
+}
+
+extension PurgeFanOut.Target {
+  /// The id, or the address where the id is not known.
+  var name: String { pop ?? "\(admin)" }
+}
+
+extension PurgeFanOut.Result {
+  /// The id, if only the PoP itself could tell; or else the address.
+  var name: String { target.pop ?? acknowledgement?.pop ?? "\(target.admin)" }
+
+  /// True if the same purge may succeed later.
+  var isPending: Bool {
+    if case .pending = outcome { true } else { false }
+  }
+}

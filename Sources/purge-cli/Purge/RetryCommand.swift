@@ -1,0 +1,26 @@
+// Sends again what the spool has kept.
+
+import ArgumentParser
+
+struct Retry: ParsableCommand, FleetCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "retry",
+    abstract: "Send pending purges again to the PoPs that have not acknowledged them.")
+
+  @OptionGroup var spool: SpoolOptions
+  @OptionGroup var options: FleetOptions
+
+  func send() async throws -> ExitStatus {
+    let pending = try spool.open().pending()
+    if pending.isEmpty {
+      print(options.json ? "[]" : "Nothing is pending.")
+      return .everywhere
+    }
+    var worst = ExitStatus.everywhere
+    for (request, targets) in pending {
+      let run = try PurgeRun(resuming: request, at: targets, spool.open(), options)
+      if try await run.send() != .everywhere { worst = .notEverywhere }
+    }
+    return worst
+  }
+}

@@ -1,0 +1,96 @@
+// Purges that some PoP has not acknowledged, kept in files until it has: one file for each, with what was ordered
+// and which PoPs are still to hear of it.
+
+import ArgumentParser
+import EdgeCache
+import EdgeFleet
+import FoundationEssentials
+
+/// Where pending purges are kept.
+struct SpoolOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Where purges are kept that are pending at some PoP (default: $EDGE_PURGE_SPOOL, or "
+        + "edgecache/purges in $XDG_STATE_HOME or ~/.local/state).",
+      valueName: "directory"),
+    completion: .directory)
+  var spool: String?
+
+  /// The spool.
+  func open() -> Spool {
+    let state =
+      Environment.value("XDG_STATE_HOME") ?? Environment.value("HOME").map { "\($0)/.local/state" }
+      ?? ".edgecache"
+    return Spool(
+      directory: spool ?? Environment.value("EDGE_PURGE_SPOOL") ?? "\(state)/edgecache/purges")
+  }
+}
+
+/// A directory of pending purges.
+struct Spool {
+  /// One of them.
+  struct Pending: Codable {
+    /// A PoP that is still to hear of it.
+    struct Target: Codable {
+      var pop: String?
+      var city: String?
+      var admin: String
+    }
+
+    var request: String
+    var targets: [Target]
+  }
+
+  let directory: String
+
+  /// Keeps a purge that these PoPs have not acknowledged, in the place of what was kept of it before.
+  func keep(_ request: PurgeRequest, id: PurgeID, _ targets: [PurgeFanOut.Target]) throws {
+    if targets.isEmpty { return remove(id) }
+    let pending = Pending(
+      request: String(decoding: request.json, as: UTF8.self),
+      targets: targets.map { .init(pop: $0.pop, city: $0.city, admin: "\($0.admin)") })
+    do {
+      try FileManager.default.createDirectory(
+        atPath: directory, withIntermediateDirectories: true)
+      try Data(JSONForm.page.text(pending).utf8).write(
+        to: URL(filePath: path(id)), options: .atomic)
+    } catch {
+      throw WrongUse(
+        "the purge is pending at some PoPs and cannot be kept in \(directory); send it again later")
+    }
+  }
+
+  /// Forgets a purge.
+  func remove(_ id: PurgeID) {
+    try? FileManager.default.removeItem(atPath: path(id))
+  }
+
+  /// What is pending, the oldest first.
+  func pending() throws -> [(request: PurgeRequest, targets: [PurgeFanOut.Target])] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return try names.compactMap { name -> (PurgeID, String)? in
+      guard name.hasSuffix(".json"), let id = PurgeID(name.dropLast(5)) else { return nil }
+      return (id, "\(directory)/\(name)")
+    }
+    .sorted { $0.0 < $1.0 }
+    .map { _, path in try read(path) }
+  }
+
+  private func read(
+    _ path: String
+  ) throws -> (request: PurgeRequest, targets: [PurgeFanOut.Target]) {
+    do {
+      let pending = try JSONDecoder().decode(
+        Pending.self, from: Data(try TextFile.bytes(path: path)))
+      let targets = try pending.targets.map {
+        PurgeFanOut.Target(
+          pop: $0.pop, city: $0.city, admin: try SocketEndpoint(parsing: $0.admin))
+      }
+      return (try PurgeRequest(json: Array(pending.request.utf8)), targets)
+    } catch {
+      throw WrongUse("\(path): not a pending purge (\(error)); remove it")
+    }
+  }
+
+  private func path(_ id: PurgeID) -> String { "\(directory)/\(id).json" }
+}
