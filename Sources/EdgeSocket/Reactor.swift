@@ -110,6 +110,7 @@ public final class Reactor {
   }
 
   /// Runs what is due, and hands out the events of this moment; waits for some if there are none.
+  @inline(__always)
   private func turn(waits: Bool) {
     let now = Monotonic.coarse()
     while let body = timers.takeDue(now) { body() }

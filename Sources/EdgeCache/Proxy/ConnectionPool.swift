@@ -129,6 +129,7 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   /// until ``lost()`` says that it is gone. O(idle).
   @inlinable
   public mutating func expire(idleSince moment: Instant) -> [Connection] {
+    guard idle.contains(where: { $0.since <= moment }) else { return [] }
     let expired = idle.filter { $0.since <= moment }.map(\.connection)
     idle.removeAll { $0.since <= moment }
     return expired

@@ -32,9 +32,8 @@ extension ClientConnection {
   /// Sends a stored response, whole or in part; with `key` if it was forwarded before.
   func sendStored(
     _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead,
-    key: CacheKey?
+    key: CacheKey?, now: Instant
   ) {
-    let now = loop.now
     let delivery = Delivery(request: request, response: stored, now: now)
     composeHead {
       ResponseWriter.stored(

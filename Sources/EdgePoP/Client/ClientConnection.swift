@@ -188,7 +188,7 @@ final class ClientConnection: StreamSocket, ClientStream {
       && requests < loop.limits.requestsPerConnection && !timing.isOld
     response = ResponseFraming(
       isToHead: head.method == .head, closes: !keepsAlive, minorVersion: head.minorVersion)
-    served = ServedRequest(started: loop.now)
+    served.begin(loop.now)
     RequestHandler.handle(head, for: self, on: loop)
   }
 
@@ -229,9 +229,7 @@ final class ClientConnection: StreamSocket, ClientStream {
     phase = .busy
     response = ResponseFraming(closes: true, minorVersion: 1)
     // What there was of a request is logged with it.
-    let logged = served.logged
-    served = ServedRequest(started: loop.now)
-    served.logged = logged
+    served.begin(loop.now)
     self.answer(answer)
   }
 

@@ -4,33 +4,16 @@ import NIOCore
 // An exchange and whom it answers: the response, the content of the request, and tunnels.
 
 extension Exchange {
-  /// Whom the response goes to; nil when nobody waits for it any more.
-  var receiver: (any ResponseReceiver)? {
-    switch audience {
-    case .client(let stream): stream
-    case .piece(let piece): piece
-    case .nobody: nil
-    }
-  }
-
-  /// The client, if one is waiting.
-  var stream: (any ClientStream)? { if case .client(let stream) = audience { stream } else { nil } }
-
   /// True if nothing speaks against sending more to the client.
-  var clientIsWritable: Bool {
-    guard isServing else { return true }
-    switch audience {
-    case .client(let stream): return stream.isWritable
-    case .piece(let piece): return piece.isWritable
-    case .nobody: return true
-    }
-  }
+  var clientIsWritable: Bool { !isServing || receiver?.isWritable ?? true }
 
   /// Sends what was written for the client, and lets go of it if that was all.
   func flushClient() {
     receiver?.flush()
-    if !isServing { audience = .nobody }
+    if !isServing { letGoOfClient() }
   }
+
+  private func letGoOfClient() { (receiver, stream) = (nil, nil) }
 
   // MARK: The response
 
@@ -45,12 +28,12 @@ extension Exchange {
         return delivery.advance()
       }
     }
-    receiver?.sendStored(response, status, request: request, key: key)
+    receiver?.sendStored(response, status, request: request, key: key, now: loop.now)
   }
 
   /// The client takes more.
   func clientBecameWritable() {
-    if let delivery { delivery.advance() } else { perform() }
+    if let delivery { delivery.advance() } else { perform(loop.now) }
     flushClient()
   }
 
@@ -63,7 +46,7 @@ extension Exchange {
 
   /// Nobody waits for the response any more.
   func clientGone() {
-    audience = .nobody
+    letGoOfClient()
     delivery?.stop()
     delivery = nil
     // What a tunnel carries is nobody else's.

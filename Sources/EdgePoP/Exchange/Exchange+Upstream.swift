@@ -51,9 +51,9 @@ extension Exchange {
   }
 
   /// Says which upstream is next, and what its pool says.
-  func choose(_ search: ExchangeState<UpstreamConnection>.Search, anew: Bool) {
-    let group = loop.shared.routing.groups[search.group]
-    guard let index = loop.health.next(group, tried: search.tried, now: loop.now) else {
+  func choose(anew: Bool) {
+    let group = loop.shared.routing.groups[state.search.group]
+    guard let index = loop.health.next(group, tried: state.search.tried, now: loop.now) else {
       return step(.noneLeft)
     }
     let lease = anew ? loop.pools[index].leaseNew(self) : loop.pools[index].lease(self)

@@ -11,13 +11,6 @@ import NIOCore
 
 /// Performs one transaction.
 final class Exchange: TimedWait {
-  /// Whom the response goes to.
-  enum Audience {
-    case client(any ClientStream)
-    case piece(PieceFetch)
-    case nobody
-  }
-
   /// The request.
   let request: RequestHead
   let loop: LoopContext
@@ -38,8 +31,10 @@ final class Exchange: TimedWait {
   /// True while the flight has no room for more of the upstream's response.
   var isFlightFull = false
 
-  /// Let go of soon after the response is complete, and when the client is gone.
-  var audience: Audience
+  /// Whom the response goes to. Let go of soon after the response is complete, and when the client is gone.
+  var receiver: (any ResponseReceiver)?
+  /// The same, if it is a client.
+  var stream: (any ClientStream)?
   /// What sends content that is kept in pieces.
   var delivery: PieceDelivery?
   /// True until the response is complete: from then on the stream is somebody else's, and says nothing
@@ -59,7 +54,8 @@ final class Exchange: TimedWait {
     self.client = client
     self.directives = directives
     self.route = route
-    audience = stream.map { .client($0) } ?? .nobody
+    receiver = stream
+    self.stream = stream
     state = ExchangeState(limits: loop.limits)
     content = RequestContent(isComplete: !request.hasContent)
     transaction = Transaction(
@@ -74,7 +70,7 @@ final class Exchange: TimedWait {
     client = parent.client
     directives = parent.directives
     route = parent.route
-    audience = .piece(receiver)
+    self.receiver = receiver
     state = ExchangeState(limits: parent.loop.limits)
     content = RequestContent(isComplete: true)
     transaction = Transaction(
@@ -124,13 +120,14 @@ final class Exchange: TimedWait {
 
   /// Takes an event in and does what follows.
   func handle(_ event: Transaction.Event) {
-    transaction.handle(event, now: loop.now)
-    perform()
+    let now = loop.now
+    transaction.handle(event, now: now)
+    perform(now)
   }
 
   /// Does what the transaction says until it has nothing more to say. Events that come up meanwhile
   /// are taken in and their actions done by the outermost call.
-  func perform() {
+  func perform(_ now: Instant) {
     if isPerforming {
       performsAgain = true
       return
@@ -138,9 +135,7 @@ final class Exchange: TimedWait {
     isPerforming = true
     repeat {
       performsAgain = false
-      while let action = transaction.nextAction(
-        clientIsWritable: clientIsWritable, now: loop.now)
-      {
+      while let action = transaction.nextAction(clientIsWritable: clientIsWritable, now: now) {
         perform(action)
       }
     } while performsAgain
@@ -190,7 +185,7 @@ final class Exchange: TimedWait {
   private func perform(_ action: ExchangeState<UpstreamConnection>.Action) {
     switch action {
     case .none: break
-    case .choose(let search, let anew): choose(search, anew: anew)
+    case .choose(let anew): choose(anew: anew)
     case .connect(let upstream, let attempt): loop.connect(upstream, for: self, attempt: attempt)
     case .send(let connection): send(on: connection)
     case .release(let connection): loop.release(connection)

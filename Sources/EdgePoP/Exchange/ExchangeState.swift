@@ -23,16 +23,17 @@ struct ExchangeState<Connection: AnyObject> {
   enum State {
     case idle
     case reading(until: NIODeadline)
-    case choosing(Search)
-    case queued(Search, until: NIODeadline)
-    case connecting(Search, until: NIODeadline)
+    case choosing
+    case queued(until: NIODeadline)
+    case connecting(until: NIODeadline)
     case forwarded(Connection)
     case tunnel(Connection)
   }
 
-  /// A way to an upstream of a group that is being looked for.
+  /// How the way to an upstream is looked for, while it is: kept beside the state, which is copied often.
   struct Search: Hashable {
-    let group: UpstreamGroupID
+    /// The upstreams to choose from.
+    var group: UpstreamGroupID = 0
     /// Upstreams that were tried, the present one too.
     var tried: UpstreamSet = []
     /// The upstream that is tried at present.
@@ -79,7 +80,7 @@ struct ExchangeState<Connection: AnyObject> {
     case none
     /// Say which upstream is next, and what its pool says: ``Event/leased(upstream:_:)`` or
     /// ``Event/noneLeft``. `anew` if no connection that was idle will do.
-    case choose(Search, anew: Bool)
+    case choose(anew: Bool)
     case connect(upstream: Int, attempt: Int)
     /// Send the request on this connection.
     case send(Connection)
@@ -94,19 +95,20 @@ struct ExchangeState<Connection: AnyObject> {
   }
 
   private(set) var state = State.idle
-  private let limits: ShellLimits
-  private var attempts = 0
+  private(set) var search = Search()
+  private let limits: (disk: TimeAmount, queue: TimeAmount, connect: TimeAmount)
   /// True if a connection that was idle has failed already.
   private var needsNew = false
 
-  init(limits: ShellLimits) { self.limits = limits }
+  /// An exchange that waits for nothing yet.
+  init(limits: ShellLimits) { self.limits = (limits.disk, limits.queue, limits.connect) }
 
   // MARK: What is so
 
   /// When the present wait ends; nil if somebody else watches over it, or there is none.
   var deadline: NIODeadline? {
     switch state {
-    case .reading(let until), .queued(_, let until), .connecting(_, let until): until
+    case .reading(let until), .queued(let until), .connecting(let until): until
     case .idle, .choosing, .forwarded, .tunnel: nil
     }
   }
@@ -140,27 +142,26 @@ struct ExchangeState<Connection: AnyObject> {
     case (.read, .reading):
       state = .idle
     case (.forward(let group), .idle):
-      return choose(Search(group: group))
-    case (.noneLeft, .choosing(let search)):
+      search = Search(group: group, attempt: search.attempt)
+      return choose()
+    case (.noneLeft, .choosing):
       state = .idle
       return .fail(search.failure, leaving: nil)
-    case (.leased(let upstream, let lease), .choosing(var search)):
+    case (.leased(let upstream, let lease), .choosing):
       search.tried.insert(upstream)
       search.upstream = upstream
-      return leased(lease, search, now())
-    case (.hasRoom, .queued(let search, _)):
-      return connect(search, now())
+      return leased(lease, now())
+    case (.hasRoom, .queued):
+      return connect(now())
     case (.handedOver(let connection), .queued):
       return send(on: connection)
-    case (.connected(let connection, let attempt), .connecting(let search, _))
-    where attempt == search.attempt:
+    case (.connected(let connection, let attempt), .connecting) where attempt == search.attempt:
       return send(on: connection)
     case (.handedOver(let connection), _), (.connected(let connection, _), _):
       return .release(connection)
-    case (.connectFailed(let failure, let attempt), .connecting(var search, _))
-    where attempt == search.attempt:
+    case (.connectFailed(let failure, let attempt), .connecting) where attempt == search.attempt:
       search.failure = failure
-      return choose(search)
+      return choose()
     case (.upgraded, .forwarded(let connection)):
       state = .tunnel(connection)
     case (.ended, .forwarded), (.ended, .tunnel):
@@ -175,19 +176,19 @@ struct ExchangeState<Connection: AnyObject> {
     return .none
   }
 
-  private mutating func choose(_ search: Search) -> Action {
-    state = .choosing(search)
-    return .choose(search, anew: needsNew)
+  private mutating func choose() -> Action {
+    state = .choosing
+    return .choose(anew: needsNew)
   }
 
   private mutating func leased(
-    _ lease: PoolLease<Connection>, _ search: Search, _ now: @autoclosure () -> NIODeadline
+    _ lease: PoolLease<Connection>, _ now: @autoclosure () -> NIODeadline
   ) -> Action {
     switch lease {
     case .use(let connection): return send(on: connection)
-    case .connect: return connect(search, now())
+    case .connect: return connect(now())
     case .wait:
-      state = .queued(search, until: now() + limits.queue)
+      state = .queued(until: now() + limits.queue)
       return .none
     case .refuse:
       state = .idle
@@ -195,11 +196,9 @@ struct ExchangeState<Connection: AnyObject> {
     }
   }
 
-  private mutating func connect(_ search: Search, _ now: NIODeadline) -> Action {
-    var search = search
-    attempts += 1
-    search.attempt = attempts
-    state = .connecting(search, until: now + limits.connect)
+  private mutating func connect(_ now: NIODeadline) -> Action {
+    search.attempt += 1
+    state = .connecting(until: now + limits.connect)
     return .connect(upstream: search.upstream, attempt: search.attempt)
   }
 
@@ -212,7 +211,7 @@ struct ExchangeState<Connection: AnyObject> {
     defer { state = .idle }
     switch state {
     case .idle, .reading, .choosing, .connecting: return .none
-    case .queued(let search, _): return .leaveQueue(upstream: search.upstream)
+    case .queued: return .leaveQueue(upstream: search.upstream)
     case .forwarded(let connection), .tunnel(let connection): return .abandon(connection)
     }
   }
@@ -223,13 +222,13 @@ struct ExchangeState<Connection: AnyObject> {
     case .reading:
       state = .idle
       return .readTimedOut
-    case .queued(let search, _):
+    case .queued:
       state = .idle
       return .fail(.queueTimeout, leaving: search.upstream)
-    case .connecting(var search, _):
+    case .connecting:
       // If it is made all the same, others may have it.
       search.failure = .connectTimeout
-      return choose(search)
+      return choose()
     case .idle, .choosing, .forwarded, .tunnel: return .none
     }
   }

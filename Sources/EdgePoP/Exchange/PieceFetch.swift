@@ -64,7 +64,8 @@ final class PieceFetch: ResponseReceiver {
   func sendInterim(_ head: ResponseHead) {}
 
   func sendStored(
-    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?
+    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?,
+    now: Instant
   ) {
     self.stored = stored
     self.status = status

@@ -46,7 +46,7 @@ enum RequestHandler {
     let wait = RequestWait(on: loop, atMost: loop.limits.fence, else: false) { isDone in
       stream.served.wait = nil
       // What cannot be told from what was purged is validated.
-      serve(head, for: stream, on: loop, isUnsynced: !isDone)
+      serve(head, for: stream, on: loop, isHeld: true, isUnsynced: !isDone)
       stream.flush()
     }
     stream.served.wait = wait
@@ -58,7 +58,7 @@ enum RequestHandler {
 
   private static func serve<Stream: ClientStream>(
     _ head: borrowing RequestHead, for stream: Stream, on loop: LoopContext,
-    isUnsynced: Bool = false
+    isHeld: Bool = false, isUnsynced: Bool = false
   ) {
     let store = loop.store
     var key = CacheKey(
@@ -69,7 +69,8 @@ enum RequestHandler {
     }
     var directives = route.directives(head.fields)
     if isUnsynced { directives.noCache = true }
-    let now = stream.served.started
+    // One that was held is answered as things are when that is over.
+    let now = isHeld ? loop.now : stream.served.started
     var look = FirstLook.take(
       request: head, key: key, directives: directives, route: route, store: store, now: now)
     // What can be read without waiting is as good as in memory.
@@ -85,10 +86,10 @@ enum RequestHandler {
     switch consume look {
     case .answer(let stored, let status) where stored.pieced == nil:
       key.giveBack(to: &loop.keyStorage)
-      stream.sendStored(stored, status, request: head, key: nil)
+      stream.sendStored(stored, status, request: head, key: nil, now: now)
     case .answerAndValidate(let stored, let status):
       if stored.pieced == nil {
-        stream.sendStored(stored, status, request: head, key: nil)
+        stream.sendStored(stored, status, request: head, key: nil, now: now)
       } else {
         begin(.answer(stored, status), head, key, directives, route, for: stream, on: loop)
       }

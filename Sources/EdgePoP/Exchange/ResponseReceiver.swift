@@ -10,9 +10,11 @@ protocol ResponseReceiver: AnyObject {
   /// True if nothing speaks against sending more.
   var isWritable: Bool { get }
   func sendInterim(_ head: ResponseHead)
-  /// Sends a stored response, whole or in part; with `key` if it was forwarded before. Nothing follows.
+  /// Sends a stored response, whole or in part, as it is `now`; with `key` if it was forwarded before. Nothing
+  /// follows.
   func sendStored(
-    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?)
+    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?,
+    now: Instant)
   /// Sends the head of a response that is still arriving. Content follows, unless it is not `whole`.
   func sendFlightHead(_ head: FlightHead, _ status: CacheStatus, whole: Bool, key: CacheKey)
   /// Sends the head of a response that is passed through. Content follows.

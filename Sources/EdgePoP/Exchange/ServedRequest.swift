@@ -3,7 +3,7 @@ import EdgeCache
 /// A request that is being served, and what has become of it: what counters and log will tell.
 struct ServedRequest {
   /// When it came.
-  let started: Instant
+  private(set) var started: Instant
   /// The head, where it is to be logged.
   var logged: RequestHead?
   /// What gets the response, unless that was there at once.
@@ -21,8 +21,16 @@ struct ServedRequest {
   /// No request.
   init() { started = Instant(milliseconds: 0) }
 
-  /// A request that came at that moment.
-  init(started: Instant) { self.started = started }
+  /// A request comes at that moment. Whatever the last one waited for is over.
+  @inline(__always)
+  mutating func begin(_ now: Instant) {
+    started = now
+    status = CacheStatus()
+    statusCode = 0
+    contentBytes = 0
+    hasBegun = false
+    isAccounted = false
+  }
 
   /// A final head is sent.
   mutating func began(_ code: Int, _ status: CacheStatus) {

@@ -74,7 +74,7 @@ final class LoopContext {
     _ = reactor.schedule(after: 1_000_000_000) { self.tick() }
     let deadline = NIODeadline.now()
     reactor.forEachSocket { $0.checkTime(deadline) }
-    for wait in Array(waiting.values) { wait.checkTime(deadline) }
+    if !waiting.isEmpty { for wait in Array(waiting.values) { wait.checkTime(deadline) } }
     let idleSince = Instant(
       milliseconds: now.milliseconds - limits.upstreamIdle.nanoseconds / 1_000_000)
     for index in pools.indices {

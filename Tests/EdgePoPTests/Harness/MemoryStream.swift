@@ -85,7 +85,7 @@ final class MemoryStream: ClientStream {
     isBusy = true
     isToHead = head.method == .head
     decoder = head.hasContent ? ContentDecoder(head.framing) : nil
-    served = ServedRequest(started: loop.now)
+    served.begin(loop.now)
     RequestHandler.handle(head, for: self, on: loop)
     return true
   }
@@ -123,9 +123,10 @@ final class MemoryStream: ClientStream {
   }
 
   func sendStored(
-    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?
+    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey?,
+    now: Instant
   ) {
-    let delivery = Delivery(request: request, response: stored, now: loop.now)
+    let delivery = Delivery(request: request, response: stored, now: now)
     write {
       ResponseWriter.stored(stored, delivery, status, context, key: key, now: loop.now, to: &$0)
     }
