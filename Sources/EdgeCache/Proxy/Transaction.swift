@@ -20,60 +20,6 @@ import NIOCore
 
 /// The life of one request.
 public struct Transaction {
-  /// What happens to a request.
-  public enum Event {
-    /// Look in the store and go on from there.
-    case start
-    /// Go on from what was found in the store already.
-    case begin(FirstLook)
-    /// The tier below memory has answered: the stored response that the request selects, if any.
-    case consulted(StoredResponse?)
-    /// The flight that is followed or read has news.
-    case flightNews
-    case upstreamInterim(ResponseHead)
-    case upstreamHead(ResponseHead)
-    case upstreamContent(ByteBuffer)
-    case upstreamEnd(FieldSection?)
-    /// The upstream changed the protocol (RFC 9110 §15.2.2); what follows is not HTTP.
-    case upstreamUpgraded(ResponseHead)
-    case upstreamFailed(UpstreamFailure, mayRetry: Bool)
-    /// The client closed its connection or gave up the request.
-    case clientGone
-  }
-
-  /// What is to be done for a request. Heads are held by reference: actions are moved often.
-  public enum Action {
-    /// Ask the tier below memory.
-    case consult
-    /// Send the request upstream.
-    indirect case forward(Forward)
-    /// Let go of the upstream.
-    case cancelUpstream
-    /// Stop reading from the upstream until the flight calls its `resume`.
-    case holdUpstream
-    /// Count a response that came into the store, or why one that was on its way did not.
-    case countStored(StorageRefusal?)
-    /// Send an interim response.
-    indirect case sendInterim(ResponseHead)
-    /// Send this stored response, in part or whole; nothing follows.
-    indirect case sendStored(StoredResponse, CacheStatus)
-    /// Send the head of a flight; content follows. With `whole` false it is 304 and nothing does.
-    indirect case sendFlightHead(FlightHead, CacheStatus, whole: Bool)
-    /// Send the upstream's own head; content follows.
-    indirect case sendUpstreamHead(ResponseHead, CacheStatus)
-    case sendContent(ByteBuffer)
-    /// The response is complete.
-    case sendEnd
-    /// The response is complete, with these trailer fields.
-    indirect case sendTrailers(FieldSection)
-    /// Send this head, and from then on carry bytes both ways.
-    indirect case tunnel(ResponseHead, CacheStatus)
-    /// Send an answer of our own; nothing follows.
-    indirect case sendError(status: Int, CacheStatus)
-    /// The response cannot be completed: close the connection so that the client sees it.
-    case abortClient
-  }
-
   private enum State {
     case received
     case consulting
@@ -459,42 +405,41 @@ public struct Transaction {
     guard case .waiting = upstream else { return }
     guard case .leading(let flight, let reader) = state else { return passHead(head, now) }
     if let piece { return take(piece, head, flight, reader, now) }
-    if head.status >= 500, let stale, mayStandIn(stale, flight, now) {
+    switch meaning(of: head, flight, now) {
+    case .standIn(let stale):
       leaveFlight(flight, reader, hitForMiss: false, now)
       flight.resolve(stale)
       upstream = .draining
-      return answerStale(stale, .failed(.serverError), forwardStatus: head.status, now)
+      answerStale(stale, .failed(.serverError), forwardStatus: head.status, now)
+    case .completes(let stored, let response):
+      complete(stored, response, with: head, flight, now)
+    case .askAgain(let useless): askAgain(without: useless, now)
+    case .freshened(let chosen, let response):
+      freshened(chosen, response, flight, reader, head.status, now)
+    case .confirmed(let chosen, let response, let refusal):
+      if refusal != .authorization, chosen === stale { store.remove(chosen) }
+      leaveFlight(flight, reader, hitForMiss: false, now)
+      flight.scatter(refusal)
+      upstream = .draining
+      status.detail = .refused(refusal)
+      status.forwardStatus = head.status
+      status.ttl = response.freshness.ttl(now)
+      answer(response, status)
+    case .replaces: store(head, flight, reader, now)
     }
-    if case .missing(let missing, let stored)? = lastForward?.part {
-      if head.status == 206 {
-        return complete(stored, missing, with: head, flight, reader, now)
-      }
-      // 416 and the like are about our range, not about the client's request.
-      if head.status != 200, head.status < 500 { return askAgain(without: [stored], now) }
-    }
-    if let candidates = lastForward?.validates, !candidates.isEmpty {
-      switch Validation.judge(
-        head, candidates: candidates, areOtherVariants: stale == nil, context(now))
-      {
-      case .freshened(_, let response) where !canAnswer(response, now),
-        .confirmed(_, let response, _) where !canAnswer(response, now):
-        return askAgain(without: [], now)
-      case .freshened(let chosen, let response):
-        return freshened(chosen, response, flight, reader, head.status, now)
-      case .confirmed(let chosen, let response, let refusal):
-        if refusal != .authorization, chosen === stale { store.remove(chosen) }
-        leaveFlight(flight, reader, hitForMiss: false, now)
-        flight.scatter(refusal)
-        upstream = .draining
-        status.detail = .refused(refusal)
-        status.forwardStatus = head.status
-        status.ttl = response.freshness.ttl(now)
-        return answer(response, status)
-      case .mismatch: return askAgain(without: stale.map { [$0] } ?? [], now)
-      case .replaced: break
-      }
-    }
-    store(head, flight, reader, now)
+  }
+
+  /// What the head of the upstream's response means.
+  private func meaning(
+    of head: ResponseHead, _ flight: Flight, _ now: Instant
+  ) -> UpstreamAnswer {
+    UpstreamAnswer(
+      head, to: lastForward, stale: stale,
+      context: ValidationContext(
+        request: request, policy: policy, requestTime: requestTime, responseTime: now),
+      largest: store.limits.largestResponse, mayStandIn: { mayStandIn($0, flight, now) },
+      canAnswer: { canAnswer($0, now) },
+      isUntouched: { store.isUntouched(flight, $0) })
   }
 
   /// A piece arrives, or something else.
@@ -503,11 +448,7 @@ public struct Transaction {
     _ now: Instant
   ) {
     if let flightHead = piece.flightHead(head, now: now) {
-      fill = Fill(expectedLength: piece.range.count)
-      if !hasClient { state = .answered }
-      upstream = .filling(flight, flightHead)
-      status.isStored = true
-      return flight.begin(flightHead)
+      return fill(flight, flightHead, expectedLength: piece.range.count)
     }
     // An error says nothing about the content; anything else says that it is not what it was.
     let failure = head.status >= 500 ? UpstreamFailure.serverError : .contentChanged
@@ -523,14 +464,9 @@ public struct Transaction {
 
   /// Content that is to be kept in pieces is got in pieces, from the first byte on.
   private mutating func keep(
-    _ pieced: PiecedContent, _ head: ResponseHead, _ accepted: Storability.Accepted,
-    _ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant
+    _ response: StoredResponse, _ head: ResponseHead, _ flight: Flight, _ reader: Flight.ReaderID,
+    _ now: Instant
   ) {
-    let stripped = ResponseDirectives.strippedNames(policy)
-    let response = StoredResponse(
-      key: key, selector: accepted.selector,
-      head: StoredHead(head, withheld: stripped, now: now), freshness: accepted.freshness,
-      content: .empty, isHashedURL: isHashedURL, pieced: pieced)
     flight.unsubscribe(reader)
     let refusal = store.keep(response, from: flight, replacing: stale, now: now)
     actions.append(.countStored(refusal))
@@ -547,11 +483,6 @@ public struct Transaction {
     answer(response, status)
   }
 
-  private func context(_ now: Instant) -> ValidationContext {
-    ValidationContext(
-      request: request, policy: policy, requestTime: requestTime, responseTime: now)
-  }
-
   /// Asks for the whole response, without what turned out to be of no use.
   private mutating func askAgain(without useless: [StoredResponse], _ now: Instant) {
     for response in useless { store.remove(response) }
@@ -564,25 +495,27 @@ public struct Transaction {
   /// What was missing arrives: the flight brings all of it, what is stored and what comes now
   /// (RFC 9111 §3.4).
   private mutating func complete(
-    _ stored: StoredResponse, _ missing: Range<Int>, with head: ResponseHead, _ flight: Flight,
-    _ reader: Flight.ReaderID, _ now: Instant
+    _ stored: StoredResponse, _ response: StoredResponse, with head: ResponseHead,
+    _ flight: Flight, _ now: Instant
   ) {
-    guard let part = ContentPart(head), part.range == missing,
-      part.completeLength == stored.completeLength,
-      part.completeLength <= store.limits.largestResponse,
-      head.fields.contains(.etag), Validation.isSame(stored.head, head.fields, now: now),
-      store.isUntouched(flight, stored),
-      case .freshened(_, let response) = Validation.freshen(stored, by: head, context(now))
-    else { return askAgain(without: [stored], now) }
     let flightHead = FlightHead(
       head: response.head, freshness: response.freshness, selector: response.selector,
-      contentLength: head.contentLength == nil ? nil : part.completeLength)
-    fill = Fill(expectedLength: part.completeLength)
+      contentLength: head.contentLength == nil ? nil : stored.completeLength)
+    fill(flight, flightHead, expectedLength: stored.completeLength)
+    if stored.part?.range.lowerBound == 0 {
+      append(stored.content, to: flight)
+    } else {
+      remainder = stored
+    }
+  }
+
+  /// The upstream's response fills a flight from now on.
+  private mutating func fill(_ flight: Flight, _ head: FlightHead, expectedLength: Int?) {
+    fill = Fill(expectedLength: expectedLength)
     if !hasClient { state = .answered }
-    upstream = .filling(flight, flightHead)
+    upstream = .filling(flight, head)
     status.isStored = true
-    flight.begin(flightHead)
-    if missing.lowerBound > 0 { append(stored.content, to: flight) } else { remainder = stored }
+    flight.begin(head)
   }
 
   private mutating func append(_ content: Content, to flight: Flight) {
@@ -623,40 +556,15 @@ public struct Transaction {
   private mutating func store(
     _ head: ResponseHead, _ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant
   ) {
-    let decision = Storability.decide(
-      request: request, requestDirectives: directives, response: head, policy: policy,
+    let plan = FillPlan(
+      for: head, to: request, directives: directives, policy: policy, key: key,
       asksForPart: plan(stale).asksForPart && !request.fields.contains(.ifRange),
-      isHashedURL: isHashedURL, requestTime: requestTime,
-      responseTime: now)
-    let length: Int? =
-      switch head.framing {
-      case .none: 0
-      case .length(let length): length
-      case .chunked, .untilClose: nil
-      }
-    if case .success(let accepted) = decision,
-      head.status == 206 || !store.traffic(key, now: now).isHitForMiss,
-      let pieced = PieceOrder.kept(head, accepted, request: request, store: store, now: now)
-    {
-      return keep(pieced, head, accepted, flight, reader, now)
-    }
-    switch decision {
-    case .success(let accepted) where (length ?? 0) <= store.limits.largestResponse:
-      let stripped = ResponseDirectives.strippedNames(policy)
-      var flightHead = FlightHead(
-        head: StoredHead(head, withheld: accepted.withheld + stripped, now: now),
-        freshness: accepted.freshness, selector: accepted.selector, contentLength: length)
-      flightHead.part = accepted.part
-      if !accepted.withheld.isEmpty {
-        flightHead.leadersHead = StoredHead(head, withheld: stripped, now: now)
-      }
-      fill = Fill(expectedLength: accepted.part?.range.count ?? length)
-      if !hasClient { state = .answered }
-      upstream = .filling(flight, flightHead)
-      status.isStored = true
-      flight.begin(flightHead)
-    case .success: refuse(.tooLarge, head, flight, reader, now)
-    case .failure(let refusal): refuse(refusal, head, flight, reader, now)
+      isHashedURL: isHashedURL, requestTime: requestTime, store: store, now: now)
+    switch plan {
+    case .fill(let flightHead, let expectedLength):
+      fill(flight, flightHead, expectedLength: expectedLength)
+    case .pieces(let response): keep(response, head, flight, reader, now)
+    case .refuse(let refusal): refuse(refusal, head, flight, reader, now)
     }
   }
 
@@ -712,9 +620,11 @@ public struct Transaction {
 
   /// What the answer to HEAD says about a stored response to GET (RFC 9111 §4.3.5).
   private func freshenByHead(_ head: ResponseHead, _ now: Instant) {
+    let context = ValidationContext(
+      request: request, policy: policy, requestTime: requestTime, responseTime: now)
     guard route.cached != nil, !directives.noStore,
       case .selected(let stored) = store.find(key, request: request.fields, touches: false),
-      let updated = Validation.judgeHead(head, stored: stored, context(now))
+      let updated = Validation.judgeHead(head, stored: stored, context)
     else { return }
     store.exchange(stored, for: updated)
   }

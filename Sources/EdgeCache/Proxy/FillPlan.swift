@@ -1,0 +1,58 @@
+// What becomes of a response that the store may have: decided from its head, before any content comes.
+
+/// How a response goes into the store, if it does.
+enum FillPlan {
+  /// As a flight with that head, of which so much is expected.
+  case fill(FlightHead, expectedLength: Int?)
+  /// As this head alone: its content is got in pieces, from the first byte on.
+  case pieces(StoredResponse)
+  case refuse(StorageRefusal)
+
+  /// The plan for a response to a request. `asksForPart` if the client's own range was sent along.
+  init(
+    for head: ResponseHead, to request: RequestHead, directives: CacheControl, policy: SitePolicy,
+    key: CacheKey, asksForPart: Bool, isHashedURL: Bool, requestTime: Instant, store: Store,
+    now: Instant
+  ) {
+    let decision = Storability.decide(
+      request: request, requestDirectives: directives, response: head, policy: policy,
+      asksForPart: asksForPart, isHashedURL: isHashedURL, requestTime: requestTime,
+      responseTime: now)
+    let accepted: Storability.Accepted
+    switch decision {
+    case .success(let known): accepted = known
+    case .failure(let refusal):
+      self = .refuse(refusal)
+      return
+    }
+    let stripped = ResponseDirectives.strippedNames(policy)
+    if head.status == 206 || !store.traffic(key, now: now).isHitForMiss,
+      let pieced = PieceOrder.kept(head, accepted, request: request, store: store, now: now)
+    {
+      self = .pieces(
+        StoredResponse(
+          key: key, selector: accepted.selector,
+          head: StoredHead(head, withheld: stripped, now: now), freshness: accepted.freshness,
+          content: .empty, isHashedURL: isHashedURL, pieced: pieced))
+      return
+    }
+    let length: Int? =
+      switch head.framing {
+      case .none: 0
+      case .length(let length): length
+      case .chunked, .untilClose: nil
+      }
+    guard (length ?? 0) <= store.limits.largestResponse else {
+      self = .refuse(.tooLarge)
+      return
+    }
+    var flightHead = FlightHead(
+      head: StoredHead(head, withheld: accepted.withheld + stripped, now: now),
+      freshness: accepted.freshness, selector: accepted.selector, contentLength: length)
+    flightHead.part = accepted.part
+    if !accepted.withheld.isEmpty {
+      flightHead.leadersHead = StoredHead(head, withheld: stripped, now: now)
+    }
+    self = .fill(flightHead, expectedLength: accepted.part?.range.count ?? length)
+  }
+}
