@@ -66,13 +66,20 @@ final class LoopContext {
   /// Watches over the time of a wait, and keeps it, until it is over.
   func watch(_ wait: any TimedWait) { waiting[ObjectIdentifier(wait)] = wait }
 
+  /// True while something is watched over.
+  var isWaiting: Bool { !waiting.isEmpty }
+
   /// The wait is over.
   func unwatch(_ wait: any TimedWait) { waiting[ObjectIdentifier(wait)] = nil }
 
   /// Ends whatever has taken too long, now and every second from then on. O(connections).
   func tick() {
     _ = reactor.schedule(after: 1_000_000_000) { self.tick() }
-    let deadline = NIODeadline.now()
+    checkTime(.now())
+  }
+
+  /// Ends whatever has taken too long by that moment. O(connections).
+  func checkTime(_ deadline: NIODeadline) {
     reactor.forEachSocket { $0.checkTime(deadline) }
     if !waiting.isEmpty { for wait in Array(waiting.values) { wait.checkTime(deadline) } }
     let idleSince = Instant(

@@ -17,26 +17,27 @@ final class MemoryPoP: @unchecked Sendable {
   private let lock = Mutex<Void>(())
   private let loop: LoopContext
   private let shared: PoPShared
-  private let network: MemoryNetwork
+  private let network: MemoryNetwork?
   private let options: PoPOptions
   private let started = WallClock.now()
   private var admin: (listener: AdminListener, group: MultiThreadedEventLoopGroup)?
 
-  init(_ options: PoPOptions) throws {
+  /// A PoP that gets connections to upstreams from `connector`, or from origins in memory.
+  init(_ options: PoPOptions, connector: (any UpstreamConnector)? = nil) throws {
     let storage = try PoPStorage(options)
     let routing = Routing(options.configuration, pop: options.pop)
     let purges = try PurgePlane(
       options, storage: storage, routing: routing, tls: nil, group: Wire.group)
     let reactor = try Reactor.manual()
-    let network = MemoryNetwork(routing)
+    let network = connector == nil ? MemoryNetwork(routing) : nil
     let shared = PoPShared(
       options, storage: storage, purges: purges, routing: routing, accessLog: nil,
-      connector: network, loopCount: 1)
+      connector: connector ?? network ?? MemoryNetwork(routing), loopCount: 1)
     self.options = options
     self.network = network
     self.shared = shared
     loop = reactor.turn { LoopContext(reactor: reactor, shared: shared) }
-    network.pop = self
+    network?.pop = self
   }
 
   /// Does something to the loop, and then all that follows from it.
@@ -45,7 +46,7 @@ final class MemoryPoP: @unchecked Sendable {
     var value: Value?
     lock.withLock { _ in
       value = loop.reactor.turn { body(loop) }
-      while network.moveBytes() { loop.reactor.turn {} }
+      while network?.moveBytes() == true { loop.reactor.turn {} }
     }
     guard let value else { preconditionFailure("a turn that was not taken") }
     return value
@@ -92,7 +93,7 @@ final class MemoryPoP: @unchecked Sendable {
   func stop() async {
     lock.withLock { _ in
       loop.reactor.end()
-      network.close()
+      network?.close()
     }
     let admin = lock.withLock { _ in self.admin }
     await admin?.listener.stop()
