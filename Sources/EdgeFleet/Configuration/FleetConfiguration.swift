@@ -207,7 +207,7 @@ public struct FleetConfiguration: Sendable, Hashable {
 
   /// What is written to disk.
   public enum DiskAdmission: String, Sendable, Hashable, CaseIterable {
-    /// Everything while there is free room, then what is asked for a second time.
+    /// Everything while there is free room, then what was asked for four times lately.
     case auto
     /// Everything.
     case all

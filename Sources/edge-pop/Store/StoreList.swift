@@ -36,7 +36,7 @@ struct StoreList: StoreSubcommand {
       "Only URLs that begin like this, or paths if it begins with a slash.", valueName: "url"))
   var prefix: String?
 
-  @Option(help: "Only what is in this group of Cache-Groups.")
+  @Option(help: "Only what has this tag (Cache-Tag, Surrogate-Key, Cache-Groups).")
   var tag: String?
 
   @Option(help: ArgumentHelp("Only content of more than this, such as 1MiB.", valueName: "size"))
