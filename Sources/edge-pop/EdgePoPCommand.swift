@@ -47,7 +47,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "Memory for stored responses, such as 256MiB or 4GiB. (default: 256MiB)")
   var memory: String?
 
-  @Option(help: "What gives way when memory is full: lru, slru or size-lru. (default: size-lru)")
+  @Option(help: "What is evicted when memory is full: lru, slru or size-lru. (default: size-lru)")
   var eviction: String?
 
   @Option(

@@ -12,7 +12,7 @@ public struct DiskStatistics: Sendable {
   /// Segments that errors made unusable, by number.
   public var quarantined: [Int] = []
   /// Responses that came into memory and were admitted, or not; that are larger than a segment; and that
-  /// gave way.
+  /// were evicted.
   public var admitted: UInt64 = 0
   public var notAdmitted: UInt64 = 0
   public var tooLarge: UInt64 = 0

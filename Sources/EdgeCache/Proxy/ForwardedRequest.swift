@@ -3,51 +3,6 @@ import NIOCore
 // A request as it goes upstream (RFC 9110 §7.6): what belongs to the client's connection stays
 // behind, what tells the upstream about the client is added.
 
-/// Who sent a request, and how. A class, so that each request takes a reference to it and no copies.
-public final class ClientIdentity: Sendable {
-  /// The IP address as text, without brackets.
-  public let address: String
-  /// True if the connection is secured, here or at a terminator on this machine.
-  public let isSecure: Bool
-  /// What upstreams are told of it: `X-Forwarded-For`, `X-Forwarded-Proto`, and `Forwarded` as far as it
-  /// is the same for all requests.
-  let forwardedFields: [UInt8]
-
-  /// An identity from its parts.
-  public init(address: String, isSecure: Bool) {
-    self.address = address
-    self.isSecure = isSecure
-    let proto = isSecure ? "https" : "http"
-    let node = address.utf8.contains(ASCII.colon) ? "\"[\(address)]\"" : address
-    // More lines of a list field are the same as a longer list (RFC 9110 §5.3).
-    forwardedFields = Array(
-      ("X-Forwarded-For: \(address)\r\nX-Forwarded-Proto: \(proto)\r\n"
-        + "Forwarded: for=\(node);proto=\(proto)").utf8)
-  }
-
-  /// This identity as a request tells of it: a TLS terminator on the same machine is believed when it
-  /// says with `X-Forwarded-Proto` that its client's connection is secured. Nobody else is: the field
-  /// decides the scheme of the cache key, and what an origin redirects. O(fields).
-  public func asToldBy(_ request: borrowing RequestHead) -> ClientIdentity {
-    let isSecured = isSecured(request)
-    return isSecured == isSecure ? self : ClientIdentity(address: address, isSecure: isSecured)
-  }
-
-  /// True if a request came over a secured connection, here or at a terminator. O(fields).
-  @inline(__always)
-  public func isSecured(_ request: borrowing RequestHead) -> Bool {
-    isSecure || request.fields.contains(.xForwardedProto) && isToldSecure(request.fields)
-  }
-
-  @inline(never)
-  func isToldSecure(_ fields: FieldSection) -> Bool {
-    guard let proto = fields.only(.xForwardedProto),
-      address.hasPrefix("127.") || address == "::1"
-    else { return false }
-    return fields.bytes.readableBytesUInt8Span.extracting(proto.range).equalsIgnoringCase("https")
-  }
-}
-
 /// Writes request heads for upstreams.
 public enum ForwardedRequest {
   /// Writes the head of `request` and says how its content is delimited. O(bytes of the head).
@@ -213,39 +168,6 @@ public enum ForwardedRequest {
       buffer.writeStaticString("Connection: upgrade\r\nUpgrade: websocket\r\n")
     } else if request.fields.hasElement(.te, "trailers"), !forward.isForStore {
       buffer.writeStaticString("TE: trailers\r\nConnection: TE\r\n")
-    }
-  }
-}
-
-/// Frames content on its way out (RFC 9112 §7.1).
-public enum ContentEncoder {
-  /// Writes the line before a chunk of that many bytes.
-  public static func chunkHead(_ count: Int, to buffer: inout HeadBuffer) {
-    buffer.writeHexadecimal(count)
-    buffer.writeStaticString("\r\n")
-  }
-
-  /// Writes the line end behind a chunk.
-  public static func chunkEnd(to buffer: inout HeadBuffer) {
-    buffer.writeStaticString("\r\n")
-  }
-
-  /// Writes the last chunk and the trailer fields that may be forwarded (RFC 9110 §6.5.1).
-  public static func lastChunk(_ trailers: FieldSection?, to buffer: inout HeadBuffer) {
-    buffer.writeStaticString("0\r\n")
-    if let trailers {
-      for field in trailers.fields where mayTrail(field.name) {
-        buffer.writeLine(field, of: trailers)
-      }
-    }
-    buffer.writeStaticString("\r\n")
-  }
-
-  /// False for fields that frame, route, authenticate or control the message they come after.
-  private static func mayTrail(_ name: FieldName) -> Bool {
-    switch name {
-    case .other, .etag, .date, .age, .cacheTag, .surrogateKey: true
-    default: false
     }
   }
 }

@@ -327,7 +327,7 @@ public final class Store: Sendable {
 
   /// What something is read from the tier below for, if a request with these directives asks for it. It is kept
   /// the second time that it is asked for while there is room, and one such time in 64 when something else
-  /// would have to give way: what is asked for often gets there soon, and the rest does not push it out. O(1).
+  /// would have to be evicted: what is asked for often gets there soon, and the rest does not push it out. O(1).
   public func readPurpose(_ hash: KeyHash, directives: CacheControl) -> ReadPurpose {
     if directives.mayWantValidation { return .validating }
     return isPromotionDue(hash) ? .keeping : .sending
@@ -374,7 +374,7 @@ public final class Store: Sendable {
     }
   }
 
-  /// True if there is room for one more variant, after stale ones gave way.
+  /// True if there is room for one more variant, after stale ones were evicted.
   private static func makeVariantRoom(
     _ state: inout State, for response: StoredResponse, limits: StoreLimits, now: Instant
   ) -> Bool {

@@ -4,7 +4,7 @@ public struct StoreLimits: Sendable {
   public var memory: Int
   /// Number of shards; a power of two, at most 16.
   public var shards: Int
-  /// What gives way when memory is full.
+  /// What is evicted when memory is full.
   public var eviction = EvictionPolicy.standard
   /// Bytes of content of the largest stored response.
   public var largestResponse: Int

@@ -162,7 +162,7 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var memory: ByteSize
     /// How many threads serve clients; nil leaves it to the PoP.
     public var threads: Int?
-    /// Which stored response gives way when memory is full; nil leaves it to the PoP.
+    /// Which stored response is evicted when memory is full; nil leaves it to the PoP.
     public var eviction: Eviction?
     /// The disks below memory, if there are any.
     public var disks: [Disk]
@@ -215,7 +215,7 @@ public struct FleetConfiguration: Sendable, Hashable {
     case secondHit = "second-hit"
   }
 
-  /// Which stored response gives way when memory is full.
+  /// Which stored response is evicted when memory is full.
   public enum Eviction: String, Sendable, Hashable, CaseIterable {
     /// The one that was used longest ago.
     case lru

@@ -1,4 +1,4 @@
-// What gives way when memory is full: three policies over lists through the slots of a shard. A hit
+// What is evicted when memory is full: three policies over lists through the slots of a shard. A hit
 // is a handful of integers in the slot that was hit and in its neighbours: O(1), and nothing is
 // allocated, counted or dispatched.
 //
@@ -6,20 +6,7 @@
 // of `occupied` is set if and only if list n has one. For size-lru, `level` never increases from the
 // newest of a list to its oldest, and no stored response is worth less than `level` of the order.
 
-/// Which stored response gives way to a new one.
-public enum EvictionPolicy: String, Sendable, Hashable, CaseIterable {
-  /// The one that was used longest ago.
-  case lru
-  /// Segmented LRU: those that were used once go before those that were used again.
-  case slru
-  /// GreedyDual over LRU lists: large ones go before small ones, rarely used ones before often used.
-  case sizeLRU = "size-lru"
-
-  /// The policy where nobody chose one: fewest requests go upstream.
-  public static let standard = EvictionPolicy.sizeLRU
-}
-
-/// The order in which the stored responses of one shard give way.
+/// The order in which the stored responses of one shard are evicted.
 struct EvictionOrder: Sendable {
   typealias Slots = [MemoryShard.Slot]
 
@@ -90,7 +77,7 @@ struct EvictionOrder: Sendable {
     push(slot, on: list, &slots)
   }
 
-  /// The slot whose response is to give way; `none` if there is none. `room` is what all stored
+  /// The slot whose response is to be evicted; `none` if there is none. `room` is what all stored
   /// responses may use. O(lists), and for slru what hits have moved since the last time.
   mutating func victim(_ slots: inout Slots, room: Int) -> Int32 {
     switch policy {

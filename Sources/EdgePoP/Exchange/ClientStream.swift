@@ -1,0 +1,34 @@
+import EdgeCache
+import NIOCore
+
+/// A request of a client and the way back to it.
+protocol ClientStream: ResponseReceiver {
+  /// The request, and what has become of it. Made anew for each.
+  var served: ServedRequest { get set }
+  /// Who asks.
+  var identity: ClientIdentity { get }
+
+  /// Sends an answer of our own. Nothing follows.
+  func answer(_ answer: OwnAnswer)
+  /// Sends the head of a stored response whose content follows.
+  func sendStoredHead(
+    _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey)
+  /// Sends content that lies in a file, at the pace of the client, and then calls `whenSent`, once.
+  func sendFile(_ range: Range<Int>, of file: ContentFile, whenSent: @escaping () -> Void)
+  /// More of the request's content can be taken.
+  func resumeContent()
+
+  /// Sends the head of 101, or what takes its place; bytes go both ways from then on.
+  func beginTunnel(_ head: ResponseHead, _ status: CacheStatus)
+  func sendTunnel(_ bytes: ByteBuffer)
+  /// The upstream closed the tunnel.
+  func endTunnel()
+}
+
+extension ClientStream {
+  func sendError(_ code: Int, _ status: CacheStatus) {
+    served.status = status
+    answer(.failure(code, status))
+    flush()
+  }
+}
