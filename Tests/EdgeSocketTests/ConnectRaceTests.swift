@@ -13,7 +13,7 @@ struct ConnectRaceTests {
 
   /// How a race ended: the address that was connected to, or the problem.
   private func run(
-    _ addresses: [InternetAddress], on loopback: Loopback, seconds: Double = 10
+    _ addresses: [InternetAddress], on loopback: Loopback, seconds: Double = 60
   ) async -> String {
     await withCheckedContinuation { continuation in
       loopback.stage.mailbox.execute {
