@@ -78,7 +78,11 @@ final class RunningProcess: Sendable {
     posix_spawnattr_setsigmask(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
 
-    var environment = ProcessInfo.processInfo.environment
+    // What the person who runs the tests has set for these programs is not meant for tests.
+    var environment = ProcessInfo.processInfo.environment.filter {
+      !$0.key.hasPrefix("EDGE_") && $0.key != "NO_COLOR"
+    }
+    environment["LC_ALL"] = "C"
     // Not where the person who runs the tests keeps what is pending.
     environment["EDGE_PURGE_SPOOL"] = NSTemporaryDirectory() + "edgecache-tests-spool"
     for (name, value) in variables { environment[name] = value }
