@@ -167,7 +167,7 @@ final class RunningProcess: Sendable {
   }
 
   /// Ends it, by force if it takes longer than it may, and waits for that.
-  func stop(_ signal: Int32 = SIGTERM, within limit: Duration = .seconds(45)) async {
+  func stop(_ signal: Int32 = SIGTERM, within limit: Duration = .seconds(20)) async {
     send(signal)
     let ended = try? await end.wait(for: "end", within: limit) { $0 }
     if ended == nil {
