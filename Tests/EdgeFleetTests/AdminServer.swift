@@ -1,6 +1,7 @@
 // A stand-in for a PoP's admin API that says exactly the bytes a test wants, right or wrong.
 
 import EdgeFleet
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -62,14 +63,36 @@ final class AdminServer: Sendable {
     return reply("200 OK", String(decoding: message.json, as: UTF8.self))
   }
 
-  /// A port that nothing listens on: it was free a moment ago.
-  static func unusedPort(host: String = "127.0.0.1") async throws -> Int {
-    try await run(host: host, answer: { _, _ in nil }, { $0.endpoint.port })
-  }
-
   fileprivate final class Received: Sendable {
     let requests = Mutex<[String]>([])
   }
+}
+
+/// An address at which connections are refused, and which nobody else gets meanwhile: a socket that
+/// is bound and does not listen. A server that is to come up there can, by its name.
+final class ClosedPort: Sendable {
+  let endpoint: SocketEndpoint
+  private let descriptor: CInt
+
+  init() throws {
+    descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    var reuse: CInt = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<CInt>.size))
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let descriptor = descriptor
+    let status = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, length) | getsockname(descriptor, $0, &length)
+      }
+    }
+    guard status == 0 else { throw IOError(errnoCode: errno, reason: "bind") }
+    endpoint = SocketEndpoint(host: "127.0.0.1", port: Int(UInt16(bigEndian: address.sin_port)))
+  }
+
+  deinit { close(descriptor) }
 }
 
 /// Gathers one request per connection and answers it.

@@ -180,12 +180,14 @@ struct AdminTests {
   }
 
   /// Reads until `isOver`, and counts; throws if it gets anything older than was purged before.
+  /// Opens `hasBegun` once it has read something.
   private static func read(
-    _ target: String, from pop: TestPoP, _ versions: Versions, until isOver: Gate
+    _ target: String, from pop: TestPoP, _ versions: Versions, hasBegun: Gate, until isOver: Gate
   ) async throws -> Int {
     let wire = try await pop.connect()
     var count = 0
     while !isOver.isOpen {
+      defer { hasBegun.open() }
       let least = versions.purged
       let response = try await wire.exchange(TestPoP.request(target))
       let got = Int(response.text) ?? 0
@@ -210,10 +212,15 @@ struct AdminTests {
       }
     ) { pop, _ in
       let isOver = Gate()
-      let readers = (0..<6).map { number in
-        Task { try await Self.read("/\(number % 2)", from: pop, versions, until: isOver) }
+      let begun = (0..<6).map { _ in Gate() }
+      let readers = begun.enumerated().map { number, hasBegun in
+        Task {
+          try await Self.read(
+            "/\(number % 2)", from: pop, versions, hasBegun: hasBegun, until: isOver)
+        }
       }
       defer { isOver.open() }
+      try await eventually("all read") { begun.allSatisfy(\.isOpen) }
       let admin = try await Wire.connect(pop.server.adminAddress)
       for round in 2...150 {
         versions.current = round

@@ -130,10 +130,12 @@ struct ContentTests {
       let wire = try await pop.connect(receiveBuffer: 32 << 10)
       try await wire.pause()
       wire.send(TestPoP.request("/"))
+      try await eventually("bytes from the upstream") {
+        try await pop.statistics().upstream.bytes > 0
+      }
       let taken = try await settled("bytes from the upstream") {
         Int(try await pop.statistics().upstream.bytes)
       }
-      #expect(taken > 0)
       #expect(taken < Self.bound)
       try await wire.resume()
       var response = try await wire.readHead()
@@ -167,7 +169,11 @@ struct ContentTests {
       }
       wire.send("0\r\nX-Sum: 42\r\nHost: forged\r\n\r\n")
       #expect(try await wire.readResponse().text == "\(size)")
-      try await origin.waitForRequests(2)
+      // It answers first, and then tells the test what it received.
+      try await eventually("both contents") {
+        origin.requests.count == 2
+          && origin.requests.allSatisfy { $0.content.readableBytes == size }
+      }
       #expect(origin.requests[0]["Content-Length"] == "\(size)")
       #expect(origin.requests[0].content == Pattern.bytes(size))
       #expect(origin.requests[1]["Content-Length"] == nil)

@@ -194,7 +194,7 @@ struct LifecycleTests {
       if kind == "miss" { await gate.wait() }
       exchange.wire.send(Pattern.bytes(length))
     }
-    let pop = try await TestPoP.start(upstream: origin.url) { $0.limits.drain = .seconds(20) }
+    let pop = try await TestPoP.start(upstream: origin.url) { $0.limits.drain = .seconds(120) }
     let idle = try await pop.connect()
     let reader = try await pop.connect(receiveBuffer: 32 << 10)
     let count = kind == "hit" ? 12 : 1
@@ -207,6 +207,8 @@ struct LifecycleTests {
     if kind == "miss" {
       try await origin.waitForRequests(1)
     } else {
+      // The first of them is on its way, and with it all that it was sent with.
+      try await eventually("the first answer") { try await pop.statistics().requests > 1 }
       _ = try await settled("answers") { Int(try await pop.statistics().requests) }
     }
     await pop.beginShutdown()

@@ -136,6 +136,8 @@ struct MalformedRequestTests {
       #expect(try await wire.takeRest() == "")
       #expect(origin.requests.isEmpty)
       #expect(try await pop.statistics().malformed == 1)
+      // The PoP need not wait for what else may come.
+      await wire.close()
     }
   }
 
@@ -148,6 +150,7 @@ struct MalformedRequestTests {
       #expect(try await wire.readResponse().status == 400)
       #expect(try await wire.takeRest() == "")
       #expect(origin.requests.map(\.target) == ["/"])
+      await wire.close()
     }
   }
 
@@ -163,6 +166,7 @@ struct MalformedRequestTests {
       #expect(response.status == 400)
       #expect(try await wire.takeRest() == "")
       #expect(!origin.requests.contains { $0.target == "/smuggled" || $0.text != "" })
+      await wire.close()
     }
   }
 }

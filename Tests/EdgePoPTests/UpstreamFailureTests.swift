@@ -130,15 +130,20 @@ struct UpstreamFailureTests {
     "Content that breaks off is never taken for whole, nor stored (RFC 9112 §8)",
     arguments: Broken.allCases, UpstreamEnd.allCases)
   fileprivate func brokenContent(broken: Broken, end: UpstreamEnd) async throws {
+    let gates = [Gate(), Gate()]
     try await withPoP(origin: { exchange in
       await exchange.wire.sendAll(ByteBuffer(string: broken.rawValue))
-      // The start has to be on its way to the client before the end comes.
-      try await Task.sleep(for: .milliseconds(20))
+      await gates[min(exchange.number, 2) - 1].wait()
       try await exchange.end(end)
     }) { pop, origin in
       for number in 1...2 {
         let wire = try await pop.connect()
         wire.send(TestPoP.request("/"))
+        // The start has to be on its way to the client before the end comes.
+        try await eventually("the start at the PoP") {
+          try await pop.statistics().upstream.bytes >= number * broken.rawValue.utf8.count
+        }
+        gates[number - 1].open()
         let head = try await wire.take("a head or the end") { bytes, end in
           bytes.readableBytes > 0 || end != nil ? bytes.readableBytes : nil
         }
@@ -193,15 +198,20 @@ struct UpstreamFailureTests {
     "Content until close is broken by a reset, and not stored (RFC 9112 §8)",
     arguments: ["max-age=60", "no-store"])
   func untilCloseReset(policy: String) async throws {
+    let start = "HTTP/1.1 200 OK\r\nCache-Control: \(policy)\r\n\r\nabc"
+    let gates = [Gate(), Gate()]
     try await withPoP(origin: { exchange in
-      await exchange.wire.sendAll(
-        ByteBuffer(string: "HTTP/1.1 200 OK\r\nCache-Control: \(policy)\r\n\r\nabc"))
-      try await Task.sleep(for: .milliseconds(20))
+      await exchange.wire.sendAll(ByteBuffer(string: start))
+      await gates[min(exchange.number, 2) - 1].wait()
       try await exchange.end(.reset)
     }) { pop, origin in
       for number in 1...2 {
         let wire = try await pop.connect()
         wire.send(TestPoP.request("/"))
+        try await eventually("the start at the PoP") {
+          try await pop.statistics().upstream.bytes >= number * start.utf8.count
+        }
+        gates[number - 1].open()
         let text = try await wire.takeRest()
         #expect(!text.hasSuffix("0\r\n\r\n"))
         #expect(origin.requests.count == number)

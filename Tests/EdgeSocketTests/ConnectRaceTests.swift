@@ -13,7 +13,7 @@ struct ConnectRaceTests {
 
   /// How a race ended: the address that was connected to, or the problem.
   private func run(
-    _ addresses: [InternetAddress], on loopback: Loopback, seconds: Double = 10
+    _ addresses: [InternetAddress], on loopback: Loopback, seconds: Double = 60
   ) async -> String {
     await withCheckedContinuation { continuation in
       loopback.stage.mailbox.execute {
@@ -97,6 +97,8 @@ struct InternetAddressTests {
   @Test("that are names are not numeric")
   func names() {
     #expect(InternetAddress.resolve(host: "localhost", port: 1, numericOnly: true).isEmpty)
-    #expect(InternetAddress.resolve(host: "no.such.name.invalid", port: 1).isEmpty)
+    // Too long a label: no name server has to be asked about it.
+    let noName = String(repeating: "x", count: 64) + ".invalid"
+    #expect(InternetAddress.resolve(host: noName, port: 1).isEmpty)
   }
 }

@@ -87,7 +87,7 @@ struct Loopback: Sendable {
 
   /// Waits until something is so of a connection.
   func wait(
-    _ index: Int = 0, seconds: Double = 20,
+    _ index: Int = 0, seconds: Double = 60,
     until isSo: @escaping @Sendable (Recorder) -> Bool
   ) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)

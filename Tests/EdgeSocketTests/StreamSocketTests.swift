@@ -1,4 +1,5 @@
 import EdgeSocket
+import Glibc
 import NIOCore
 import Testing
 
@@ -44,7 +45,13 @@ struct StreamSocketTests {
     }
     try await loopback.wait { $0.bytes.count >= 100_000 }
     let before = try await loopback.with { $0.bytes.count }
-    try await Task.sleep(for: .milliseconds(50))
+    // What comes on another connection passes by, time and again, what waits on this one.
+    let other = try loopback.connect()
+    for count in 1...10 {
+      other.send([0])
+      try await loopback.wait(1) { $0.bytes.count == count }
+    }
+    other.close()
     #expect(try await loopback.with { $0.bytes.count } == before)
     try await loopback.with {
       $0.stopsAfter = nil
@@ -175,7 +182,7 @@ struct StreamSocketTests {
     try await loopback.wait { $0.bytes.count == 1 }
     await loopback.stop()
     #expect(peer.receive(1) == [])
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(60)
     while loopback.stage.mailbox.execute({}), ContinuousClock.now < deadline {
       try await Task.sleep(for: .milliseconds(1))
     }
@@ -184,9 +191,27 @@ struct StreamSocketTests {
   }
 }
 
-/// Work that blocks, on a thread of its own.
+/// Work that blocks, on a thread of its own: the threads of tasks are few, and others need them.
 enum Thread {
   static func detached(_ body: @escaping @Sendable () -> Void) {
-    Task.detached { body() }
+    let work = Unmanaged.passRetained(Work(body)).toOpaque()
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { work in
+        guard let work else { return nil }
+        Unmanaged<Work>.fromOpaque(work).takeRetainedValue().body()
+        return nil
+      }, work)
+    precondition(status == 0, "no thread")
+    pthread_detach(thread)
+  }
+
+  private final class Work: Sendable {
+    let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) {
+      self.body = body
+    }
   }
 }

@@ -93,12 +93,12 @@ extension EndToEnd {
       try await Stage.run { stage in
         let origin = try await SampleOrigin.start(on: stage)
         let pop = try await PoP.start(on: stage, upstream: origin)
-        let arguments = ["--connections", "4", "--duration", "500ms", "--json"]
+        let arguments = ["--connections", "4", "--requests", "200", "--duration", "5m", "--json"]
         let result = try await run(
           Programs.edgeLoad, ["run", "--target", "\(pop.url)/bytes/100"] + arguments)
         #expect(result.end == .status(0), "\(result.errors)")
         let report = try JSONSerialization.jsonObject(with: Data(result.bytes)) as? [String: Any]
-        #expect((report?["requests"] as? Int ?? 0) > 10, "\(result.output)")
+        #expect(report?["requests"] as? Int == 200, "\(result.output)")
         let cache = report?["cache"] as? [String: Any]
         #expect((cache?["hitRatio"] as? Double ?? 0) > 0.5, "\(result.output)")
         #expect(try await origin.requests() == ["/bytes/100": 1])

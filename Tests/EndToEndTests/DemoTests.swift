@@ -25,7 +25,7 @@ extension EndToEnd {
             "BIN": Programs.all, "CONFIG": file, "ORIGIN": origin, "APIS": "us:\(api)",
             "DEMO_ONCE": "1", "DEMO_SECONDS": "1", "TMPDIR": stage.directory, "ROOT": nil,
             "UPSTREAM": nil,
-          ], within: .seconds(60))
+          ], within: patience * 3)
         #expect(demo.end == .status(0), "\(demo.output)\(demo.errors)")
         #expect(demo.errors == "")
         #expect(demo.output.contains("hit ratio"), "\(demo.output)")
@@ -48,7 +48,7 @@ extension EndToEnd {
             "BIN": Programs.all, "UPSTREAM": origin.url, "LISTEN": "127.0.0.1:0",
             "ADMIN": "127.0.0.1:0", "TMPDIR": stage.directory,
           ])
-        let port = try await demo.output.wait(for: "URL of the PoP", within: .seconds(20)) {
+        let port = try await demo.output.wait(for: "URL of the PoP", within: patience) {
           $0.text.contains("Ctrl-C")
             ? $0.text.firstMatch(of: /open +http:\/\/127\.0\.0\.1:(\d+)/).flatMap { Int($0.1) }
             : nil

@@ -85,7 +85,7 @@ private final class CrashModel: Sendable {
   /// Asks until the PoP is gone.
   func ask(_ port: Int, seed: UInt64) {
     var random = Seeded(state: seed)
-    guard let connection = try? HTTPConnection(port: port, limit: 5) else { return }
+    guard let connection = try? HTTPConnection(port: port) else { return }
     while true {
       // Some are asked for much more often than others.
       let number = min(random.below(VersionedOrigin.count), random.below(VersionedOrigin.count))
@@ -121,7 +121,7 @@ private final class CrashModel: Sendable {
   /// Purges until the PoP is gone.
   func purge(_ port: Int, _ admin: Int, seed: UInt64) {
     var random = Seeded(state: seed)
-    guard let connection = try? HTTPConnection(port: admin, limit: 5) else { return }
+    guard let connection = try? HTTPConnection(port: admin) else { return }
     while true {
       let number = random.below(VersionedOrigin.count)
       let version = origin.advance(number)
@@ -185,8 +185,14 @@ extension EndToEnd {
               try? await onThread { model.purge(place.port, admin.port, seed: salt &+ 7) }
             }
             group.addTask {
-              // The moment of the kill is what is tried here, not a wait for something.
+              // The moment of the kill is what is tried here, not a wait for something. Only a PoP that
+              // has done next to nothing lives on.
               try? await Task.sleep(for: .milliseconds(lives))
+              _ = try? await eventually("hits and purges") {
+                let counts = model.counts.withLock { $0 }
+                let isEnough = counts.hits > (round + 1) * 4 && counts.purges > (round + 1) * 2
+                return isEnough || !counts.failures.isEmpty ? true : nil
+              }
               await pop.process.stop(SIGKILL)
             }
           }

@@ -74,7 +74,7 @@ extension EndToEnd {
     private static func refusal(
       _ program: String, _ arguments: [String]
     ) async throws -> (end: ProcessEnd, line: String) {
-      let result = try await run(program, arguments, within: .seconds(30))
+      let result = try await run(program, arguments)
       let lines = result.errors.split(separator: "\n").map(String.init)
       return (result.end, lines.last ?? "")
     }
@@ -209,7 +209,7 @@ extension EndToEnd {
     private static func serveWhileStuck(_ pop: PoP) async throws {
       let port = pop.port
       try await onThread {
-        let connection = try HTTPConnection(port: port, limit: 5)
+        let connection = try HTTPConnection(port: port)
         let host = "127.0.0.1:\(port)"
         for number in 0..<900 {
           let response = try connection.request(
@@ -218,7 +218,7 @@ extension EndToEnd {
           if number % 50 == 0 {
             let hit = try connection.request("GET", "/bytes/1000?cache=max-age=600", host: host)
             #expect(hit["cache-status"]?.contains("; hit") == true)
-            let passed = try HTTPConnection(port: port, limit: 5).request(
+            let passed = try HTTPConnection(port: port).request(
               "POST", "/api/echo", content: [1, 2, 3])
             #expect(passed.content == [1, 2, 3])
           }

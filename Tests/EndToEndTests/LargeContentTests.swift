@@ -46,8 +46,7 @@ extension EndToEnd {
       let file = stage.path(name)
       let result = try await run(
         try Programs.system("curl"),
-        ["-sS", "--noproxy", "*", "--fail", "-o", file] + arguments + [url],
-        within: .seconds(60))
+        ["-sS", "--noproxy", "*", "--fail", "-o", file] + arguments + [url])
       #expect(result.end == .status(0), "\(result.errors)")
       let found = try Data(contentsOf: URL(fileURLWithPath: file))
       return found.elementsEqual(expected)
@@ -137,8 +136,7 @@ extension EndToEnd {
           ofItemAtPath: stage.path("site/film.bin"))
         let file = stage.path("b")
         let result = try await run(
-          try Programs.system("curl"), ["-sS", "--noproxy", "*", "-o", file, url],
-          within: .seconds(30))
+          try Programs.system("curl"), ["-sS", "--noproxy", "*", "-o", file, url])
         #expect(result.end != .status(0))
         let part = try Data(contentsOf: URL(fileURLWithPath: file))
         #expect(part.count < Self.size && old.starts(with: part))

@@ -27,17 +27,21 @@ extension EndToEnd {
         let fleet = try await Fleet.start(on: stage, origin: origin)
         var arguments = [
           "run", "--host", Fleet.host, "--purge-rate", "50", "--origin", origin.url,
-          "--connections", "9", "--duration", "1s", "--json", "--quiet",
+          "--connections", "9", "--timeout", "60s", "--json", "--quiet",
         ]
         for pop in fleet.pops { arguments += ["--target", pop.url, "--admin", pop.adminURL] }
-        let result = try await run(Programs.edgeLoad, arguments)
-        #expect(result.end == .status(0), "\(result.output)\(result.errors)")
-        let report = try JSONDecoder().decode(Report.self, from: Data(result.bytes))
-        let purges = try #require(report.purges)
-        #expect(purges.acknowledged > 5)
-        #expect(purges.failed == 0)
-        #expect(purges.reads == report.requests)
-        #expect(purges.staleAfterAcknowledgement == 0)
+        // As long as it takes until there were enough purges to say something.
+        for duration in ["1s", "10s", "60s"] {
+          let result = try await run(Programs.edgeLoad, arguments + ["--duration", duration])
+          #expect(result.end == .status(0), "\(result.output)\(result.errors)")
+          let report = try JSONDecoder().decode(Report.self, from: Data(result.bytes))
+          let purges = try #require(report.purges)
+          #expect(purges.failed == 0)
+          #expect(purges.reads == report.requests)
+          #expect(purges.staleAfterAcknowledgement == 0)
+          if purges.acknowledged > 5 { return }
+        }
+        Issue.record("hardly anything was purged")
       }
     }
 

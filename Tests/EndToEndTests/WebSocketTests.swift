@@ -39,7 +39,7 @@ extension EndToEnd {
         let origin = try await SampleOrigin.start(on: stage)
         let pop = try await PoP.start(on: stage, upstream: origin)
         let statuses = try await onThread {
-          let connection = try HTTPConnection(port: pop.port, limit: 5)
+          let connection = try HTTPConnection(port: pop.port)
           return [
             try connection.request("GET", "/none", Self.handshake).status,
             try connection.request("GET", "/bytes/3").status,

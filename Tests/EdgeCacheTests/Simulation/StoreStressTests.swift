@@ -129,7 +129,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: EvictionPolicy.allCases)
+  @Test(.timeLimit(.minutes(15)), arguments: EvictionPolicy.allCases)
   func threads(_ eviction: EvictionPolicy) async {
     var limits = StoreLimits(memory: 40_000)
     limits.shards = 2

@@ -49,7 +49,7 @@ final class Browser: Sendable {
       var sessionId: String
     }
     let target: Target = try await browser.command(
-      "Target.createTarget", "{\"url\": \"about:blank\"}", within: .seconds(30))
+      "Target.createTarget", "{\"url\": \"about:blank\"}")
     let session: Session = try await browser.command(
       "Target.attachToTarget", "{\"targetId\": \"\(target.targetId)\", \"flatten\": true}")
     browser.session.withLock { $0 = session.sessionId }
@@ -95,7 +95,7 @@ final class Browser: Sendable {
   }
 
   private func command<Result: Decodable>(
-    _ method: String, _ parameters: String, within limit: Duration = .seconds(20)
+    _ method: String, _ parameters: String, within limit: Duration = patience
   ) async throws -> Result {
     let id = lastID.withLock { last in
       last += 1
@@ -143,7 +143,7 @@ final class Browser: Sendable {
   }
 
   private func loaded(after loads: Int) async throws {
-    _ = try await state.wait(for: "loaded page", within: .seconds(20)) {
+    _ = try await state.wait(for: "loaded page", within: patience) {
       $0.loads > loads ? true : nil
     }
   }

@@ -88,13 +88,27 @@ struct Fleet: Sendable {
       """
   }
 
-  /// Runs purge-cli with this fleet's configuration.
+  /// Runs purge-cli with this fleet's configuration. Unless they say so, those that are up have plenty
+  /// of time.
   func purge(
     _ arguments: [String], variables: [String: String?] = [:]
   ) async throws -> FinishedProcess {
     var all: [String: String?] = ["EDGE_PURGE_SPOOL": spool]
     all.merge(variables) { $1 }
-    return try await run(
-      Programs.purgeCLI, arguments + ["--config", configuration], variables: all)
+    var arguments = arguments + ["--config", configuration]
+    if !arguments.contains("--timeout") { arguments += ["--timeout", "60s"] }
+    return try await run(Programs.purgeCLI, arguments, variables: all)
+  }
+
+  /// The same where some PoPs are down, for which purge-cli waits as long as it may. Not long, unless
+  /// those that are up need longer: `isRight` says if it was enough for them.
+  func purgeWhatIsUp(
+    _ arguments: [String], until isRight: (FinishedProcess) -> Bool
+  ) async throws -> FinishedProcess {
+    for timeout in ["400ms", "4s"] {
+      let result = try await purge(arguments + ["--timeout", timeout])
+      if isRight(result) { return result }
+    }
+    return try await purge(arguments + ["--timeout", "30s"])
   }
 }

@@ -31,7 +31,7 @@ final class HTTPConnection {
   /// What has been read into the buffer and not been taken.
   private var waiting = 0..<0
 
-  init(port: Int, limit: Int = 30, receiveBuffer: Int32? = nil) throws {
+  init(port: Int, limit: Int = 90, receiveBuffer: Int32? = nil) throws {
     socket = try Socket.connect(to: port, limit: limit, receiveBuffer: receiveBuffer)
   }
 

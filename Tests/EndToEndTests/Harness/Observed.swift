@@ -81,9 +81,12 @@ extension Duration {
   }
 }
 
+/// How long anything may take before it is taken to hang.
+let patience = Duration.seconds(90)
+
 /// Repeats a question until it has an answer; for things that cannot report by themselves.
 func eventually<Answer>(
-  _ what: String, within limit: Duration = .seconds(10), _ ask: () async throws -> Answer?
+  _ what: String, within limit: Duration = patience, _ ask: () async throws -> Answer?
 ) async throws -> Answer {
   let end = ContinuousClock.now + limit
   while true {

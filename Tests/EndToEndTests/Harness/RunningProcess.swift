@@ -78,7 +78,11 @@ final class RunningProcess: Sendable {
     posix_spawnattr_setsigmask(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
 
-    var environment = ProcessInfo.processInfo.environment
+    // What the person who runs the tests has set for these programs is not meant for tests.
+    var environment = ProcessInfo.processInfo.environment.filter {
+      !$0.key.hasPrefix("EDGE_") && $0.key != "NO_COLOR"
+    }
+    environment["LC_ALL"] = "C"
     // Not where the person who runs the tests keeps what is pending.
     environment["EDGE_PURGE_SPOOL"] = NSTemporaryDirectory() + "edgecache-tests-spool"
     for (name, value) in variables { environment[name] = value }
@@ -130,7 +134,7 @@ final class RunningProcess: Sendable {
   // MARK: Waiting
 
   /// The first line on standard error that contains a text.
-  func line(containing text: String, within limit: Duration = .seconds(20)) async throws -> String {
+  func line(containing text: String, within limit: Duration = patience) async throws -> String {
     let found: String? = try await errors.wait(
       for: "line with '\(text)' from \(name)", within: limit
     ) { written in
@@ -143,7 +147,7 @@ final class RunningProcess: Sendable {
   }
 
   /// How it ended, once it has and all its output is here.
-  func ended(within limit: Duration = .seconds(20)) async throws -> ProcessEnd {
+  func ended(within limit: Duration = patience) async throws -> ProcessEnd {
     let end = try await end.wait(for: "end of \(name)", within: limit) { $0 }
     for stream in [output, errors] {
       _ = try await stream.wait(for: "end of output of \(name)", within: limit) {
@@ -163,12 +167,12 @@ final class RunningProcess: Sendable {
   }
 
   /// Ends it, by force if it takes longer than it may, and waits for that.
-  func stop(_ signal: Int32 = SIGTERM, within limit: Duration = .seconds(5)) async {
+  func stop(_ signal: Int32 = SIGTERM, within limit: Duration = .seconds(20)) async {
     send(signal)
     let ended = try? await end.wait(for: "end", within: limit) { $0 }
     if ended == nil {
       send(SIGKILL)
-      _ = try? await end.wait(for: "end", within: .seconds(5)) { $0 }
+      _ = try? await end.wait(for: "end", within: patience) { $0 }
     }
   }
 }
@@ -202,7 +206,7 @@ struct FinishedProcess: Sendable {
 /// Runs a program to its end.
 func run(
   _ program: String, _ arguments: [String], variables: [String: String?] = [:],
-  directory: String? = nil, within limit: Duration = .seconds(30)
+  directory: String? = nil, within limit: Duration = patience * 2
 ) async throws -> FinishedProcess {
   let process = try RunningProcess(
     program, arguments, variables: variables, directory: directory)

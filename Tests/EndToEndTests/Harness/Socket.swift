@@ -41,7 +41,7 @@ final class Socket: Sendable {
   }
 
   /// A connection to a port of this machine. Every later call fails after `limit` without progress.
-  static func connect(to port: Int, limit: Int = 30, receiveBuffer: Int32? = nil) throws -> Socket {
+  static func connect(to port: Int, limit: Int = 90, receiveBuffer: Int32? = nil) throws -> Socket {
     let socket = try make()
     socket.setOption(SO_SNDTIMEO, timeval(tv_sec: limit, tv_usec: 0))
     socket.setOption(SO_RCVTIMEO, timeval(tv_sec: limit, tv_usec: 0))
