@@ -8,16 +8,21 @@ import Glibc
 final class StopSignal {
   private let sources: [any DispatchSourceSignal]
 
-  /// Takes over SIGINT and SIGTERM until `cancel()`.
+  /// Takes over SIGINT and SIGTERM until `cancel()`. When this returns none is lost any more: what says that the
+  /// program is ready comes after it.
   init(_ stop: @escaping @Sendable () -> Void) {
     let queue = DispatchQueue(label: "stop-signal")
+    let registered = DispatchGroup()
     sources = [SIGINT, SIGTERM].map { number in
       signal(number, SIG_IGN)  // Otherwise the default action ends the process first.
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler(handler: stop)
+      registered.enter()
+      source.setRegistrationHandler { registered.leave() }
       source.resume()
       return source
     }
+    registered.wait()
   }
 
   /// Stops listening, and lets the next signal end the process at once.

@@ -73,6 +73,17 @@ extension EndToEnd {
       #expect(result.errors.contains("\(taken.port)"), "\(result.errors)")
     }
 
+    @Test("A signal right behind the line that says it is ready is not lost")
+    func signalAtOnce() async throws {
+      try await Stage.run { stage in
+        for _ in 0..<20 {
+          let origin = try await SampleOrigin.start(on: stage)
+          origin.process.send(SIGTERM)
+          #expect(try await origin.process.ended() == .status(0))
+        }
+      }
+    }
+
     @Test(
       "The sample origin ends with status 0 on SIGTERM and SIGINT",
       arguments: [
