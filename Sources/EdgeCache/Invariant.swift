@@ -17,8 +17,7 @@ public func invariant(
 
 /// The cold half of ``invariant(_:_:file:line:)``, kept out of line so that the check stays small.
 @inline(never)
-@usableFromInline
-func invariantFailed(
+public func invariantFailed(
   _ message: StaticString, file: StaticString = #fileID, line: UInt = #line
 ) -> Never {
   fatalError("invariant violated: \(message)", file: file, line: line)

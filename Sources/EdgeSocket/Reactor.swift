@@ -140,6 +140,8 @@ public final class Reactor {
   private func closeEverything() {
     // Whoever hears of an end may begin something else, which ends too.
     for _ in 0..<16 where free.count < slots.count { forEachSocket { $0.close() } }
+    // What was to be done later may hold whoever holds this.
+    timers = TimerQueue()
     while case let tasks = mailbox.close(), !tasks.isEmpty {
       for task in tasks { task() }
     }

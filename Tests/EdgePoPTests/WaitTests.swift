@@ -1,6 +1,7 @@
 import EdgeCache
 import EdgeFleet
 import EdgeSocket
+import Glibc
 import Logging
 import NIOCore
 import Testing
@@ -15,8 +16,11 @@ private final class SlowConnector: UpstreamConnector, @unchecked Sendable {
   typealias Completion = (Result<UpstreamConnection, ConnectProblem>) -> Void
 
   private(set) var attempts: [(upstream: Int, completion: Completion)] = []
+  /// True if connections fail before anybody waits for them.
+  var failsAtOnce = false
 
   func connect(_ index: Int, loop: LoopContext, completion: @escaping Completion) {
+    if failsAtOnce { return completion(.failure(.timeout)) }
     attempts.append((index, completion))
   }
 }
@@ -112,16 +116,83 @@ struct WaitTests {
     await pop.stop()
   }
 
+  @Test("An upstream to which connections hang is left out, as one that refuses them")
+  func heldDown() async throws {
+    let pop = try pop(origins: 2) { $0.upstreamConnections = 1 }
+    pop.connect().send("POST /1 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    let hung = connector.attempts[0].upstream
+    pop.turn { $0.checkTime(.now() + .seconds(3)) }
+    #expect(connector.attempts.count == 2)
+    #expect(connector.attempts[1].upstream != hung)
+    for number in 2..<6 {
+      pop.connect().send("POST /\(number) HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    }
+    pop.turn { loop in
+      #expect(loop.health.isHeldDown(hung, now: loop.now))
+      #expect(loop.pools[hung].waitingCount == 0, "they wait where nothing will come")
+    }
+    await pop.stop()
+  }
+
+  @Test("A connection that comes after its attempt was given up goes to the next in the queue")
+  func lateConnection() async throws {
+    let pop = try pop { $0.upstreamConnections = 1 }
+    let (first, second) = (pop.connect(), pop.connect())
+    first.send("POST /1 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    second.send("POST /2 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    pop.turn { $0.checkTime(.now() + .seconds(3)) }
+    #expect(try await answer(first)?.status == 504)
+    #expect(try await answer(second) == nil)
+    let upstream = connector.attempts[0].upstream
+    var pair: [CInt] = [0, 0]
+    let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+    #expect(socketpair(AF_UNIX, kind, 0, &pair) == 0)
+    pop.turn { loop in
+      connector.attempts[0].completion(
+        .success(UpstreamConnection(pair[0], loop: loop, upstream: upstream, filter: nil)))
+      #expect(loop.pools[upstream].total == 1)
+      #expect(loop.pools[upstream].waitingCount == 0)
+      #expect(!loop.isWaiting)
+    }
+    var bytes = [UInt8](repeating: 0, count: 1000)
+    let count = recv(pair[1], &bytes, bytes.count, 0)
+    #expect(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).hasPrefix("POST /2 "))
+    await second.close()
+    pop.turn { loop in #expect(loop.pools[upstream].total == 0) }
+    close(pair[1])
+    await pop.stop()
+  }
+
+  @Test("All who wait are answered when none of a full queue can have a connection")
+  func allFail() async throws {
+    let pop = try pop { $0.upstreamConnections = 1 }
+    let wires = (0..<1025).map { _ in pop.connect() }
+    for (number, wire) in wires.enumerated() {
+      wire.send("POST /\(number) HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    }
+    #expect(connector.attempts.count == 1)
+    connector.failsAtOnce = true
+    let upstream = connector.attempts[0].upstream
+    pop.turn { loop in
+      connector.attempts[0].completion(.failure(.timeout))
+      #expect(loop.pools[upstream].total == 0)
+      #expect(!loop.isWaiting)
+    }
+    #expect(wires.allSatisfy { $0.total > 0 })
+    await pop.stop()
+  }
+
   @Test("Whoever leaves while a connection is made is not waited for")
   func leaves() async throws {
     let pop = try pop()
     let wire = pop.connect()
     wire.send("POST / HTTP/1.1\r\nHost: a.example\r\n\r\n")
     await wire.close()
+    let upstream = connector.attempts[0].upstream
     pop.turn { loop in
       #expect(!loop.isWaiting)
       for attempt in connector.attempts { attempt.completion(.failure(.timeout)) }
-      #expect(loop.pools[0].total == 0)
+      #expect(loop.pools[upstream].total == 0)
     }
     await pop.stop()
   }

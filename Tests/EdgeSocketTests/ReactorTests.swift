@@ -69,6 +69,24 @@ struct ReactorTests {
     await loopback.stop()
   }
 
+  @Test("hold nothing any more when they have ended, not what was to be done later either")
+  func letGo() async throws {
+    final class Marker {}
+    struct Weak: Sendable { nonisolated(unsafe) weak var marker: Marker? }
+    let loopback = try await Loopback.start()
+    let weak = await loopback.stage.run { stage in
+      let marker = Marker()
+      _ = stage.reactor.schedule(after: 3_600_000_000_000) { withExtendedLifetime(marker) {} }
+      return Weak(marker: marker)
+    }
+    await loopback.stop()
+    let began = ContinuousClock.now
+    while weak?.marker != nil, ContinuousClock.now - began < .seconds(60) {
+      try await Task.sleep(for: .milliseconds(1))
+    }
+    #expect(weak?.marker == nil)
+  }
+
   @Test("tell what their setup threw, and are gone then")
   func setupThrows() async {
     struct Refusal: Error {}

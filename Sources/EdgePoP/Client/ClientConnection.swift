@@ -233,19 +233,12 @@ final class ClientConnection: StreamSocket, ClientStream {
     self.answer(answer)
   }
 
-  /// What is under way for the request is not for its client any more.
-  private func letGo() {
-    served.wait.take()?.cancel()
-    served.exchange.take()?.clientGone()
-  }
-
   // MARK: After a response
 
   /// The response is complete: the connection is ready for the next request, or closed.
   func finishResponse() {
     guard case .busy = phase else { return }
-    account()
-    served.exchange.take()?.responseEnded()
+    loop.finished(self)
     timing.requestEnded()
     if response.closes || (inputHasEnded && inbound.readableBytes == 0) { return linger() }
     // Content that is still to come has nowhere to go.

@@ -2,6 +2,11 @@ import EdgeCache
 import NIOCore
 
 /// A request of a client and the way back to it.
+///
+/// What one owes: ``ServedRequest/begin(_:)`` and ``RequestHandler`` for each request, and ``ResponseReceiver/flush()``
+/// after it; ``ServedRequest/began(_:_:)`` when a final head is sent; ``LoopContext/finished(_:)`` when the response is
+/// complete; ``LoopContext/clientGone(_:)`` when the client is; and ``letGo()`` before an answer of its own takes the
+/// place of what is under way.
 protocol ClientStream: ResponseReceiver {
   /// The request, and what has become of it. Made anew for each.
   var served: ServedRequest { get set }
@@ -26,6 +31,12 @@ protocol ClientStream: ResponseReceiver {
 }
 
 extension ClientStream {
+  /// What is under way for the request is not for its client any more.
+  func letGo() {
+    served.wait.take()?.cancel()
+    served.exchange.take()?.clientGone()
+  }
+
   func sendError(_ code: Int, _ status: CacheStatus) {
     served.status = status
     answer(.failure(code, status))

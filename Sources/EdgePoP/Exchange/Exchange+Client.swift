@@ -18,7 +18,7 @@ extension Exchange {
   // MARK: The response
 
   /// Sends a stored response, in pieces where it is kept in pieces.
-  func send(_ response: StoredResponse, _ status: CacheStatus) {
+  func sendStored(_ response: StoredResponse, _ status: CacheStatus) {
     if let pieced = response.pieced, let stream {
       let plan = Delivery(request: request, response: response, now: loop.now)
       let parts = plan.parts(of: pieced.count)
@@ -50,7 +50,7 @@ extension Exchange {
     delivery?.stop()
     delivery = nil
     // What a tunnel carries is nobody else's.
-    if case .tunnel = state.state { return step(.cancel) }
+    if case .tunnel = wait.state { return step(.cancel) }
     handle(.clientGone)
   }
 
@@ -58,15 +58,15 @@ extension Exchange {
 
   /// True if more of the request's content can be taken.
   var acceptsContent: Bool {
-    if let upstream = state.connection { return upstream.isWritable }
+    if let upstream = wait.connection { return upstream.isWritable }
     // Before there is a connection the content waits with the client; after it is over it is
     // dropped.
-    return !state.awaitsConnection
+    return !wait.awaitsConnection
   }
 
   func requestContent(_ some: ByteBuffer) {
-    guard let upstream = state.connection else {
-      if state.awaitsConnection { content.keep(some) }
+    guard let upstream = wait.connection else {
+      if wait.awaitsConnection { content.keep(some) }
       return
     }
     content.send()
@@ -74,26 +74,26 @@ extension Exchange {
   }
 
   /// There is no more content for now.
-  func requestContentPauses() { state.connection?.sendPending() }
+  func requestContentPauses() { wait.connection?.sendPending() }
 
   func requestEnd(_ trailers: FieldSection?) {
     content.end(trailers)
-    state.connection?.sendEnd(trailers)
+    wait.connection?.sendEnd(trailers)
   }
 
   // MARK: Tunnel
 
-  func tunnelFromClient(_ bytes: ByteBuffer) { state.connection?.sendTunnel(bytes) }
+  func tunnelFromClient(_ bytes: ByteBuffer) { wait.connection?.sendTunnel(bytes) }
 
   func tunnelFromUpstream(_ bytes: ByteBuffer) {
     stream?.sendTunnel(bytes)
-    if stream?.isWritable == false { state.connection?.hold() }
+    if stream?.isWritable == false { wait.connection?.hold() }
   }
 
-  func tunnelClientIsWritable() { state.connection?.resumeReading() }
+  func tunnelClientIsWritable() { wait.connection?.resumeReading() }
 
   /// The client sends no more; what it sent is still to arrive, and it may still read.
-  func tunnelClientFinished() { state.connection?.finishTunnel() }
+  func tunnelClientFinished() { wait.connection?.finishTunnel() }
 
   func tunnelUpstreamClosed() {
     step(.ended)

@@ -28,7 +28,7 @@ extension Exchange {
   }
 
   private func consulted(_ response: StoredResponse?) {
-    guard state.isReading else { return }
+    guard wait.isReading else { return }
     step(.read)
     handle(.consulted(response))
     flushClient()
@@ -44,7 +44,7 @@ extension Exchange {
   // MARK: The way to an upstream
 
   /// Sends the request upstream, as soon as there is a connection.
-  func send(_ forward: Transaction.Forward) {
+  func sendUpstream(_ forward: Transaction.Forward) {
     if self.forward != nil { loop.counters.retries += 1 }
     self.forward = forward
     step(.forward(forward.group))
@@ -52,8 +52,8 @@ extension Exchange {
 
   /// Says which upstream is next, and what its pool says.
   func choose(anew: Bool) {
-    let group = loop.shared.routing.groups[state.search.group]
-    guard let index = loop.health.next(group, tried: state.search.tried, now: loop.now) else {
+    let group = loop.shared.routing.groups[wait.search.group]
+    guard let index = loop.health.next(group, tried: wait.search.tried, now: loop.now) else {
       return step(.noneLeft)
     }
     let lease = anew ? loop.pools[index].leaseNew(self) : loop.pools[index].lease(self)
@@ -61,8 +61,8 @@ extension Exchange {
   }
 
   /// Sends the request, and what came of its content meanwhile.
-  func send(on connection: UpstreamConnection) {
-    guard let forward else { return loop.release(connection) }
+  func sendRequest(on connection: UpstreamConnection) {
+    guard let forward else { invariantFailed("a connection for a request that goes nowhere") }
     connection.send(
       request, for: self,
       firstByte: forward.isForStore
@@ -137,7 +137,7 @@ extension Exchange {
 
   /// Reads from the upstream, or leaves it waiting.
   func holdOrResumeUpstream() {
-    guard case .forwarded(let upstream) = state.state else { return }
+    guard case .forwarded(let upstream) = wait.state else { return }
     // A leader's upstream is held by its flight alone: its own client must not slow down others. And
     // what nobody is waiting for is read to its end, or its time limit could not see it stall.
     let hold = isFilling ? isFlightFull : isPassing && !clientIsWritable

@@ -20,7 +20,7 @@ final class Exchange: TimedWait {
   private var transaction: Transaction
 
   /// What it waits for.
-  var state: ExchangeState<UpstreamConnection>
+  var wait: ExchangeState<UpstreamConnection>
   /// True while ``LoopContext/watch(_:)`` looks after the present wait.
   private var isWatched = false
   /// The request as it is sent upstream.
@@ -56,7 +56,7 @@ final class Exchange: TimedWait {
     self.route = route
     receiver = stream
     self.stream = stream
-    state = ExchangeState(limits: loop.limits)
+    wait = ExchangeState(limits: loop.limits)
     content = RequestContent(isComplete: !request.hasContent)
     transaction = Transaction(
       request: request, key: key, directives: directives, route: route,
@@ -71,7 +71,7 @@ final class Exchange: TimedWait {
     directives = parent.directives
     route = parent.route
     self.receiver = receiver
-    state = ExchangeState(limits: parent.loop.limits)
+    wait = ExchangeState(limits: parent.loop.limits)
     content = RequestContent(isComplete: true)
     transaction = Transaction(
       piece, for: request, directives: directives, route: route,
@@ -97,9 +97,12 @@ final class Exchange: TimedWait {
     transaction.listen(wake: { wakeUp.wake() }, resume: { wakeUp.resume() })
   }
 
-  /// Not even the first piece is to be had: the request is passed on as if nothing were stored.
+  /// Not even the first piece is to be had: the request is passed on as if nothing were stored. Whatever the
+  /// transaction so far still had under way is of no use to the next one.
   func passInstead() {
     delivery = nil
+    cancelUpstream()
+    isFlightFull = false
     transaction = Transaction(
       request: request, key: transaction.key, directives: directives, route: route,
       policy: loop.shared.routing.policy(route), store: loop.store)
@@ -146,12 +149,12 @@ final class Exchange: TimedWait {
   private func perform(_ action: Transaction.Action) {
     switch action {
     case .consult: consult()
-    case .forward(let forward): send(forward)
+    case .forward(let forward): sendUpstream(forward)
     case .cancelUpstream: cancelUpstream()
     case .holdUpstream: isFlightFull = true
     case .countStored(let refusal): loop.counters.count(stored: refusal)
     case .sendInterim(let head): receiver?.sendInterim(head)
-    case .sendStored(let response, let status): send(response, status)
+    case .sendStored(let response, let status): sendStored(response, status)
     case .sendFlightHead(let head, let status, let whole):
       receiver?.sendFlightHead(head, status, whole: whole, key: transaction.key)
     case .sendUpstreamHead(let head, let status):
@@ -167,27 +170,30 @@ final class Exchange: TimedWait {
 
   // MARK: Waiting
 
-  /// Takes an event in and does what follows. The one place where the state changes, so that a wait with a
+  /// Takes an event in and does what follows. The one place where ``wait`` changes, so that one with a
   /// deadline is always watched and never longer than it is.
   func step(
     _ event: ExchangeState<UpstreamConnection>.Event,
     now: @autoclosure () -> NIODeadline = .coarse()
   ) {
-    let action = state.handle(event, now: now())
-    let waits = state.deadline != nil
+    let action = wait.handle(event, now: now())
+    let waits = wait.deadline != nil
     if waits != isWatched {
       isWatched = waits
       if waits { loop.watch(self) } else { loop.unwatch(self) }
     }
-    perform(action)
+    carryOut(action)
   }
 
-  private func perform(_ action: ExchangeState<UpstreamConnection>.Action) {
+  private func carryOut(_ action: ExchangeState<UpstreamConnection>.Action) {
     switch action {
     case .none: break
     case .choose(let anew): choose(anew: anew)
+    case .giveUp(let upstream, let anew):
+      loop.connectFailed(upstream, .timeout)
+      choose(anew: anew)
     case .connect(let upstream, let attempt): loop.connect(upstream, for: self, attempt: attempt)
-    case .send(let connection): send(on: connection)
+    case .send(let connection): sendRequest(on: connection)
     case .release(let connection): loop.release(connection)
     case .abandon(let connection): connection.abandon()
     case .leaveQueue(let upstream): loop.pools[upstream].stopWaiting(self)
@@ -204,6 +210,4 @@ final class Exchange: TimedWait {
     step(.time, now: now)
     flushClient()
   }
-
-  func cancel() { step(.cancel) }
 }

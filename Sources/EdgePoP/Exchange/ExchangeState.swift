@@ -16,6 +16,9 @@ import NIOCore
 //              |                                  |                        | connect-timeout
 //   forwarded  | the response                     | the connection's own   | upstreamFailed
 //   tunnel     | bytes, either way                | the client's own       | the client closes
+//
+// An event that comes too late for its state changes nothing, but for a connection, which goes to the pool. One
+// that cannot come in its state is a mistake of ours, and traps.
 
 /// What an exchange waits for.
 struct ExchangeState<Connection: AnyObject> {
@@ -81,6 +84,9 @@ struct ExchangeState<Connection: AnyObject> {
     /// Say which upstream is next, and what its pool says: ``Event/leased(upstream:_:)`` or
     /// ``Event/noneLeft``. `anew` if no connection that was idle will do.
     case choose(anew: Bool)
+    /// An upstream did not answer in time: leave it out for a while, as after any failure to connect, and
+    /// then the same.
+    case giveUp(upstream: Int, anew: Bool)
     case connect(upstream: Int, attempt: Int)
     /// Send the request on this connection.
     case send(Connection)
@@ -159,6 +165,9 @@ struct ExchangeState<Connection: AnyObject> {
       return send(on: connection)
     case (.handedOver(let connection), _), (.connected(let connection, _), _):
       return .release(connection)
+    // Each of these would lose a request, or a place in a pool.
+    case (.forward, _), (.leased, _), (.hasRoom, _):
+      invariantFailed("an event that an exchange cannot have in its state")
     case (.connectFailed(let failure, let attempt), .connecting) where attempt == search.attempt:
       search.failure = failure
       return choose()
@@ -228,7 +237,8 @@ struct ExchangeState<Connection: AnyObject> {
     case .connecting:
       // If it is made all the same, others may have it.
       search.failure = .connectTimeout
-      return choose()
+      state = .choosing
+      return .giveUp(upstream: search.upstream, anew: needsNew)
     case .idle, .choosing, .forwarded, .tunnel: return .none
     }
   }

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// What one request waits for before it is served, which somebody on another thread will tell.
-final class RequestWait<Outcome>: TimedWait {
+final class RequestWait<Outcome>: PendingWait {
   private let loop: LoopContext
   private let until: NIODeadline
   private let late: Outcome
@@ -26,7 +26,7 @@ final class RequestWait<Outcome>: TimedWait {
   }
 
   func checkTime(_ now: NIODeadline) {
-    guard now >= until else { return }
+    guard resume != nil, now >= until else { return }
     loop.counters.timeouts += 1
     end(late)
   }

@@ -9,7 +9,7 @@ struct ServedRequest {
   /// What gets the response, unless that was there at once.
   var exchange: Exchange?
   /// What it waits for before it is served.
-  var wait: (any TimedWait)?
+  var wait: (any PendingWait)?
 
   var status = CacheStatus()
   var statusCode = 0
@@ -56,6 +56,13 @@ extension LoopContext {
       client: identity.address, request: request, statusCode: served.statusCode,
       bytes: served.contentBytes, status: served.status, started: served.started, finished: now)
     log.append(entry.line(cacheName: shared.cacheName.bytes))
+  }
+
+  /// The response of a request is complete: it is counted and logged, and its exchange goes on without a client, if
+  /// there is anything left to do.
+  func finished(_ stream: some ClientStream) {
+    account(&stream.served, from: stream.identity)
+    stream.served.exchange.take()?.responseEnded()
   }
 
   /// The client of a request is gone: what is under way for it ends, unless others need it. A response that it

@@ -4,6 +4,10 @@ import NIOCore
 protocol TimedWait: AnyObject {
   /// Ends the wait if its time is up.
   func checkTime(_ now: NIODeadline)
+}
+
+/// One that can be given up.
+protocol PendingWait: TimedWait {
   /// Nobody waits any more.
   func cancel()
 }

@@ -38,7 +38,8 @@ enum ClientPurge {
       return stream.answer(OwnAnswer(500, "\(error)"))
     }
     let late =
-      "applied, but not synced to disk in time: a crash may still bring back what was purged"
+      "applied at this PoP, but not confirmed in time: a crash may bring back what was purged, and other "
+      + "PoPs may not have been told"
     let wait = RequestWait<String?>(
       on: loop, atMost: loop.limits.purge, else: late
     ) { problem in

@@ -13,7 +13,8 @@ struct DataPlane: Sendable {
   /// Takes the addresses and starts the loops. Nobody is accepted before ``accept()``, whose connections
   /// the kernel keeps until then.
   ///
-  /// Throws ``StartProblem`` when an address cannot be bound, and then nothing is left behind.
+  /// Throws ``StartProblem`` when an address cannot be bound, or ``ReactorProblem`` when a loop cannot be
+  /// started, and then nothing is left behind.
   static func start(_ endpoints: [SocketEndpoint], _ shared: PoPShared) async throws -> DataPlane {
     var sockets: [Listeners.Opened] = []
     var loops: [Confined<LoopContext>] = []
@@ -75,6 +76,6 @@ struct DataPlane: Sendable {
 
   /// Ends the loops.
   func stop() async {
-    for loop in loops { await loop.run { $0.reactor.stop() } }
+    for loop in loops { await loop.run { $0.end() } }
   }
 }

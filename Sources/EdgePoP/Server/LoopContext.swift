@@ -101,6 +101,12 @@ final class LoopContext {
     }
   }
 
+  /// Ends the loop, and lets go of whatever waits on it.
+  func end() {
+    waiting = [:]
+    reactor.stop()
+  }
+
   /// Closes what is left.
   func closeAll() {
     reactor.forEachSocket { socket in
@@ -134,13 +140,7 @@ final class LoopContext {
         counters.upstreamConnections += 1
         exchange.connected(connection, attempt: attempt)
       case .failure(let problem):
-        if health.failed(index, now: now) {
-          shared.logger.warning(
-            "cannot connect to upstream",
-            metadata: [
-              "upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(problem)",
-            ])
-        }
+        connectFailed(index, problem)
         perform(pools[index].lost(), upstream: index)
         let failure =
           if case .timeout = problem { UpstreamFailure.connectTimeout } else {
@@ -149,6 +149,16 @@ final class LoopContext {
         exchange.connectFailed(failure, attempt: attempt)
       }
     }
+  }
+
+  /// An upstream could not be connected to: others are asked before it for a while.
+  func connectFailed(_ index: Int, _ problem: ConnectProblem) {
+    guard health.failed(index, now: now) else { return }
+    shared.logger.warning(
+      "cannot connect to upstream",
+      metadata: [
+        "upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(problem)",
+      ])
   }
 
   /// Takes back a connection whose exchange is over.

@@ -8,13 +8,15 @@ import NIOSSL
 final class SocketConnector: UpstreamConnector {
   private let upstreams: [Upstream]
   private let tlsContext: NIOSSLContext?
-  private let resolver = NameResolver()
+  private let resolver: NameResolver
 
   /// A connector for the upstreams of a PoP. `upstreamCA` is a file of certificates, in PEM, that they may be
   /// certified by besides the system's. Throws ``StartProblem`` if it cannot be used.
   init(_ routing: Routing, upstreamCA: String?) throws {
     upstreams = routing.upstreams
     tlsContext = try Self.tlsContext(routing, upstreamCA: upstreamCA)
+    // Last, for its threads are ended only by ``stop()``.
+    resolver = NameResolver()
   }
 
   /// Ends the threads that look names up.

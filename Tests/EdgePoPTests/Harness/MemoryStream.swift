@@ -71,7 +71,7 @@ final class MemoryStream: ClientStream {
       if decoder != nil { served.exchange?.requestContentPauses() }
     } catch {
       inbound.clear()
-      served.exchange.take()?.clientGone()
+      letGo()
       answer(.malformed(error))
       fail()
     }
@@ -105,8 +105,7 @@ final class MemoryStream: ClientStream {
   func resumeContent() { process() }
 
   private func finish() {
-    loop.account(&served, from: identity)
-    served.exchange.take()?.responseEnded()
+    loop.finished(self)
     flush()
     isBusy = false
     process()
