@@ -20,8 +20,8 @@ struct EdgePoPCommand: AsyncParsableCommand {
       What a stopped PoP has on disk:
         edge-pop store ls /var/cache/edgecache
 
-      SIGTERM and SIGINT finish what runs, for 30 s at most, then what disks are busy with,
-      and end with status 0.
+      SIGTERM and SIGINT finish what runs, for 30 s at most, then what disks still
+      write, and end with status 0.
       """,
     version: Release.version,
     subcommands: [StoreCommand.self])
