@@ -43,9 +43,11 @@ extension Exchange {
 
   // MARK: The way to an upstream
 
-  /// Sends the request upstream, as soon as there is a connection.
+  /// Sends the request upstream, as soon as there is a connection. What may still be under way, such as the rest
+  /// of a response that nobody needs, makes room for it: so the event always finds the state that it must.
   func sendUpstream(_ forward: Transaction.Forward) {
     if self.forward != nil { loop.counters.retries += 1 }
+    if !wait.isIdle { step(.cancel) }
     self.forward = forward
     step(.forward(forward.group))
   }

@@ -135,6 +135,9 @@ struct ExchangeState<Connection: AnyObject> {
     }
   }
 
+  /// True if it waits for nothing of its own.
+  var isIdle: Bool { if case .idle = state { true } else { false } }
+
   /// True while the tier below memory is waited for.
   var isReading: Bool { if case .reading = state { true } else { false } }
 
