@@ -46,8 +46,10 @@ extension Exchange {
   /// Sends the request upstream, as soon as there is a connection. What may still be under way, such as the rest
   /// of a response that nobody needs, makes room for it: so the event always finds the state that it must.
   func sendUpstream(_ forward: Transaction.Forward) {
-    if self.forward != nil { loop.counters.retries += 1 }
-    if !wait.isIdle { step(.cancel) }
+    if self.forward != nil {
+      loop.counters.retries += 1
+      if !wait.isIdle { cancelUpstream() }
+    }
     self.forward = forward
     step(.forward(forward.group))
   }
@@ -84,7 +86,8 @@ extension Exchange {
     stream?.resumeContent()
   }
 
-  /// Lets go of the upstream, or of the wait for one.
+  /// Lets go of the upstream, or of the wait for one. Seldom, and so kept out of line.
+  @inline(never)
   func cancelUpstream() {
     forward = nil
     step(.cancel)
