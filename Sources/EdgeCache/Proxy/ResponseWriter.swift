@@ -58,7 +58,9 @@ public enum ResponseWriter {
     case .parts(let parts):
       buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
       head.forEachField { field in
-        if field.name != .contentType { head.writeLine(field, to: &buffer) }
+        if field.name != .contentType, !head.isContentDigest(field) {
+          head.writeLine(field, to: &buffer)
+        }
       }
       buffer.writeStaticString("Content-Type: multipart/byteranges; boundary=")
       buffer.writeBytes(parts.boundary)
@@ -106,7 +108,13 @@ public enum ResponseWriter {
     _ head: StoredHead, _ range: Range<Int>, of length: Int, to buffer: inout HeadBuffer
   ) {
     buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
-    writeFieldLines(of: head, to: &buffer)
+    if head.hasContentDigest {
+      head.forEachField { field in
+        if !head.isContentDigest(field) { head.writeLine(field, to: &buffer) }
+      }
+    } else {
+      head.writeFields(to: &buffer)
+    }
     writeContentRange(range, of: length, to: &buffer)
   }
 
@@ -123,15 +131,13 @@ public enum ResponseWriter {
     buffer.writeStaticString("\r\n")
   }
 
-  private static func writeFieldLines(of head: StoredHead, to buffer: inout HeadBuffer) {
-    head.writeFields(to: &buffer)
-  }
-
   /// RFC 9110 §15.4.5: what would guide a cache, without what describes content that is not sent.
   private static func writeNotModified(_ head: StoredHead, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("HTTP/1.1 304 Not Modified\r\n")
     head.forEachField { field in
-      if field.name == .contentType || field.name == .contentRange { return }
+      if field.name == .contentType || field.name == .contentRange || head.isContentDigest(field) {
+        return
+      }
       if field.name == .lastModified, head.etag != nil { return }
       let name = head.storage.span.extracting(field.nameRange.range)
       if name.equalsIgnoringCase("content-encoding") || name.equalsIgnoringCase("content-language")

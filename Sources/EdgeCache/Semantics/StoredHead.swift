@@ -30,6 +30,9 @@ public struct StoredHead: Sendable {
   public let lastModified: Int64?
   /// `Date` in seconds since 1970.
   public let date: Int64?
+  /// True if a field is about the bytes of the content as a whole message has them (RFC 9530 §2): a 206 that is
+  /// made of it leaves that out.
+  private(set) var hasContentDigest = false
 
   /// True if there is an entity tag that is not weak (RFC 9110 §8.8.1).
   public var hasStrongETag: Bool {
@@ -83,21 +86,33 @@ public struct StoredHead: Sendable {
     buffer.writeBytes(storage, start..<(field.value.range.upperBound + 2))
   }
 
+  /// True if a field of this head is about the bytes of the content as a whole message has them.
+  func isContentDigest(_ field: Field) -> Bool {
+    hasContentDigest && field.name == .other
+      && storage.span.extracting(field.nameRange.range).namesContentDigest
+  }
+
   /// The head of `response`, received at `now`, without the fields that `withheld` names in lower
-  /// case. That of a 206 becomes the head of the response that it is a part of. O(bytes).
+  /// case. O(bytes).
+  ///
+  /// That of a 206 becomes the head of the response that it is a part of: without what is about the part alone
+  /// (RFC 9110 §14.4, RFC 9530 §2), and with `Accept-Ranges` (RFC 9110 §14.3), which servers leave out where they
+  /// have just shown it.
   public init(_ response: ResponseHead, withheld: [[UInt8]] = [], now: Instant) {
     let isPart = response.status == 206
     self.init(
       status: isPart ? 200 : response.status, source: response.fields,
-      reason: isPart ? .empty : response.reason, now: now
+      reason: isPart ? .empty : response.reason,
+      acceptsRanges: isPart && !response.fields.contains(.acceptRanges), now: now
     ) { index in
-      if isPart, response.fields.fields[index].name == .contentRange { return false }
+      if isPart, response.fields.describesPart(index) { return false }
       return response.fields.isStorable(index) && !response.fields.isNamed(index, in: withheld)
     }
   }
 
   private init(
-    status: Int, source: FieldSection, reason: ByteRange, now: Instant, keeps: (Int) -> Bool
+    status: Int, source: FieldSection, reason: ByteRange, acceptsRanges: Bool, now: Instant,
+    keeps: (Int) -> Bool
   ) {
     var writer = SectionWriter(capacity: source.bytes.readableBytes + 40)
     writer.writeStatusLine(status, reason: source, reason)
@@ -106,6 +121,7 @@ public struct StoredHead: Sendable {
       if field.name == .date { hasDate = true }
       writer.append(field, from: source)
     }
+    if acceptsRanges { writer.append(name: "Accept-Ranges", value: Array("bytes".utf8)) }
     // RFC 9110 §6.6.1: who receives a response without Date and stores it, records the time.
     if !hasDate { writer.append(name: "date", value: HTTPDate.bytes(now.seconds)) }
     self.init(writer.section, status: status, now: now)
@@ -132,6 +148,7 @@ public struct StoredHead: Sendable {
     etag = fields.first(.etag)
     lastModified = dates.lastModified
     date = dates.date
+    hasContentDigest = fields.fields.indices.contains { fields.isContentDigest($0) }
   }
 
   /// A head from what another process kept of it; nil if its parts contradict each other. O(fields).
@@ -150,8 +167,13 @@ public struct StoredHead: Sendable {
     self.lastModified = lastModified
     self.date = date
     var end = statusLineCount
-    forEachField { end = $0.value.range.upperBound + 2 }
+    var names: [Range<Int>] = []
+    forEachField { field in
+      end = field.value.range.upperBound + 2
+      if field.name == .other { names.append(field.nameRange.range) }
+    }
     if end != count { return nil }
+    hasContentDigest = names.contains { storage.span.extracting($0).namesContentDigest }
   }
 
   /// This head with the fields of a 304, 206 or response to HEAD put in the place of its own
@@ -173,6 +195,7 @@ public struct StoredHead: Sendable {
       switch update.fields[index].name {
       case .etag: return etag == nil
       case .contentRange: return false
+      case .other where response.status == 206 && update.isContentDigest(index): return false
       default:
         let name = updateBytes.extracting(update.fields[index].nameRange.range)
         return isSame || !name.equalsIgnoringCase("content-encoding")
@@ -230,6 +253,28 @@ extension FieldSection {
   public func isStorable(_ index: Int) -> Bool {
     let name = fields[index].name
     return isEndToEnd(index) && name != .proxyAuthenticate && name != .proxyAuthenticationInfo
+  }
+}
+
+extension FieldSection {
+  /// True if the field line at `index` is about the bytes of one message's content (RFC 9530 §2, and before that
+  /// RFC 1864), which those of a part of it are not.
+  func isContentDigest(_ index: Int) -> Bool {
+    fields[index].name == .other
+      && bytes.readableBytesUInt8Span.extracting(fields[index].nameRange.range).namesContentDigest
+  }
+
+  /// True if the field line at `index` of a 206 is about the part alone.
+  func describesPart(_ index: Int) -> Bool {
+    fields[index].name == .contentRange || isContentDigest(index)
+  }
+}
+
+extension Span<UInt8> {
+  /// True for the name of a field that is about the bytes of one message's content.
+  fileprivate var namesContentDigest: Bool {
+    count == 14 && equalsIgnoringCase("content-digest")
+      || count == 11 && equalsIgnoringCase("content-md5")
   }
 }
 

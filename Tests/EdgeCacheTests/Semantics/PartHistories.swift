@@ -40,6 +40,49 @@ extension Histories {
         "GET /↵Range: bytes=5-9", "206↵\(m)↵Content-Range: bytes 5-9/10↵↵56789", is: "fwd=partial"),
       ask("GET /", is: "hit status=200 content=0123456789 !content-range")),
     History(
+      "what is put together has the fields of a 200", "9110 §14.3",
+      ask(
+        "GET /↵Range: bytes=0-4",
+        "206↵\(m)↵Content-Range: bytes 0-4/10↵Content-Digest: sha-256=:one:↵Repr-Digest: sha-256=:all:↵↵01234",
+        is: "stored"),
+      ask(
+        "GET /↵Range: bytes=5-9",
+        "206↵\(m)↵Content-Range: bytes 5-9/10↵Content-Digest: sha-256=:two:↵Repr-Digest: sha-256=:all:↵↵56789",
+        is: "fwd=partial"),
+      ask(
+        "HEAD /",
+        is:
+          "hit status=200 accept-ranges:bytes content-length:10 !content-range !content-digest repr-digest:sha-256=:all:"
+      ),
+      ask(
+        "GET /↵Range: bytes=4-5", is: "hit content=45 accept-ranges:bytes content-range:bytes_4-5/10")),
+    History(
+      "and so has what one part completes", "9110 §14.3", first("0-4", "0-4/10", "01234"),
+      ask(
+        "GET /",
+        "206↵\(m)↵Content-Range: bytes 5-9/10↵Content-Digest: sha-256=:two:↵↵56789",
+        is: "status=200 accept-ranges:bytes !content-digest !content-range content=0123456789"),
+      ask("GET /", is: "hit accept-ranges:bytes !content-digest")),
+    History(
+      "and what came as one part", "9110 §14.3", first("0-", "0-9/10", "0123456789"),
+      ask("HEAD /", is: "hit status=200 accept-ranges:bytes content-length:10")),
+    History(
+      "what the origin says of ranges stays", "9110 §14.3",
+      ask(
+        "GET /↵Range: bytes=0-4",
+        "206↵\(m)↵accept-ranges: bytes, x↵Content-Range: bytes 0-4/10↵↵01234",
+        is: "stored"),
+      ask("GET /↵Range: bytes=0-4", is: "hit accept-ranges:bytes,_x")),
+    History(
+      "a part of what is stored has no digest of all of it", "9530 §2",
+      ask(
+        "GET /", "200↵\(m)↵Content-MD5: all↵content-digest: sha-256=:all:↵X: y↵↵0123456789",
+        is: "stored content-md5:all"),
+      ask("GET /", is: "hit content-digest:sha-256=:all: x:y"),
+      ask("GET /↵Range: bytes=0-1", is: "hit status=206 !content-digest !content-md5 x:y content=01"),
+      ask(
+        "GET /↵If-None-Match: \"a\"", is: "hit status=304 !content-digest !content-md5 x:y")),
+    History(
       "parts that do not touch", "9111 §3.4", first("0-1", "0-1/10", "01"),
       ask(
         "GET /↵Range: bytes=5-9", "206↵\(m)↵Content-Range: bytes 5-9/10↵↵56789", is: "fwd=partial"),
