@@ -54,12 +54,10 @@ extension UInt8 {
     return self < 0x80 && (set >> UInt64(self & 0x3F)) & 1 != 0
   }
 
-  /// True for a character of a host name: unreserved, pct-encoded and sub-delims of RFC 3986 §3.2.2,
-  /// less the comma. A list of hosts is never meant, and joining field lines must not be able to make
-  /// one.
+  /// True for a character of a host name in its canonical form.
   @inlinable
-  var isHost: Bool {
-    let set: UInt64 = self < 0x40 ? 0x2BFF_6FF2_0000_0000 : 0x47FF_FFFE_87FF_FFFE
+  var isCanonicalHost: Bool {
+    let set: UInt64 = self < 0x40 ? 0x03FF_6000_0000_0000 : 0x07FF_FFFE_8000_0000
     return self < 0x80 && (set >> UInt64(self & 0x3F)) & 1 != 0
   }
 

@@ -18,6 +18,8 @@ public struct RequestHead: Sendable {
   /// Where host and optional port lie: from an absolute-form target, else from `Host`; empty only
   /// in an HTTP/1.0 request without one.
   public internal(set) var authority: ByteRange
+  /// True if ``authority`` is a host in canonical form without a port, or empty.
+  public internal(set) var hasCanonicalAuthority: Bool
   /// Where path and query lie; `*` in asterisk form. Empty or starting with `?` when an
   /// absolute-form target has no path, which then is `/` (RFC 9110 §4.2.3).
   public internal(set) var path: ByteRange
@@ -39,8 +41,19 @@ public struct RequestHead: Sendable {
   public borrowing func detached() -> RequestHead {
     RequestHead(
       fields: fields.detached(), method: method, methodRange: methodRange, form: form,
-      authority: authority, path: path, minorVersion: minorVersion, framing: framing,
+      authority: authority, hasCanonicalAuthority: hasCanonicalAuthority, path: path,
+      minorVersion: minorVersion, framing: framing,
       keepsAlive: keepsAlive, expectsContinue: expectsContinue, asksForUpgrade: asksForUpgrade)
+  }
+
+  /// The authority in its parts; `bytes` are those of the head. O(1), or O(bytes) if it is not canonical.
+  @inline(__always)
+  borrowing func parsedAuthority(_ bytes: Span<UInt8>) -> Authority {
+    if hasCanonicalAuthority { return Authority(canonical: authority.range) }
+    guard let parsed = Authority(bytes, authority.range) else {
+      preconditionFailure("a head without an authority")
+    }
+    return parsed
   }
 
   /// True if the client sends content, of which there may turn out to be none.
@@ -144,7 +157,8 @@ public struct RequestParser: Sendable {
       fields: section,
       method: method,
       methodRange: ByteRange(offset: line.method.lowerBound, count: line.method.count),
-      form: target.form, authority: target.authority, path: target.path,
+      form: target.form, authority: target.authority,
+      hasCanonicalAuthority: target.isCanonical, path: target.path,
       minorVersion: line.minorVersion, framing: framing, keepsAlive: options.keepsAlive,
       expectsContinue: options.expectsContinue, asksForUpgrade: options.asksForUpgrade)
     return .head(head, consumed: skipped &+ end)

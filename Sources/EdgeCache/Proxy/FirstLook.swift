@@ -111,6 +111,8 @@ public enum FirstLook: Sendable {
     default: return (.method, .method)
     }
     if route.cached == nil { return (.bypass, .route) }
+    // What has no host could not be named by a purge.
+    if request.authority.isEmpty { return (.bypass, .passThrough) }
     if directives.noStore { return (.request, .requestNoStore) }
     // Where requests past the store have another upstream than the store, they are not for the store.
     if directives.noCache, route.cached != route.passThrough { return (.request, .passThrough) }

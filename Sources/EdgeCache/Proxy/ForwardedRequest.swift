@@ -21,7 +21,7 @@ public enum ForwardedRequest {
     if request.authority.isEmpty {
       buffer.writeString(upstreamAuthority)
     } else {
-      buffer.writeRange(request.authority, of: request.fields)
+      writeAuthority(request, isSecure: client.isSecure, to: &buffer)
     }
     buffer.writeStaticString("\r\n")
 
@@ -45,6 +45,31 @@ public enum ForwardedRequest {
     writeConnection(request, forward, to: &buffer)
     buffer.writeStaticString("\r\n")
     return framing
+  }
+
+  /// Writes the host in its canonical form, and the port where it is not the scheme's own: what the cache key has of
+  /// it. Another spelling could bring content that is stored for all who ask for the host.
+  @inline(__always)
+  private static func writeAuthority(
+    _ request: borrowing RequestHead, isSecure: Bool, to buffer: inout HeadBuffer
+  ) {
+    if request.hasCanonicalAuthority {
+      buffer.writeRange(request.authority, of: request.fields)
+    } else {
+      writeAuthoritySlowly(request, isSecure: isSecure, to: &buffer)
+    }
+  }
+
+  @inline(never)
+  private static func writeAuthoritySlowly(
+    _ request: borrowing RequestHead, isSecure: Bool, to buffer: inout HeadBuffer
+  ) {
+    let bytes = request.fields.bytes.readableBytesUInt8Span
+    let authority = request.parsedAuthority(bytes)
+    buffer.writeBytes(HostName.canonical(bytes, authority.host) ?? [])
+    guard let port = authority.port, port != (isSecure ? 443 : 80) else { return }
+    buffer.writeInteger(ASCII.colon)
+    buffer.writeDecimal(Int(port))
   }
 
   private static func writeTarget(_ request: borrowing RequestHead, to buffer: inout HeadBuffer) {
@@ -134,7 +159,7 @@ public enum ForwardedRequest {
     buffer.writeBytes(client.forwardedFields)
     if !request.authority.isEmpty {
       buffer.writeStaticString(";host=\"")
-      buffer.writeRange(request.authority, of: request.fields)
+      writeAuthority(request, isSecure: client.isSecure, to: &buffer)
       buffer.writeStaticString("\"")
     }
     buffer.writeStaticString("\r\nVia: 1.")

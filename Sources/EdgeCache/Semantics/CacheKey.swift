@@ -40,7 +40,7 @@ public struct HashSecret: Sendable {
   }
 }
 
-/// A cache key: host in lower case without port, path and query as they came, scheme and port.
+/// A cache key: host in canonical form without port, path and query as they came, scheme and port.
 public struct CacheKey: Sendable, Hashable {
   /// Host and then path and query.
   public let bytes: [UInt8]
@@ -82,9 +82,10 @@ public struct CacheKey: Sendable, Hashable {
   public init(
     _ head: borrowing RequestHead, isSecure: Bool, secret: HashSecret, storage: inout [UInt8]
   ) {
+    let bytes = head.fields.bytes.readableBytesUInt8Span
     self.init(
-      head.fields.bytes.readableBytesUInt8Span, authority: head.authority.range,
-      path: head.path.range, isSecure: isSecure, secret: secret, storage: &storage)
+      bytes, authority: head.parsedAuthority(bytes), path: head.path.range, isSecure: isSecure,
+      secret: secret, storage: &storage)
   }
 
   /// This key in memory of exactly its size. O(bytes).
@@ -106,34 +107,32 @@ public struct CacheKey: Sendable, Hashable {
       secret: secret)
   }
 
-  /// The key of `authority` and `path`, ranges of `source`.
+  /// The key of `authority` and `path`, ranges of `source`; the authority is one, or empty.
   init(
     _ source: Span<UInt8>, authority: Range<Int>, path: Range<Int>, isSecure: Bool,
     secret: HashSecret
   ) {
     var storage: [UInt8] = []
     self.init(
-      source, authority: authority, path: path, isSecure: isSecure, secret: secret,
-      storage: &storage)
+      source, authority: Authority(source, authority) ?? Authority(canonical: authority),
+      path: path, isSecure: isSecure, secret: secret, storage: &storage)
   }
 
   private init(
-    _ source: Span<UInt8>, authority: Range<Int>, path: Range<Int>, isSecure: Bool,
+    _ source: Span<UInt8>, authority: Authority, path: Range<Int>, isSecure: Bool,
     secret: HashSecret, storage: inout [UInt8]
   ) {
-    let host = Self.host(source, authority)
-    let port = host.upperBound + 1
-    let number =
-      port < authority.upperBound ? source.decimal(port..<authority.upperBound) : nil
-    scheme = KeyScheme(
-      isSecure: isSecure, port: UInt16(clamping: number ?? (isSecure ? 443 : 80)))
+    scheme = KeyScheme(isSecure: isSecure, port: authority.port ?? (isSecure ? 443 : 80))
 
     var key = storage
     storage = []
     key.removeAll(keepingCapacity: true)
-    key.reserveCapacity(host.count + path.count + 1)
-    source.extracting(host).withUnsafeBufferPointer { key.append(contentsOf: $0) }
-    for index in key.indices { key[index] = key[index].asciiLowercased }
+    key.reserveCapacity(authority.host.count + path.count + 1)
+    if authority.hasCanonicalHost {
+      source.extracting(authority.host).withUnsafeBufferPointer { key.append(contentsOf: $0) }
+    } else {
+      Self.appendCanonical(source, authority.host, to: &key)
+    }
     hostCount = key.count
     // RFC 9110 §4.2.3: an empty path is "/".
     if path.isEmpty || source[path.lowerBound] == ASCII.question { key.append(ASCII.slash) }
@@ -213,15 +212,14 @@ public struct CacheKey: Sendable, Hashable {
     buffer.writeDecimal(Int(scheme.port))
   }
 
-  /// The host within an authority: all before the last colon that is not part of an IPv6 address.
-  static func host(_ bytes: Span<UInt8>, _ authority: Range<Int>) -> Range<Int> {
-    var index = authority.upperBound
-    while index > authority.lowerBound {
-      index -= 1
-      if bytes[index] == ASCII.colon { return authority.lowerBound..<index }
-      if !bytes[index].isDigit { break }
+  @inline(never)
+  private static func appendCanonical(
+    _ source: Span<UInt8>, _ host: Range<Int>, to key: inout [UInt8]
+  ) {
+    guard let canonical = HostName.canonical(source, host) else {
+      preconditionFailure("an authority without a host")
     }
-    return authority
+    key += canonical
   }
 }
 
@@ -249,6 +247,6 @@ struct URLParts {
     while split < end, bytes[split] != ASCII.slash, bytes[split] != ASCII.question { split += 1 }
     authority = start..<split
     path = split..<end
-    guard RequestTarget.isAuthority(bytes, authority) else { return nil }
+    guard Authority(bytes, authority) != nil else { return nil }
   }
 }

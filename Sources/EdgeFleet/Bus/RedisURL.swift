@@ -51,7 +51,7 @@ public struct RedisURL: Sendable, Hashable, CustomStringConvertible {
       place = place[..<slash]
     }
     database = number
-    guard let parts = HostGrammar.split(place) else {
+    guard let parts = HostGrammar.splitPlace(place) else {
       throw problem("has no valid host; write redis://HOST:PORT")
     }
     var port = 6379

@@ -1,8 +1,7 @@
-// What a host may look like is decided once, for listening addresses, upstream URLs and the hosts of
-// sites alike. IP addresses are brought into one form, so that two spellings of one address compare
-// equal.
+// Hosts as text. What a host may look like, and its canonical form, are decided in one place for requests and
+// everything else (`HostName`); here are the ports, and what more is asked of hosts that are connected to.
 
-import NIOCore
+import EdgeCache
 
 /// A host in its canonical form: lower-case name, IPv4 address, or IPv6 address without brackets.
 enum HostGrammar {
@@ -10,15 +9,9 @@ enum HostGrammar {
   ///
   /// IPv6 addresses are expected without their brackets.
   static func canonical(_ text: String) -> String? {
-    if text.utf8.contains(UInt8(ascii: ":")) { return ipAddress(text) }
-    let labels = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    guard text.utf8.count <= 253, labels.allSatisfy({ isLabel($0) }), let last = labels.last else {
-      return nil
-    }
-    // A last label of digits alone is an attempt at IPv4 (WHATWG URL says the same): 127.1 or
-    // 1.2.3.400 as a name would resolve to something nobody meant.
-    if last.allSatisfy(\.isDigit) { return ipAddress(text) }
-    return text.lowercased()
+    if text.utf8.contains(UInt8(ascii: ":")) { return ipv6(text) }
+    if text.hasPrefix("[") { return nil }
+    return HostName.canonical(text)
   }
 
   /// `host`, in brackets if it is an IPv6 address.
@@ -34,16 +27,25 @@ enum HostGrammar {
       guard let close = text.firstIndex(of: "]") else { return nil }
       let inside = text[text.index(after: text.startIndex)..<close]
       let rest = text[text.index(after: close)...]
-      guard inside.contains(":"), let host = canonical(String(inside)) else { return nil }
+      guard let host = ipv6(inside) else { return nil }
       if rest.isEmpty { return (host, nil) }
       return rest.first == ":" ? (host, rest.dropFirst()) : nil
     }
     guard let colon = text.firstIndex(of: ":") else {
-      return canonical(String(text)).map { ($0, nil) }
+      return HostName.canonical(text).map { ($0, nil) }
     }
     let port = text[text.index(after: colon)...]
-    guard !port.contains(":"), let host = canonical(String(text[..<colon])) else { return nil }
+    guard !port.contains(":"), let host = HostName.canonical(text[..<colon]) else { return nil }
     return (host, port)
+  }
+
+  /// The same of a host that is connected to or listened on, which is written as resolvers and command lines take
+  /// it: no percent-encoding, no dot at the end, no label that begins with a dash.
+  static func splitPlace(_ text: Substring) -> (host: String, port: Substring?)? {
+    guard let parts = split(text), !text.contains("%"), !parts.host.hasPrefix("-"),
+      !parts.host.contains(".-"), !text.hasSuffix("."), !text.contains(".:")
+    else { return nil }
+    return parts
   }
 
   /// A port of one to five digits, at most 65535.
@@ -54,14 +56,8 @@ enum HostGrammar {
     return Int(text).flatMap { $0 <= 65535 ? $0 : nil }
   }
 
-  private static func ipAddress(_ text: String) -> String? {
-    (try? SocketAddress(ipAddress: text, port: 0))?.ipAddress
-  }
-
-  private static func isLabel(_ label: String.UTF8View.SubSequence) -> Bool {
-    (1...63).contains(label.count) && label.first != UInt8(ascii: "-")
-      && label.allSatisfy { byte in
-        byte.isDigit || byte.isLetter || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
-      }
+  private static func ipv6(_ text: some StringProtocol) -> String? {
+    guard let address = IPAddress(text), text.utf8.contains(UInt8(ascii: ":")) else { return nil }
+    return address.text
   }
 }

@@ -20,7 +20,7 @@ public struct SocketEndpoint: Sendable, Hashable, CustomStringConvertible {
 
   /// Reads `host:port` or `[v6]:port`; the port is not optional.
   public init(parsing text: String) throws(ValueProblem) {
-    guard let parts = HostGrammar.split(text[...]), let digits = parts.port else {
+    guard let parts = HostGrammar.splitPlace(text[...]), let digits = parts.port else {
       throw ValueProblem(
         text, "is not a host and port; write it like 127.0.0.1:8080 or [::1]:8080")
     }

@@ -44,7 +44,7 @@ public struct UpstreamURL: Sendable, Hashable, CustomStringConvertible {
     guard !authority.contains("@") else {
       throw ValueProblem(text, "names a user; an upstream is just scheme, host and port")
     }
-    guard let parts = HostGrammar.split(authority) else {
+    guard let parts = HostGrammar.splitPlace(authority) else {
       throw ValueProblem(text, "has no valid host; write it like http://127.0.0.1:3000")
     }
     guard let port = parts.port.map(HostGrammar.port) ?? scheme.defaultPort, port > 0 else {

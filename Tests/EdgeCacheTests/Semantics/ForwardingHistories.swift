@@ -16,7 +16,7 @@ extension Histories {
 
   static let forwarding: [History] = [
     sends("the target", "9112 §3.2", "GET /a/b?c=d", ">GET_/a/b?c=d_HTTP/1.1 >host:a"),
-    sends("an absolute target", "9112 §3.2.2", "GET http://B:80/c", ">GET_/c_HTTP/1.1 >host:B:80"),
+    sends("an absolute target", "9112 §3.2.2", "GET http://B:80/c", ">GET_/c_HTTP/1.1 >host:b"),
     sends(
       "an absolute target hides Host", "9112 §3.2.2", "GET http://b/↵Host: c", ">host:b !>host:c"),
     sends("an absolute target without a path", "9112 §3.2.1", "GET http://b", ">GET_/_HTTP/1.1"),
