@@ -74,6 +74,9 @@ private func options(_ members: String) throws -> Options {
     (#""heuristicFreshness": true"#, Options()),
     (#""requestDirectives": "honor""#, Options()),
     (#""surrogateControl": false"#, Options()),
+    (#""tagFields": ["X-My-Tags", "Cache-Tag"]"#, Options(tagFields: ["x-my-tags", "cache-tag"])),
+    (#""tagFields": []"#, Options(tagFields: [])),
+    (#""forwardTagFields": false"#, Options(forwardTagFields: false)),
   ])
   func read(members: String, expected: FleetConfiguration.CachingOptions) throws {
     #expect(try options(members) == expected)
@@ -84,6 +87,11 @@ private func options(_ members: String) throws -> Options {
     (#""heuristicFreshness": "no""#, #"heuristicFreshness: is the string "no"; expected true or "#),
     (#""heuristicFreshness": 0"#, "heuristicFreshness: is the number 0; expected true or false"),
     (#""surrogateControl": null"#, "surrogateControl: is null; expected true or false"),
+    (#""tagFields": "a""#, #"tagFields: is the string "a"; expected an array"#),
+    (#""tagFields": ["a b"]"#, #"tagFields[0]: "a b" is not the name of a field"#),
+    (#""tagFields": ["Vary"]"#, #"tagFields[0]: "Vary" is a field that has a meaning of its own"#),
+    (#""tagFields": ["a", "A"]"#, "tagFields[1]: repeats"),
+    (#""forwardTagFields": "no""#, "forwardTagFields: is the string"),
     (#""surrogateControls": true"#, "surrogateControls: is not a known key; did you mean"),
     (#""requestDirectives": "obey""#, #"requestDirectives: "obey" is not "honor" or "ignore""#),
     (#""requestDirectives": true"#, "requestDirectives: is true; expected a string"),

@@ -86,10 +86,45 @@ import Testing
     #"{"by":"me","mode":"soft","scope":"tag","tags":["a","b c"]}"#,
     #"{"id":"1764000000000-7","scope":"url","urls":["http://a/","http://a/"]}"#,
     #"{"dryRun":true,"hosts":["a"],"scope":"host"}"#, #"{"local":true,"scope":"everything"}"#,
+    #"{"tags":["a"],"urls":["http://a/"]}"#,
+    #"{"mode":"soft","prefixes":["http://a/"],"tags":["é"]}"#,
+    #"{"hosts":["a"],"prefixes":["http://b/"],"tags":["t"],"urls":["http://c/"]}"#,
   ])
   func everyScopeIsReadAsItIsWritten(_ text: String) throws {
     let request = try PurgeRequest(json: Array(text.utf8))
     #expect(String(decoding: request.json, as: UTF8.self) == text)
+  }
+
+  @Test(
+    "A list alone says its scope, and a * in a URL stands for any rest",
+    arguments: [
+      (#"{"urls":["http://a/"]}"#, #"{"scope":"url","urls":["http://a/"]}"#, false),
+      (
+        #"{"scope":"url","urls":["http://a/x/*"]}"#,
+        #"{"prefixes":["http://a/x/"],"scope":"prefix"}"#, false
+      ),
+      (
+        #"{"scope":"url","urls":["http://a/x.*"]}"#,
+        #"{"prefixes":["http://a/x"],"scope":"prefix"}"#, false
+      ),
+      (
+        #"{"scope":"url","urls":["http://a/x","http://a/*"]}"#,
+        #"{"prefixes":["http://a/"],"urls":["http://a/x"]}"#, false
+      ),
+      (
+        #"{"scope":"prefix","prefixes":["http://a/x/*"]}"#,
+        #"{"prefixes":["http://a/x/"],"scope":"prefix"}"#, false
+      ),
+      (
+        #"{"scope":"url","urls":["http://a/x*y"]}"#,
+        #"{"prefixes":["http://a/x"],"scope":"prefix"}"#, true
+      ),
+      (#"{"scope":"tag","tags":["a b"]}"#, #"{"scope":"tag","tags":["a b"]}"#, true),
+    ])
+  func normalised(_ text: String, _ expected: String, _ isWidened: Bool) throws {
+    let request = try PurgeRequest(json: Array(text.utf8))
+    #expect(String(decoding: request.message, as: UTF8.self) == expected)
+    #expect(request.widened.isEmpty != isWidened)
   }
 
   /// What is told to other PoPs is the same whoever passes it on.
@@ -134,11 +169,11 @@ import Testing
 
   @Test func tooManyURLs() throws {
     let url = try PurgeURL(parsing: "http://a.example/")
-    #expect(throws: Never.self) { try PurgeRequest.urls(Array(repeating: url, count: 1000)) }
+    #expect(throws: Never.self) { try PurgeRequest.urls(Array(repeating: url, count: 4096)) }
     #expect {
-      try PurgeRequest.urls(Array(repeating: url, count: 1001))
+      try PurgeRequest.urls(Array(repeating: url, count: 4097))
     } throws: {
-      "\($0)" == "1001 URLs; at most 1000 in one purge"
+      "\($0)" == "4097 URLs; at most 4096 in one purge"
     }
   }
 }

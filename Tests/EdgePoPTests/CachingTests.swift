@@ -178,6 +178,76 @@ struct CachingTests {
     await origin.stop()
   }
 
+  @Test("A site chooses the fields that carry its tags, and whether clients see them")
+  func tagFields() async throws {
+    let origin = try await Origin.start { exchange in
+      let isUpdate = exchange.request.head.contains("If-None-Match")
+      exchange.answer(
+        isUpdate ? "" : "\(exchange.number)", "Cache-Control: max-age=600", "ETag: \"a\"",
+        "X-My-Tags: \(isUpdate ? "c" : "a b")", "X-Other: x", "Surrogate-Key: k",
+        status: isUpdate ? "304 Not Modified" : "200 OK")
+    }
+    let any = SocketEndpoint(host: "127.0.0.1", port: 0)
+    var configuration = FleetConfiguration.single(
+      upstream: origin.url, listen: [any], admin: any, memory: .mebibytes(64), threads: 1)
+    configuration.sites[0].caching.tagFields = ["x-my-tags"]
+    configuration.sites[0].caching.forwardTagFields = false
+    var setup = TestPoP.Setup()
+    setup.purgeFrom = [try AddressRange(parsing: "127.0.0.0/8")]
+    let pop = try await TestPoP.start(configuration, pop: configuration.pops[0], setup)
+    func check(_ message: Message, _ comment: Comment) {
+      #expect(message["X-My-Tags"] == nil && message["X-Other"] == "x", comment)
+      #expect(message["Surrogate-Key"] == "k", comment)
+    }
+    check(try await pop.get("/"), "while it arrives")
+    try await pop.waitForFills()
+    let hit = try await pop.get("/")
+    #expect(hit.cacheStatus.contains("; hit") && hit.text == "1")
+    check(hit, "a hit")
+    check(try await pop.get("/", "If-None-Match: \"a\""), "304")
+    check(try await pop.get("/", "Range: bytes=0-0"), "206")
+    check(try await pop.get("/", "EdgeCache-Purges: local;1;1"), "who is no PoP")
+    let passed = try await pop.exchange(
+      "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n")
+    check(passed, "passed through")
+    _ = try await pop.get("/")
+    try await pop.waitForFills()
+    // What others read as tags is none here.
+    #expect(try await pop.purge(#"{"scope":"tag","tags":["k"]}"#).text.contains("\"matched\":0"))
+    let report = try await Self.explain(pop, ExplainQuery(url: "http://a.example/"))
+    #expect(report.stored.map(\.tags) == [["a", "b"]])
+    // A validation brings new ones.
+    _ = try await pop.purge(#"{"scope":"tag","tags":["b"],"mode":"soft"}"#)
+    check(try await pop.get("/"), "validated")
+    try await pop.waitForFills()
+    let renewed = try await Self.explain(pop, ExplainQuery(url: "http://a.example/"))
+    #expect(renewed.stored.map(\.tags) == [["c"]])
+    let purge = try await pop.exchange(
+      "PURGE / HTTP/1.1\r\nHost: a.example\r\nX-My-Tags: c\r\n\r\n")
+    #expect(purge.text.contains("purged 1 stored"), "\(purge.text)")
+    #expect(try await pop.get("/").cacheStatus.contains("fwd=uri-miss"))
+    try await pop.stop()
+    await origin.stop()
+  }
+
+  @Test("A response with more tags than are kept is not stored, and says why")
+  func tooManyTags() async throws {
+    try await withPoP(origin: {
+      let count = $0.request.target == "/few" ? 500 : 2500
+      let tags = (0..<count).map { "node:\($0)" }.joined(separator: " ")
+      $0.answer("ok", "Cache-Control: max-age=600", "Surrogate-Key: \(tags)")
+    }) { pop, _ in
+      #expect(try await pop.get("/few").cacheStatus.contains("stored"))
+      #expect(try await pop.get("/many").cacheStatus.contains("detail=too-many-tags"))
+      try await pop.waitForFills()
+      #expect(try await pop.get("/few").cacheStatus.contains("; hit"))
+      #expect(try await pop.get("/many").cacheStatus.contains("detail=too-many-tags"))
+      #expect(
+        try await pop.purge(#"{"tags":["node:499"]}"#).text.contains("\"matched\":1"))
+      #expect(try await pop.get("/few").cacheStatus.contains("fwd=uri-miss"))
+    }
+  }
+
   // MARK: Explain
 
   private static func explain(_ pop: TestPoP, _ query: ExplainQuery) async throws -> ExplainReport {

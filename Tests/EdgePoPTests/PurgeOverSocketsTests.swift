@@ -100,6 +100,16 @@ struct PurgeOverSocketsTests {
       ("/.*", "X-Purge-Method: regex\r\n", paths),
       ("/img/.*", "X-Purge-Method: regex\r\n", ["/img/a", "/img/b"]),
       ("/none", "X-Purge-Method: default\r\n", []),
+      ("/img/*", "", ["/img/a", "/img/b"]), ("/.*", "", paths),
+      ("/", "xkey: img/a\r\n", ["/img/a"]),
+      ("/", "Surrogate-Key: img/b, js/a\r\n", ["/img/b", "/js/a"]),
+      ("/js/a", "xkey: img/a\r\n", ["/img/a", "/js/a"]),
+      ("/js/*", "Cache-Tags: img/a\r\n", ["/img/a", "/js/a"]),
+      ("/", "X-Magento-Tags-Pattern: ((^|,)img/a(,|$))|((^|,)js/a(,|$))\r\n", ["/img/a", "/js/a"]),
+      ("/", "X-Magento-Tags-Pattern: .*\r\n", paths), ("/", "X-LiteSpeed-Purge: *\r\n", paths),
+      ("/", "X-LiteSpeed-Purge: /js/a, tag=img/b\r\n", ["/img/b", "/js/a"]),
+      ("/js/a", "X-Purge-Method: EXACT\r\n", ["/js/a"]),
+      ("/js/a", "X-Purge-Method: Default\r\n", ["/js/a"]),
     ])
   func clients(_ path: String, _ fields: String, _ expected: [String]) async throws {
     let here = try AddressRange(parsing: "127.0.0.0/8")
@@ -111,6 +121,98 @@ struct PurgeOverSocketsTests {
       #expect(try await misses(pop) == expected)
       #expect(
         try await pop.exchange(purge("/a(b)", "X-Purge-Method: regex\r\n")).status == 400)
+    }
+  }
+
+  @Test(
+    "The admin API understands the same fields, in PURGE and beside or instead of content",
+    arguments: [
+      ("PURGE /img/a", "", ["/img/a"]), ("PURGE http://a.example/js/*", "", ["/js/a"]),
+      ("PURGE /", "xkey: js/a\r\n", ["/js/a"]),
+      ("PURGE /img/.*", "X-Purge-Method: regex\r\n", ["/img/a", "/img/b"]),
+      ("POST /purge", "Surrogate-Key: img/a\r\n", ["/img/a"]),
+      ("POST /purge", "X-Magento-Tags-Pattern: .*\r\n", paths),
+      (
+        #"POST /purge {"scope":"tag","tags":["img/a"]}"#, "Cache-Tag: js/a\r\n",
+        ["/img/a", "/js/a"]
+      ),
+      (
+        #"POST /purge {"tags":["img/a"],"urls":["http://a.example/js/a"]}"#, "",
+        ["/img/a", "/js/a"]
+      ),
+      (#"POST /purge {"urls":["http://a.example/img/*"]}"#, "", ["/img/a", "/img/b"]),
+    ])
+  func adminFields(_ line: String, _ fields: String, _ expected: [String]) async throws {
+    try await withPoP(origin: Self.named) { pop, _ in
+      try await fill(pop)
+      let parts = line.split(separator: " ", maxSplits: 2)
+      let body = parts.count == 3 ? String(parts[2]) : ""
+      func send(_ fields: String) async throws -> Message {
+        try await pop.admin(
+          "\(parts[0]) \(parts[1]) HTTP/1.1\r\nHost: a.example\r\n\(fields)"
+            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+      }
+      #expect(try await send(fields + "X-Cache-Tags: a\r\n").status == 400)
+      #expect(try await send(fields + "X-Purge-Method: glob\r\n").status == 400)
+      #expect(try await misses(pop) == [])
+      let answer = try await send(fields)
+      #expect(answer.status == 200, "\(answer.text)")
+      #expect(answer.text.contains("\"matched\":\(expected.count)"), "\(answer.text)")
+      #expect(try await misses(pop) == expected)
+    }
+  }
+
+  @Test("What is not understood is refused, and nothing purged; what is widened is told")
+  func notUnderstood() async throws {
+    let here = try AddressRange(parsing: "127.0.0.0/8")
+    try await withPoP({ $0.purgeFrom = [here] }, origin: Self.named) { pop, origin in
+      try await fill(pop)
+      func status(_ line: String, _ fields: String = "") async throws -> Int {
+        try await pop.exchange("\(line) HTTP/1.1\r\nHost: a.example\r\n\(fields)\r\n").status
+      }
+      for method in ["BAN", "REFRESH", "purge", "PURGETAGS", "URIBAN"] {
+        #expect(try await status("\(method) /img/a") == 501)
+      }
+      for field in [
+        "X-Purge-Method: glob", "X-Cache-Tags: all", "xkey:", "X-Host: a.example", "X-Pool: blue",
+        "X-Magento-Tags-Pattern: al.", "Fastly-Soft-Purge: maybe", "ApiPlatform-Ban-Regex: all",
+      ] {
+        #expect(try await status("PURGE /img/a", field + "\r\n") == 400, "\(field)")
+      }
+      #expect(try await status("PURGEKEYS /img/a") == 400)
+      let content = try await pop.exchange(
+        "PURGE /img/a HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\n{}")
+      #expect(content.status == 400)
+      #expect(try await misses(pop) == [])
+      #expect(origin.requests.count == Self.paths.count)
+      let keys = try await pop.exchange(
+        "PURGEKEYS / HTTP/1.1\r\nHost: a.example\r\nxkey-purge: js/a\r\n\r\n")
+      #expect(keys.status == 200 && !keys.text.contains("begins with"))
+      #expect(try await misses(pop) == ["/js/a"])
+      let wider = try await pop.exchange(purge("/img/*b"))
+      #expect(
+        wider.status == 200 && wider.text.contains(#"all that begins with "http://a.example/img/""#)
+      )
+    }
+  }
+
+  @Test("A purge of 4096 tags, in content and in as many fields as a head may have")
+  func manyTags() async throws {
+    let here = try AddressRange(parsing: "127.0.0.0/8")
+    try await withPoP({ $0.purgeFrom = [here] }, origin: Self.named) { pop, _ in
+      try await fill(pop)
+      let tags = (0..<4095).map { "t\($0)" } + ["js/a"]
+      let list = tags.map { "\"\($0)\"" }.joined(separator: ",")
+      #expect(try await pop.purge(#"{"scope":"tag","tags":[\#(list)]}"#).status == 200)
+      #expect(try await misses(pop) == ["/js/a"])
+      try await pop.waitForFills()
+      let lines = stride(from: 0, to: 4096, by: 1024).map {
+        "Surrogate-Key: \(tags[$0..<($0 + 1024)].joined(separator: " "))\r\n"
+      }
+      #expect(try await pop.exchange(purge("/", lines.joined())).status == 200)
+      #expect(try await misses(pop) == ["/js/a"])
+      let more = try await pop.purge(#"{"scope":"tag","tags":[\#(list),"x"]}"#)
+      #expect(more.status == 400)
     }
   }
 

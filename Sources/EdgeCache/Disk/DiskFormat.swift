@@ -6,7 +6,7 @@
 /// The form of all files of a store.
 enum DiskFormat {
   /// What this program writes, and the only thing it reads.
-  static let version: UInt32 = 3
+  static let version: UInt32 = 4
   /// Records begin at multiples of it.
   static let unit = 64
   /// A segment's header, before its first record.

@@ -51,7 +51,7 @@ public struct DiskRecord: Sendable {
   public var etag: String? { response.head.fields.text(.etag) }
   /// What it may be purged by.
   public var tags: [String] {
-    CacheTag.names(response.head.fields).map { String(decoding: $0, as: UTF8.self) }
+    CacheTag.names(response.head).map { String(decoding: $0, as: UTF8.self) }
   }
   /// Bytes of the content, wherever they are: for large content the head counts for all.
   public var size: Int { response.pieced?.count ?? contentBytes }

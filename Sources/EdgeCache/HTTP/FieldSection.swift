@@ -95,6 +95,14 @@ public struct FieldSection: Sendable {
     present &= ~name.bit
   }
 
+  /// Takes all lines with these names out, given in lower case. O(bytes).
+  mutating func removeAll(named names: [[UInt8]]) {
+    let kept = fields.indices.filter { !isNamed($0, in: names) }.map { fields[$0] }
+    if kept.count == fields.count { return }
+    fields = kept
+    present = kept.reduce(0) { $0 | $1.name.bit }
+  }
+
   /// A copy of the bytes in a range.
   public func copy(_ range: ByteRange) -> [UInt8] {
     bytes.readableBytesUInt8Span.extracting(range.range).copied()

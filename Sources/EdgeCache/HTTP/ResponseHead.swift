@@ -17,6 +17,9 @@ public struct ResponseHead: Sendable {
   /// True if the upstream lets the connection be used again (RFC 9112 §9.3).
   public internal(set) var keepsAlive: Bool
 
+  /// Takes all fields with these names out, given in lower case. O(bytes).
+  public mutating func removeFields(named names: [[UInt8]]) { fields.removeAll(named: names) }
+
   /// True for an interim response (RFC 9110 §15.2).
   public var isInterim: Bool { status < 200 }
 }

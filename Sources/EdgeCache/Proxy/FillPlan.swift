@@ -32,7 +32,8 @@ enum FillPlan {
       self = .pieces(
         StoredResponse(
           key: key, selector: accepted.selector,
-          head: StoredHead(head, withheld: stripped, now: now), freshness: accepted.freshness,
+          head: StoredHead(head, withheld: stripped, tags: policy.tagFields, now: now),
+          freshness: accepted.freshness,
           content: .empty, isHashedURL: isHashedURL, pieced: pieced))
       return
     }
@@ -47,11 +48,13 @@ enum FillPlan {
       return
     }
     var flightHead = FlightHead(
-      head: StoredHead(head, withheld: accepted.withheld + stripped, now: now),
+      head: StoredHead(
+        head, withheld: accepted.withheld + stripped, tags: policy.tagFields, now: now),
       freshness: accepted.freshness, selector: accepted.selector, contentLength: length)
     flightHead.part = accepted.part
     if !accepted.withheld.isEmpty {
-      flightHead.leadersHead = StoredHead(head, withheld: stripped, now: now)
+      flightHead.leadersHead = StoredHead(
+        head, withheld: stripped, tags: policy.tagFields, now: now)
     }
     self = .fill(flightHead, expectedLength: accepted.part?.range.count ?? length)
   }

@@ -31,6 +31,9 @@ public struct OwnAnswer: Sendable, Hashable {
   /// The request has been here before (RFC 5842 §7.2, RFC 8586).
   public static let loop = OwnAnswer(
     508, "the request has passed through this cache before", detail: .loop)
+  /// A method that is a purge elsewhere (RFC 9110 §15.6.2).
+  public static let purgeMethodUnknown = OwnAnswer(
+    501, "of methods that purge there is PURGE and PURGEKEYS; nothing was purged")
   /// No site has the host of the request (RFC 9110 §15.5.20).
   public static let unknownHost = OwnAnswer(421, "no site has this host", detail: .unknownHost)
   /// The request did not come in time (RFC 9110 §15.5.9).

@@ -26,13 +26,16 @@ public struct ResponseContext: Sendable {
   public var closes: Bool
   /// The minor version of the request.
   public var minorVersion: UInt8
+  /// True if it goes to another cache of ours, which is told what clients are not.
+  public var isToPoP: Bool
 
   /// A context from its parts.
   @inlinable
-  public init(name: CacheName, closes: Bool, minorVersion: UInt8) {
+  public init(name: CacheName, closes: Bool, minorVersion: UInt8, isToPoP: Bool = false) {
     self.name = name
     self.closes = closes
     self.minorVersion = minorVersion
+    self.isToPoP = isToPoP
   }
 }
 
@@ -50,15 +53,17 @@ public enum ResponseWriter {
     let head = response.head
     switch delivery.kind {
     case .whole:
-      head.write(to: &buffer)
+      head.write(to: &buffer, whole: context.isToPoP)
       if head.status != 204 { writeLength(response.sentCount, to: &buffer) }
     case .part(let range):
-      writePartHead(head, range, of: response.completeLength, to: &buffer)
+      writePartHead(head, range, of: response.completeLength, context, to: &buffer)
       writeLength(range.count, to: &buffer)
     case .parts(let parts):
       buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
       head.forEachField { field in
-        if field.name != .contentType, !head.isContentDigest(field) {
+        if field.name != .contentType, !head.isContentDigest(field),
+          head.isSent(field, whole: context.isToPoP)
+        {
           head.writeLine(field, to: &buffer)
         }
       }
@@ -67,7 +72,7 @@ public enum ResponseWriter {
       buffer.writeStaticString("\r\n")
       writeLength(parts.length, to: &buffer)
     case .notModified:
-      writeNotModified(head, to: &buffer)
+      writeNotModified(head, context, to: &buffer)
     case .rangeNotSatisfiable:
       buffer.writeStaticString("HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */")
       buffer.writeDecimal(response.completeLength)
@@ -88,15 +93,15 @@ public enum ResponseWriter {
     var framing = MessageFraming.none
     if whole {
       if let part = head.part {
-        writePartHead(head.head, part.range, of: part.completeLength, to: &buffer)
+        writePartHead(head.head, part.range, of: part.completeLength, context, to: &buffer)
       } else {
-        head.head.write(to: &buffer)
+        head.head.write(to: &buffer, whole: context.isToPoP)
       }
       if head.head.status != 204 {
         framing = writeFraming(head.contentLength, &context, to: &buffer)
       }
     } else {
-      writeNotModified(head.head, to: &buffer)
+      writeNotModified(head.head, context, to: &buffer)
     }
     writeAge(head.freshness.age(now), to: &buffer)
     finish(status, context, key: key, to: &buffer)
@@ -105,15 +110,18 @@ public enum ResponseWriter {
 
   /// Status line and fields of 206 with one part (RFC 9110 §15.3.7.1).
   private static func writePartHead(
-    _ head: StoredHead, _ range: Range<Int>, of length: Int, to buffer: inout HeadBuffer
+    _ head: StoredHead, _ range: Range<Int>, of length: Int, _ context: ResponseContext,
+    to buffer: inout HeadBuffer
   ) {
     buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
     if head.hasContentDigest {
       head.forEachField { field in
-        if !head.isContentDigest(field) { head.writeLine(field, to: &buffer) }
+        if !head.isContentDigest(field), head.isSent(field, whole: context.isToPoP) {
+          head.writeLine(field, to: &buffer)
+        }
       }
     } else {
-      head.writeFields(to: &buffer)
+      head.writeFields(to: &buffer, whole: context.isToPoP)
     }
     writeContentRange(range, of: length, to: &buffer)
   }
@@ -132,9 +140,12 @@ public enum ResponseWriter {
   }
 
   /// RFC 9110 §15.4.5: what would guide a cache, without what describes content that is not sent.
-  private static func writeNotModified(_ head: StoredHead, to buffer: inout HeadBuffer) {
+  private static func writeNotModified(
+    _ head: StoredHead, _ context: ResponseContext, to buffer: inout HeadBuffer
+  ) {
     buffer.writeStaticString("HTTP/1.1 304 Not Modified\r\n")
     head.forEachField { field in
+      if !head.isSent(field, whole: context.isToPoP) { return }
       if field.name == .contentType || field.name == .contentRange || head.isContentDigest(field) {
         return
       }

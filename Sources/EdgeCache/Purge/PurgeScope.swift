@@ -150,7 +150,7 @@ extension PurgeScope {
 public struct ResponseNames: Sendable, Hashable {
   /// The groups of its origin that it is in (RFC 9875).
   public let groups: [CacheGroup]
-  /// Its tags: of `Cache-Tag`, `Surrogate-Key` and `Cache-Groups`.
+  /// Its tags, of the fields that carry them.
   public let tags: [CacheTag]
 
   /// No names.
@@ -160,10 +160,22 @@ public struct ResponseNames: Sendable, Hashable {
     (self.groups, self.tags) = (groups, tags)
   }
 
+  /// The names in a stored head. O(bytes).
+  init(_ head: StoredHead, at key: CacheKey) {
+    let hasGroups = head.hasGroups
+    guard hasGroups || head.hasTags else {
+      self = .none
+      return
+    }
+    groups = hasGroups ? CacheGroup.names(head.fields).map { CacheGroup($0, at: key) } : []
+    tags = CacheTag.names(head).map { CacheTag($0) }
+  }
+
   /// The names in the fields of a response at `key`. O(bytes of the fields).
   public init(_ fields: FieldSection, at key: CacheKey) {
     groups = CacheGroup.names(fields).map { CacheGroup($0, at: key) }
-    tags = CacheTag.names(fields).map { CacheTag($0) }
+    // What has more is not stored.
+    tags = (CacheTag.names(fields) ?? []).map { CacheTag($0) }
   }
 
   /// True if there are none.

@@ -18,14 +18,21 @@ public struct CacheGroup: Sendable, Hashable {
     mark = NameMark.of(bytes, as: .group)
   }
 
-  /// Groups that are read of one field; more are left out (RFC 9875 §2 asks for 128 at least).
-  public static let limit = 128
-
   /// The groups that a response at `key` is in, from `Cache-Groups` (§2); none if that is not a list
   /// of strings. O(bytes of the field).
   public static func names(_ fields: FieldSection) -> [[UInt8]] {
     guard fields.contains(.cacheGroups) else { return [] }
-    return StructuredFields.strings(fields, name: "cache-groups", atMost: limit) ?? []
+    return StructuredFields.strings(fields, name: "cache-groups") ?? []
+  }
+
+  /// True if `Cache-Groups` is longer than what is read, so that its groups are not known.
+  static func areTooLong(_ fields: FieldSection) -> Bool {
+    guard fields.contains(.cacheGroups) else { return false }
+    var count = 0
+    for field in fields.fields where field.name == .cacheGroups {
+      count += Int(field.value.count) + 2
+    }
+    return count - 2 > StructuredFields.longest
   }
 
   /// The groups that a response to an unsafe request invalidates (§3). O(bytes of the field).
@@ -33,8 +40,7 @@ public struct CacheGroup: Sendable, Hashable {
     by response: FieldSection, method: Method, at key: CacheKey
   ) -> [CacheGroup] {
     guard !method.isSafe, response.contains(.cacheGroupInvalidation) else { return [] }
-    let names = StructuredFields.strings(
-      response, name: "cache-group-invalidation", atMost: limit)
+    let names = StructuredFields.strings(response, name: "cache-group-invalidation")
     return (names ?? []).map { CacheGroup($0, at: key) }
   }
 }

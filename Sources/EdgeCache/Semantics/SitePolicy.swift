@@ -13,6 +13,8 @@ public struct SitePolicy: Sendable, Hashable {
   public var negative: [Int: Int64] = [:]
   /// What of the query is part of the cache key.
   public var query = QueryRules()
+  /// The fields that carry tags.
+  public var tagFields = TagFields.standard
 
   /// A policy that follows the standards, with these targeted fields besides `CDN-Cache-Control`.
   public init(ownFields: [[UInt8]] = []) {

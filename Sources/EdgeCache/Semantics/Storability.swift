@@ -45,6 +45,8 @@ public enum StorageRefusal: String, Error, Sendable, Hashable, CaseIterable {
   case incomplete = "incomplete"
   /// There are as many variants of this URL as may be kept, all of them fresh.
   case variantLimit = "variant-limit"
+  /// It has more tags than can be kept, and without them could not be purged by each of them.
+  case tooManyTags = "too-many-tags"
 }
 
 /// Decides whether a response may be stored.
@@ -104,6 +106,7 @@ public enum Storability {
     guard let selector = VariantSelector(response: response.fields, request: request.fields) else {
       return .failure(.varyStar)
     }
+    if CacheTag.areTooMany(response.fields, in: policy.tagFields) { return .failure(.tooManyTags) }
 
     let freshness = Freshness(
       response, directives: directives, policy: policy, isHashedURL: isHashedURL,

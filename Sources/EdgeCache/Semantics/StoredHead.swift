@@ -9,17 +9,24 @@ import NIOCore
 /// behind them five for each field line, which say what its name is and how long name and value are.
 /// Where they lie follows from that, since the lines stand one behind the other.
 public struct StoredHead: Sendable {
-  /// Bytes of a field line's entry: its name as a number, and two lengths of two bytes each.
+  /// Bytes of a field line's entry: its name as a number, with what else is known of the line, and two lengths of
+  /// two bytes each.
   private static let entry = 5
+  /// What is known of a line besides its name, in the same byte: that it carries tags, and that it is not for
+  /// clients.
+  private static let (carriesTags, isWithheld): (UInt8, UInt8) = (0x80, 0x40)
+  private static let nameBits: UInt8 = 0x3F
 
-  /// Status line and field lines, each with its CR LF, without the empty line at the end; then the
-  /// entries of the fields.
+  /// Status line and field lines, each with its CR LF, without the empty line at the end, those last
+  /// that clients are not sent; then the entries of the fields.
   ///
   /// Without `Content-Length`, `Age`, and fields of one connection: those are written when sent.
   /// Ranges such as ``etag`` are relative to its start.
   let storage: [UInt8]
   /// Bytes of status line and fields.
   public let count: Int
+  /// Bytes of status line and those fields that clients are sent.
+  let sentCount: Int
   /// Bytes of the status line with its CR LF.
   let statusLineCount: Int
   /// The status code.
@@ -62,7 +69,7 @@ public struct StoredHead: Sendable {
       let value = offset + nameCount + 2
       body(
         Field(
-          name: FieldName(rawValue: storage[place]) ?? .other,
+          name: FieldName(rawValue: storage[place] & Self.nameBits) ?? .other,
           nameRange: ByteRange(offset: offset, count: nameCount),
           value: ByteRange(offset: value, count: valueCount)))
       offset = value + valueCount + 2
@@ -70,14 +77,38 @@ public struct StoredHead: Sendable {
     }
   }
 
-  /// Writes status line and fields. O(bytes).
-  func write(to buffer: inout HeadBuffer) {
-    buffer.writeBytes(storage, 0..<count)
+  /// True if there is a line that carries tags. O(fields).
+  var hasTags: Bool {
+    stride(from: count, to: storage.count, by: Self.entry).contains {
+      storage[$0] & Self.carriesTags != 0
+    }
   }
 
-  /// Writes the field lines without the status line. O(bytes).
-  func writeFields(to buffer: inout HeadBuffer) {
-    buffer.writeBytes(storage, statusLineCount..<count)
+  /// True if there is a line of `Cache-Groups`. O(fields).
+  var hasGroups: Bool {
+    stride(from: count, to: storage.count, by: Self.entry).contains {
+      storage[$0] & Self.nameBits == FieldName.cacheGroups.rawValue
+    }
+  }
+
+  /// True if the field line at `index` carries tags. O(1).
+  func carriesTags(_ index: Int) -> Bool {
+    storage[count + index * Self.entry] & Self.carriesTags != 0
+  }
+
+  /// Writes status line and fields; to another cache of ours those too that clients are not sent. O(bytes).
+  func write(to buffer: inout HeadBuffer, whole: Bool) {
+    buffer.writeBytes(storage, 0..<(whole ? count : sentCount))
+  }
+
+  /// Writes the field lines without the status line, as ``write(to:whole:)``. O(bytes).
+  func writeFields(to buffer: inout HeadBuffer, whole: Bool) {
+    buffer.writeBytes(storage, statusLineCount..<(whole ? count : sentCount))
+  }
+
+  /// True if a field line of this head goes to who is sent the whole of it, or not.
+  func isSent(_ field: Field, whole: Bool) -> Bool {
+    whole || Int(field.nameRange.offset) < sentCount
   }
 
   /// Writes one field line as it is stored. O(bytes).
@@ -93,16 +124,18 @@ public struct StoredHead: Sendable {
   }
 
   /// The head of `response`, received at `now`, without the fields that `withheld` names in lower
-  /// case. O(bytes).
+  /// case, which has its tags in `tags`. O(bytes).
   ///
   /// That of a 206 becomes the head of the response that it is a part of: without what is about the part alone
   /// (RFC 9110 §14.4, RFC 9530 §2), and with `Accept-Ranges` (RFC 9110 §14.3), which servers leave out where they
   /// have just shown it.
-  public init(_ response: ResponseHead, withheld: [[UInt8]] = [], now: Instant) {
+  public init(
+    _ response: ResponseHead, withheld: [[UInt8]] = [], tags: TagFields = .standard, now: Instant
+  ) {
     let isPart = response.status == 206
     self.init(
       status: isPart ? 200 : response.status, source: response.fields,
-      reason: isPart ? .empty : response.reason,
+      reason: isPart ? .empty : response.reason, tags: tags,
       acceptsRanges: isPart && !response.fields.contains(.acceptRanges), now: now
     ) { index in
       if isPart, response.fields.describesPart(index) { return false }
@@ -111,7 +144,8 @@ public struct StoredHead: Sendable {
   }
 
   private init(
-    status: Int, source: FieldSection, reason: ByteRange, acceptsRanges: Bool, now: Instant,
+    status: Int, source: FieldSection, reason: ByteRange, tags: TagFields, acceptsRanges: Bool,
+    now: Instant,
     keeps: (Int) -> Bool
   ) {
     var writer = SectionWriter(capacity: source.bytes.readableBytes + 40)
@@ -124,31 +158,54 @@ public struct StoredHead: Sendable {
     if acceptsRanges { writer.append(name: "Accept-Ranges", value: Array("bytes".utf8)) }
     // RFC 9110 §6.6.1: who receives a response without Date and stores it, records the time.
     if !hasDate { writer.append(name: "date", value: HTTPDate.bytes(now.seconds)) }
-    self.init(writer.section, status: status, now: now)
+    self.init(writer.section, status: status, tags: tags, now: now)
   }
 
-  private init(_ fields: FieldSection, status: Int, now: Instant) {
+  private init(_ section: FieldSection, status: Int, tags: TagFields, now: Instant) {
+    let (fields, tagged, sent) = Self.ordered(section, tags)
     let dates = ResponseDates(fields, now: now)
     count = fields.bytes.readableBytes
     statusLineCount = fields.fields.first.map { Int($0.nameRange.offset) } ?? count
     var storage: [UInt8] = []
     storage.reserveCapacity(count + fields.fields.count * Self.entry)
     storage.append(contentsOf: fields.bytes.readableBytesView)
-    for field in fields.fields {
+    for (index, field) in fields.fields.enumerated() {
       let (name, value) = (field.nameRange.count, field.value.count)
       invariant(name <= 0xFFFF && value <= 0xFFFF, "a field line is longer than a head may be")
-      storage.append(field.name.rawValue)
+      storage.append(
+        field.name.rawValue | (tagged.contains(index) ? Self.carriesTags : 0)
+          | (index >= sent ? Self.isWithheld : 0))
       storage.append(UInt8(truncatingIfNeeded: name >> 8))
       storage.append(UInt8(truncatingIfNeeded: name))
       storage.append(UInt8(truncatingIfNeeded: value >> 8))
       storage.append(UInt8(truncatingIfNeeded: value))
     }
+    sentCount = sent < fields.fields.count ? Int(fields.fields[sent].nameRange.offset) : count
     self.storage = storage
     self.status = status
     etag = fields.first(.etag)
     lastModified = dates.lastModified
     date = dates.date
     hasContentDigest = fields.fields.indices.contains { fields.isContentDigest($0) }
+  }
+
+  /// The lines of a head, those last that clients are not sent; which of them carry tags; and how many are sent.
+  private static func ordered(
+    _ section: FieldSection, _ tags: TagFields
+  ) -> (fields: FieldSection, tagged: Set<Int>, sent: Int) {
+    let tagged = section.fields.indices.filter { section.isNamed($0, in: tags.names) }
+    let count = section.fields.count
+    if tagged.isEmpty { return (section, [], count) }
+    let isTagged = Set(tagged)
+    if tags.areForwarded { return (section, isTagged, count) }
+    var writer = SectionWriter(capacity: section.bytes.readableBytes)
+    writer.copyBytes(of: section, upTo: Int(section.fields[0].nameRange.offset))
+    for (index, field) in section.fields.enumerated() where !isTagged.contains(index) {
+      writer.append(field, from: section)
+    }
+    for index in tagged { writer.append(section.fields[index], from: section) }
+    let sent = count - tagged.count
+    return (writer.section, Set(sent..<count), sent)
   }
 
   /// A head from what another process kept of it; nil if its parts contradict each other. O(fields).
@@ -166,12 +223,23 @@ public struct StoredHead: Sendable {
     self.etag = etag
     self.lastModified = lastModified
     self.date = date
-    var end = statusLineCount
-    var names: [Range<Int>] = []
-    forEachField { field in
-      end = field.value.range.upperBound + 2
-      if field.name == .other { names.append(field.nameRange.range) }
+    let entries = stride(from: count, to: storage.count, by: Self.entry)
+    let sent = entries.prefix { storage[$0] & Self.isWithheld == 0 }.count
+    guard entries.dropFirst(sent).allSatisfy({ storage[$0] & Self.isWithheld != 0 }) else {
+      return nil
     }
+    var (end, sentEnd) = (statusLineCount, statusLineCount)
+    var names: [Range<Int>] = []
+    for (index, place) in entries.enumerated() {
+      let nameCount = Int(storage[place + 1]) << 8 | Int(storage[place + 2])
+      let valueCount = Int(storage[place + 3]) << 8 | Int(storage[place + 4])
+      if storage[place] & Self.nameBits == FieldName.other.rawValue {
+        names.append(end..<(end + nameCount))
+      }
+      end += nameCount + 2 + valueCount + 2
+      if index + 1 == sent { sentEnd = end }
+    }
+    sentCount = sentEnd
     if end != count { return nil }
     hasContentDigest = names.contains { storage.span.extracting($0).namesContentDigest }
   }
@@ -184,7 +252,8 @@ public struct StoredHead: Sendable {
   /// about the very same bytes. The entity tag stays too: an origin that weakens the tags of what it
   /// compresses sends the strong one with a 304. O(bytes).
   public func freshened(
-    by response: ResponseHead, isSame: Bool, withheld: [[UInt8]] = [], now: Instant
+    by response: ResponseHead, isSame: Bool, withheld: [[UInt8]] = [],
+    tags: TagFields = .standard, now: Instant
   ) -> StoredHead {
     let update = response.fields
     let fields = fields
@@ -220,7 +289,7 @@ public struct StoredHead: Sendable {
     }
     // RFC 9110 §6.6.1, as for any response: the stored Date would make it as old as before.
     if !update.contains(.date) { writer.append(name: "date", value: HTTPDate.bytes(now.seconds)) }
-    return StoredHead(writer.section, status: status, now: now)
+    return StoredHead(writer.section, status: status, tags: tags, now: now)
   }
 
   /// The response head that this stored head stands for, to be judged again after freshening.

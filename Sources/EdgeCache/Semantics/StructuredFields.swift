@@ -35,10 +35,11 @@ enum StructuredFields {
     return (value?.count ?? 0) > longest ? nil : value
   }
 
-  /// The first `atMost` members of a List of Strings (RFC 9651 §3.1), their parameters left out; nil
-  /// if the field is absent, is not a List, or has a member of another type. O(bytes of the field).
+  /// The members of a List of Strings (RFC 9651 §3.1), at most `atMost`, their parameters left out; nil if the
+  /// field is absent, is longer than ``longest``, is not a List, or has a member of another type. O(bytes of the
+  /// field).
   static func strings(
-    _ fields: FieldSection, name: StaticString, atMost: Int
+    _ fields: FieldSection, name: StaticString, atMost: Int = .max
   ) -> [[UInt8]]? {
     guard let value = joined(fields, name: name) else { return nil }
     var parser = StructuredFieldValueParser(value)

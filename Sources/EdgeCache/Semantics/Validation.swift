@@ -63,7 +63,7 @@ public enum Validation {
       + ResponseDirectives.strippedNames(context.policy)
     let head = chosen.head.freshened(
       by: response, isSame: isSame(chosen.head, response.fields, now: now), withheld: withheld,
-      now: now)
+      tags: context.policy.tagFields, now: now)
     // It is about the stored response now: its Age counts, and its Date is new.
     var renewed = head.asResponse
     if let age = response.fields.first(.age) {

@@ -312,7 +312,7 @@ public final class Flight: Sendable {
   var names: ResponseNames? {
     state.withLock { state in
       guard case .streaming(let head) = state.outcome else { return nil }
-      return ResponseNames(head.head.fields, at: key)
+      return ResponseNames(head.head, at: key)
     }
   }
 

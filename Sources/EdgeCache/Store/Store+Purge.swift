@@ -47,15 +47,11 @@ extension Store {
     return removal
   }
 
-  /// What a purge would cover that is in memory, without purging. O(variants + shards).
+  /// What a purge would cover that is in memory, without purging, each stored response once. O(scopes + variants +
+  /// shards).
   public func estimate(_ scopes: [PurgeScope]) -> PurgeEstimate {
-    var urls: [CacheKey] = []
-    var others: [PurgeScope] = []
-    for scope in scopes {
-      if case .url(let key) = scope { urls.append(key) } else { others.append(scope) }
-    }
     var sum = PurgeEstimate()
-    if others.contains(.everything) {
+    if scopes.contains(.everything) {
       for shard in shards {
         shard.state.withLock { state in
           sum.count += state.memory.count
@@ -64,16 +60,26 @@ extension Store {
       }
       return sum
     }
-    for key in urls {
-      shard(key).state.withLock { sum.add($0.memory.size(of: key)) }
+    var urls: Set<KeyHash> = []
+    // What tells a purge of a stored response tells what would be.
+    var others = PurgeIndex()
+    for scope in scopes {
+      guard case .url(let key) = scope else {
+        others.note(scope.mark, .hard, 1)
+        continue
+      }
+      if urls.insert(key.hash).inserted {
+        shard(key).state.withLock { sum.add($0.memory.size(of: key)) }
+      }
     }
-    if others.isEmpty { return sum }
+    if others.count == 0 { return sum }
     let first = Int(truncatingIfNeeded: purges.head &* 0x9E37_79B9 >> 7) & 0xFFFF
     for shard in shards {
       shard.state.withLock { state in
         sum.add(
           state.memory.estimate(atMost: Self.sample / shards.count, from: first) { response in
-            others.contains { $0.covers(response.key, response.names) }
+            others.coverage(response.key, response.names).hard > 0
+              && !urls.contains(response.key.hash)
           })
       }
     }

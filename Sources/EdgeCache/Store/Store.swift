@@ -155,7 +155,7 @@ public final class Store: Sendable {
   func isCurrent(_ flight: Flight, _ head: FlightHead) -> Bool {
     flight.sequence == purges.head
       || !purges.isPurged(
-        flight.key, ResponseNames(head.head.fields, at: flight.key), since: flight.sequence)
+        flight.key, ResponseNames(head.head, at: flight.key), since: flight.sequence)
   }
 
   /// Adds content to a flight and keeps it within the budget. O(chunk).

@@ -45,9 +45,8 @@ public final class StoredResponse: Sendable {
     self.isHashedURL = isHashedURL
     self.part = part?.isComplete == true ? nil : part
     self.pieced = pieced
-    let fields = head.fields
-    names = ResponseNames(fields, at: key)
-    variance = SearchVariance(fields)
+    names = ResponseNames(head, at: key)
+    variance = SearchVariance(head.fields)
   }
 
   /// A stored response of which it is known that its head has no names and no other queries. O(1).

@@ -5,6 +5,7 @@ extension FleetConfiguration.CachingOptions {
   /// The keys of a site that are read here.
   static let keys = [
     "query", "negative", "heuristicFreshness", "requestDirectives", "surrogateControl",
+    "tagFields", "forwardTagFields",
   ]
 
   /// The statuses that can be given a lifetime: "there is none", which is as cacheable as content.
@@ -23,6 +24,8 @@ extension FleetConfiguration.CachingOptions {
       requestDirectives = choice
     }
     if let isOn = reader.truth(fields["surrogateControl"]) { surrogateControl = isOn }
+    if let node = fields["tagFields"] { tagFields = reader.values(node, parseFieldName) }
+    if let isOn = reader.truth(fields["forwardTagFields"]) { forwardTagFields = isOn }
   }
 
   private static func readQuery(
@@ -57,6 +60,17 @@ extension FleetConfiguration.CachingOptions {
     }
     return seconds
   }
+}
+
+/// The name of a field (RFC 9110 §5.1), in lower case.
+private func parseFieldName(_ text: String) throws(ValueProblem) -> String {
+  guard !text.isEmpty,
+    text.utf8.allSatisfy({ $0.isLetter || $0.isDigit || "!#$%&'*+-.^_`|~".utf8.contains($0) })
+  else { throw ValueProblem(text, "is not the name of a field; write it like Surrogate-Key") }
+  let name = text.lowercased()
+  guard !["set-cookie", "date", "etag", "vary", "content-type", "cache-control"].contains(name)
+  else { throw ValueProblem(text, "is a field that has a meaning of its own, and carries no tags") }
+  return name
 }
 
 /// The name of a parameter as it is written in a query, or the beginning of one and a `*`.

@@ -16,16 +16,21 @@ extension FleetConfiguration {
     public var requestDirectives: RequestDirectives
     /// Whether Surrogate-Control replaces Cache-Control, and is taken out of responses.
     public var surrogateControl: Bool
+    /// The fields of responses that carry tags, in lower case; nil for those that are known to.
+    public var tagFields: [String]?
+    /// Whether fields with tags go on to clients.
+    public var forwardTagFields: Bool
 
     /// Options; those that are not given are as the standard has them.
     public init(
       query: QueryRules = QueryRules(), negative: [Int: Int64] = [:],
       heuristicFreshness: Bool = true, requestDirectives: RequestDirectives = .honor,
-      surrogateControl: Bool = false
+      surrogateControl: Bool = false, tagFields: [String]? = nil, forwardTagFields: Bool = true
     ) {
       (self.query, self.negative) = (query, negative)
       (self.heuristicFreshness, self.requestDirectives) = (heuristicFreshness, requestDirectives)
       self.surrogateControl = surrogateControl
+      (self.tagFields, self.forwardTagFields) = (tagFields, forwardTagFields)
     }
 
     /// Which parameters of a query are part of the cache key, and whether their order is.

@@ -20,6 +20,8 @@ public struct PurgeAcknowledgement: Codable, Sendable, Hashable {
   public var estimated: Bool?
   /// True if the PoP had applied it before.
   public var repeated: Bool?
+  /// Where it covers more than was written, as sentences.
+  public var widened: [String]?
   /// What proves that the PoP said so.
   public var receipt: String?
 

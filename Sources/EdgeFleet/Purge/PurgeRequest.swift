@@ -29,15 +29,15 @@ public struct PurgeRequest: Sendable, Hashable {
     public init(description: String) { self.description = description }
   }
 
-  /// The most URLs, prefixes, hosts or tags of one request.
-  public static let most = 1000
+  /// The most URLs, prefixes, hosts and tags of one request, together.
+  public static let most = 4096
   /// The largest body that a PoP reads; a larger one is answered 413.
   public static let largestBody = ByteSize.mebibytes(1)
   /// The longest name of who ordered it, in bytes.
   public static let longestAuthor = 256
 
-  /// What it covers.
-  public let scope: Scope
+  /// What it covers, in all: at least one scope, at most one of each kind, and `everything` only alone.
+  public let scopes: [Scope]
   /// How much it takes away.
   public var mode: PurgeMode
   /// Its name in the fleet; the PoP gives it one if there is none.
@@ -48,6 +48,8 @@ public struct PurgeRequest: Sendable, Hashable {
   public var isDryRun = false
   /// True if it is for the PoP that gets it alone: others are not told.
   public var isLocal = false
+  /// Where it covers more than was written, for whoever ordered it: sentences. They are not sent on.
+  public internal(set) var widened: [String] = []
 
   /// This request with a name of its own: of the present moment, and random.
   public func named() -> PurgeRequest {
@@ -59,23 +61,45 @@ public struct PurgeRequest: Sendable, Hashable {
   }
 
   /// A purge of every stored response.
-  public static let everything = PurgeRequest(.everything)
+  public static let everything = PurgeRequest([.everything])
 
-  /// A purge of a scope, of at least one and at most ``most`` URLs or names.
+  /// A purge of one scope, of at least one and at most ``most`` URLs or names.
   public init(checking scope: Scope, mode: PurgeMode = .hard) throws(Problem) {
-    if scope != .everything {
-      let count = scope.names.count
-      guard count > 0 else { throw Problem(description: "a purge of no \(scope.noun)") }
-      guard count <= Self.most else {
-        throw Problem(
-          description: "\(count) \(scope.nouns); at most \(Self.most) in one purge")
-      }
-    }
-    self.init(scope, mode: mode)
+    try self.init(checking: [scope], mode: mode)
   }
 
-  private init(_ scope: Scope, mode: PurgeMode = .hard) {
-    (self.scope, self.mode) = (scope, mode)
+  /// A purge of all of these scopes; each has at least one URL or name, and all together at most ``most``.
+  ///
+  /// A `*` in a URL stands for any rest: what a URL cannot say becomes a prefix, and if that covers more than
+  /// was written, ``widened`` says so.
+  public init(checking scopes: [Scope], mode: PurgeMode = .hard) throws(Problem) {
+    guard !scopes.isEmpty else { throw Problem(description: "a purge of nothing") }
+    for scope in scopes where scope != .everything {
+      guard !scope.isEmpty else { throw Problem(description: "a purge of no \(scope.noun)") }
+    }
+    let count = scopes.reduce(0) { $0 + $1.count }
+    guard count <= Self.most else {
+      let nouns = scopes.count == 1 ? scopes[0].nouns : "URLs and names"
+      throw Problem(description: "\(count) \(nouns); at most \(Self.most) in one purge")
+    }
+    var joined = PurgeScopes()
+    for scope in scopes { joined.add(scope) }
+    self.init(joined.all, mode: mode)
+    widened = joined.widened
+  }
+
+  private init(_ scopes: [Scope], mode: PurgeMode = .hard) {
+    (self.scopes, self.mode) = (scopes, mode)
+  }
+
+  /// This purge of what another one covers, too: hard if either is. Throws if that is too much for one.
+  public func joined(with other: PurgeRequest) throws(Problem) -> PurgeRequest {
+    var joined = try PurgeRequest(
+      checking: scopes + other.scopes, mode: mode == .soft ? other.mode : .hard)
+    (joined.id, joined.author) = (id, author)
+    (joined.isDryRun, joined.isLocal) = (isDryRun, isLocal)
+    joined.widened = widened + other.widened
+    return joined
   }
 
   /// A purge of some URLs, at least one and at most ``most``.
@@ -91,14 +115,17 @@ public struct PurgeRequest: Sendable, Hashable {
     return HostGrammar.bracketed(parts.host)
   }
 
-  /// A tag: visible ASCII and spaces, without spaces around it, 1 to 1024 bytes.
+  /// A tag: text without commas and control characters, and without spaces around it, of 1 to
+  /// ``CacheTag/most`` bytes.
   public static func tag(_ text: String) throws(ValueProblem) -> String {
-    guard (1...CacheTag.longest).contains(text.utf8.count),
-      text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }), !text.contains(","),
-      text.first != " ", text.last != " "
+    guard (1...CacheTag.most).contains(text.utf8.count),
+      text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: ",") }),
+      !text.unicodeScalars.contains("\u{FFFD}"), text.utf8.first != 0x20, text.utf8.last != 0x20
     else {
       throw ValueProblem(
-        text, "is not a tag; use 1 to \(CacheTag.longest) characters of ASCII without commas")
+        text,
+        "is not a tag; use 1 to \(CacheTag.most) bytes of UTF-8 without commas and control characters"
+      )
     }
     return text
   }
@@ -118,7 +145,7 @@ public struct PurgeRequest: Sendable, Hashable {
     let request = Self.read(ConfigurationNode(value: tree, path: ""), &reader)
     if let problem = reader.problems.first { throw Problem(description: problem.text) }
     guard let request else { throw Problem(description: "not a purge request") }
-    try self.init(checking: request.scope, mode: request.mode)
+    try self.init(checking: request.scopes, mode: request.mode)
     (id, author) = (request.id, request.author)
     (isDryRun, isLocal) = (request.isDryRun, request.isLocal)
   }
@@ -134,17 +161,24 @@ public struct PurgeRequest: Sendable, Hashable {
     ]
     guard
       let fields = reader.fields(
-        node, required: ["scope"],
-        optional: lists.map(\.key) + ["mode", "id", "by", "dryRun", "local"]),
-      let name = reader.choice(fields["scope"], Name.self)
+        node, required: [],
+        optional: ["scope"] + lists.map(\.key) + ["mode", "id", "by", "dryRun", "local"])
     else { return nil }
-    for list in lists where list.name != name && fields[list.key] != nil {
-      reader.note(list.key, "does not go with scope \"\(name.rawValue)\"")
+    // Without a scope it is all that there is a list for.
+    var names = lists.filter { fields[$0.key] != nil }.map(\.name)
+    if fields["scope"] == nil {
+      if names.isEmpty { reader.note("scope", "is required") }
+    } else {
+      guard let name = reader.choice(fields["scope"], Name.self) else { return nil }
+      for list in lists where list.name != name && fields[list.key] != nil {
+        reader.note(list.key, "does not go with scope \"\(name.rawValue)\"")
+      }
+      if let list = lists.first(where: { $0.name == name }), fields[list.key] == nil {
+        reader.note(list.key, "is required with scope \"\(name.rawValue)\"")
+      }
+      names = [name]
     }
-    if let list = lists.first(where: { $0.name == name }), fields[list.key] == nil {
-      reader.note(list.key, "is required with scope \"\(name.rawValue)\"")
-    }
-    let scope: Scope =
+    let scopes: [Scope] = names.map { name in
       switch name {
       case .url: .urls(list(fields["urls"], &reader, parseURL))
       case .prefix: .prefixes(list(fields["prefixes"], &reader, parseURL))
@@ -152,7 +186,8 @@ public struct PurgeRequest: Sendable, Hashable {
       case .tag: .tags(list(fields["tags"], &reader, tag))
       case .everything: .everything
       }
-    var request = PurgeRequest(scope)
+    }
+    var request = PurgeRequest(scopes)
     if reader.choice(fields["mode"], Mode.self) == .soft { request.mode = .soft }
     request.id = reader.value(fields["id"]) { text throws(ValueProblem) in
       guard let id = PurgeID(text) else {
@@ -199,7 +234,8 @@ public struct PurgeRequest: Sendable, Hashable {
   }
 
   private struct Wire: Encodable {
-    let scope: String
+    /// Left out where there are several.
+    var scope: String?
     var urls: [String]?
     var prefixes: [String]?
     var hosts: [String]?
@@ -211,13 +247,15 @@ public struct PurgeRequest: Sendable, Hashable {
     var local: Bool?
 
     init(_ request: PurgeRequest, isOrder: Bool) {
-      scope = request.scope.name
-      switch request.scope {
-      case .urls(let urls): self.urls = urls.map(\.description)
-      case .prefixes(let prefixes): self.prefixes = prefixes.map(\.description)
-      case .hosts(let hosts): self.hosts = hosts
-      case .tags(let tags): self.tags = tags
-      case .everything: break
+      if request.scopes.count == 1 { scope = request.scopes[0].name }
+      for scope in request.scopes {
+        switch scope {
+        case .urls(let urls): self.urls = urls.map(\.description)
+        case .prefixes(let prefixes): self.prefixes = prefixes.map(\.description)
+        case .hosts(let hosts): self.hosts = hosts
+        case .tags(let tags): self.tags = tags
+        case .everything: break
+        }
       }
       mode = request.mode == .soft ? Mode.soft.rawValue : nil
       by = request.author
@@ -227,6 +265,11 @@ public struct PurgeRequest: Sendable, Hashable {
       local = request.isLocal ? true : nil
     }
   }
+}
+
+extension PurgeRequest {
+  /// What it covers in a few words, for a log.
+  public var summary: String { scopes.map(\.summary).joined(separator: "; ") }
 }
 
 extension PurgeRequest.Scope {
@@ -250,11 +293,27 @@ extension PurgeRequest.Scope {
     }
   }
 
-  /// In a few words, for a log: `url http://a/b`, `3 tags, the first x`.
+  /// How many it names. O(1).
+  public var count: Int {
+    switch self {
+    case .urls(let urls), .prefixes(let urls): urls.count
+    case .hosts(let names), .tags(let names): names.count
+    case .everything: 0
+    }
+  }
+
+  fileprivate var isEmpty: Bool { count == 0 }
+
+  /// In a few words, for a log: `url http://a/b`, `3 × tag, the first x`.
   public var summary: String {
-    let names = names
-    guard let first = names.first else { return name }
-    return names.count == 1 ? "\(name) \(first)" : "\(names.count) × \(name), the first \(first)"
+    let first =
+      switch self {
+      case .urls(let urls), .prefixes(let urls): urls.first?.description
+      case .hosts(let names), .tags(let names): names.first
+      case .everything: nil as String?
+      }
+    guard let first else { return name }
+    return count == 1 ? "\(name) \(first)" : "\(count) × \(name), the first \(first)"
   }
 
   fileprivate var noun: String {

@@ -70,7 +70,8 @@ final class AdminConnection: ChannelInboundHandler {
 
   private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? ""
-    let right: AdminAccess.Right = path == "/purge" ? .purge : .read
+    let purgeMethod = PurgeFields.Method(head.method.rawValue)
+    let right: AdminAccess.Right = path == "/purge" || purgeMethod != nil ? .purge : .read
     let address = context.remoteAddress?.ipAddress ?? "?"
     let author: PurgeService.Author
     switch service.gate.judge(head.headers["authorization"], from: address, right: right) {
@@ -99,6 +100,7 @@ final class AdminConnection: ChannelInboundHandler {
     if head.headers.contains(name: "origin") {
       return send(.refusal(.forbidden, "requests of web pages are refused"), head, context)
     }
+    if purgeMethod != nil { return purge(head, author, context) }
     switch (head.method, path) {
     case (.POST, "/purge"): purge(head, author, context)
     case (.GET, "/health"), (.HEAD, "/health"): send(health(), head, context)
@@ -188,10 +190,13 @@ final class AdminConnection: ChannelInboundHandler {
     let request: PurgeRequest
     let acknowledgement: PurgeAcknowledgement
     do {
-      request = try PurgeRequest(json: body)
+      request = try order(head)
       acknowledgement = try service.purges.apply(request, by: author)
     } catch let problem as PurgeRequest.Problem {
       return send(.refusal(.badRequest, problem.description), head, context)
+    } catch let refusal as PurgeFields.Refusal {
+      let status = HTTPResponseStatus(statusCode: refusal.status)
+      return send(.refusal(status, refusal.reason), head, context)
     } catch let refusal as PurgeService.Refusal {
       return send(.refusal(.badRequest, refusal.reason), head, context)
     } catch {
@@ -208,6 +213,27 @@ final class AdminConnection: ChannelInboundHandler {
           problem.map { .refusal(.internalServerError, $0) } ?? answer, head, context)
       }
     }
+  }
+
+  /// What a request orders: with POST its content and what fields name, both; with PURGE what a client of the data
+  /// plane would order with it.
+  private func order(_ head: HTTPRequestHead) throws -> PurgeRequest {
+    let fields = head.headers.map { (name: $0.name, value: $0.value) }
+    guard head.method == .POST else {
+      return try PurgeFields.read(
+        head.method.rawValue, target(head), fields, hasContent: !body.isEmpty)
+    }
+    guard let named = try PurgeFields.read(fields) else { return try PurgeRequest(json: body) }
+    return body.isEmpty ? named : try PurgeRequest(json: body).joined(with: named)
+  }
+
+  private func target(_ head: HTTPRequestHead) -> PurgeFields.Target {
+    if let mark = head.uri.firstRange(of: "://"), !head.uri.hasPrefix("/") {
+      let rest = head.uri[mark.upperBound...]
+      let authority = rest.prefix { $0 != "/" && $0 != "?" }
+      return .init(authority: String(authority), path: String(rest[authority.endIndex...]))
+    }
+    return .init(authority: head.headers.first(name: "host") ?? "", path: head.uri)
   }
 
   private func sendStatistics(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {

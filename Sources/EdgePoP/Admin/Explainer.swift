@@ -88,7 +88,9 @@ struct Explainer: Sendable {
       lifetime: response.freshness.lifetime,
       lifetimeSource: response.freshness.sourceText, age: response.freshness.age(now),
       ttl: response.freshness.ttl(now), validators: validators,
-      tags: CacheTag.names(response.head.fields).map { String(decoding: $0, as: UTF8.self) },
+      tags: CacheTag.names(response.head).map {
+        String(decoding: $0, as: UTF8.self)
+      },
       tier: "memory",
       purge: item.purge == 0 ? nil : item.purge, notes: response.freshness.notes)
   }

@@ -8,7 +8,8 @@ extension ClientConnection {
   @inline(__always)
   private func responseContext() -> ResponseContext {
     ResponseContext(
-      name: loop.shared.cacheName, closes: response.closes, minorVersion: response.minorVersion)
+      name: loop.shared.cacheName, closes: response.closes, minorVersion: response.minorVersion,
+      isToPoP: served.isOfPoP)
   }
 
   private func began(_ code: Int, _ status: CacheStatus, _ framing: MessageFraming) {

@@ -12,8 +12,10 @@ enum RequestHandler {
     _ head: borrowing RequestHead, for stream: Stream, on loop: LoopContext
   ) {
     if loop.shared.accessLog != nil { stream.served.logged = head.detached() }
-    if head.method == .other, ClientPurge.isMeant(head), loop.shared.gate.takesPurgesOfClients {
-      return ClientPurge.perform(head, for: stream, on: loop)
+    if head.method == .other, loop.shared.gate.takesPurgesOfClients,
+      let method = ClientPurge.method(head)
+    {
+      return ClientPurge.perform(method, head, for: stream, on: loop)
     }
     if head.method == .trace { return stream.answer(.traceRefused) }
     if head.method == .options, let hops = head.fields.first(.maxForwards),
@@ -24,12 +26,14 @@ enum RequestHandler {
     if LoopDetection.hasPassed(head.fields, cacheName: loop.shared.cacheName.bytes) {
       return refuse(.loop, stream)
     }
-    // Another PoP may have applied purges that have not come here yet.
-    if head.fields.contains(.purgesApplied), !head.hasContent,
-      let place = loop.shared.tiers.place(head.fields, from: stream.identity.address),
-      !loop.shared.tiers.hasApplied(place)
+    if head.fields.contains(.purgesApplied),
+      let place = loop.shared.tiers.place(head.fields, from: stream.identity.address)
     {
-      return hold(head.detached(), of: stream, on: loop, for: place)
+      stream.served.isOfPoP = true
+      // It may have applied purges that have not come here yet.
+      if !head.hasContent, !loop.shared.tiers.hasApplied(place) {
+        return hold(head.detached(), of: stream, on: loop, for: place)
+      }
     }
     serve(head, for: stream, on: loop)
   }

@@ -14,6 +14,8 @@ struct ServedRequest {
   var status = CacheStatus()
   var statusCode = 0
   var contentBytes = 0
+  /// True if another PoP sent it.
+  var isOfPoP = false
   /// True once a final head was sent.
   var hasBegun = false
   var isAccounted = false
@@ -28,6 +30,7 @@ struct ServedRequest {
     status = CacheStatus()
     statusCode = 0
     contentBytes = 0
+    isOfPoP = false
     hasBegun = false
     isAccounted = false
   }

@@ -2,15 +2,18 @@ import EdgeCache
 import EdgeFleet
 import EdgeSocket
 
-// PURGE as plug-ins of content management systems send it: to where clients connect, for the URL of the request,
-// or for tags that a field names. No standard has it; these are the habits of Varnish, Squid and Fastly.
+// Purges as plug-ins of content management systems order them: to where clients connect, by method and fields. What
+// they mean is read by PurgeFields.
 
-/// Requests with the method PURGE.
+/// Requests with a method that purges.
 enum ClientPurge {
-  /// Carries one out, if the client may order it, and answers when it cannot be forgotten in a crash.
+  /// Carries one out, if the client may order it, and answers when it cannot be forgotten in a crash. A method that
+  /// purges elsewhere, and is not understood here, is refused.
   static func perform<Stream: ClientStream>(
-    _ head: borrowing RequestHead, for stream: Stream, on loop: LoopContext
+    _ method: PurgeFields.Method, _ head: borrowing RequestHead, for stream: Stream,
+    on loop: LoopContext
   ) {
+    if method == .unknown { return stream.answer(.purgeMethodUnknown) }
     var authorization: [String] = []
     for field in head.fields.fields where field.name == .authorization {
       authorization.append(head.fields.text(field.value))
@@ -28,10 +31,10 @@ enum ClientPurge {
     let request: PurgeRequest
     let acknowledgement: PurgeAcknowledgement
     do {
-      request = try Self.request(head)
+      request = try order(head, by: author, on: loop)
       acknowledgement = try loop.shared.purges.apply(request, by: author)
-    } catch let problem as PurgeRequest.Problem {
-      return stream.answer(OwnAnswer(400, problem.description))
+    } catch let refusal as PurgeFields.Refusal {
+      return stream.answer(OwnAnswer(refusal.status, refusal.reason))
     } catch let refusal as PurgeService.Refusal {
       return stream.answer(OwnAnswer(400, refusal.reason))
     } catch {
@@ -59,69 +62,32 @@ enum ClientPurge {
   ) -> OwnAnswer {
     if let problem { return OwnAnswer(500, problem) }
     let about = acknowledgement.estimated == true ? "about " : ""
+    let widened = (acknowledgement.widened ?? []).map { "; \($0)" }.joined()
     return OwnAnswer(
       200,
       "purged \(about)\(acknowledgement.matched) stored responses; purge "
-        + "\(acknowledgement.id ?? "?") at \(acknowledgement.pop)")
+        + "\(acknowledgement.id ?? "?") at \(acknowledgement.pop)\(widened)")
   }
 
-  /// True if the method is PURGE.
-  static func isMeant(_ head: borrowing RequestHead) -> Bool {
-    head.fields.text(head.methodRange) == "PURGE"
+  /// What a request's method has to do with purges; nil if nothing. O(1).
+  static func method(_ head: borrowing RequestHead) -> PurgeFields.Method? {
+    head.method == .other ? PurgeFields.Method(head.fields.text(head.methodRange)) : nil
   }
 
-  /// What is to be purged: the tags that `Surrogate-Key`, `Cache-Tag` or `xkey-purge` name; or else the URL, and
-  /// with `X-Purge-Method: regex` what begins as the path before `.*`. `Fastly-Soft-Purge: 1` and
-  /// `xkey-softpurge` make it soft.
-  static func request(_ head: borrowing RequestHead) throws -> PurgeRequest {
+  private static func order(
+    _ head: borrowing RequestHead, by author: PurgeService.Author, on loop: LoopContext
+  ) throws(PurgeFields.Refusal) -> PurgeRequest {
     let fields = head.fields
-    let bytes = fields.bytes.readableBytesUInt8Span
-    var tags: [String] = []
-    var mode = PurgeMode.hard
-    var isPattern = false
-    for field in fields.fields {
-      let name = bytes.extracting(field.nameRange.range)
-      let value = fields.text(field.value)
-      if name.equalsIgnoringCase("surrogate-key") || name.equalsIgnoringCase("xkey-purge") {
-        tags += value.split { $0 == " " || $0 == "\t" }.map(String.init)
-      } else if name.equalsIgnoringCase("xkey-softpurge") {
-        tags += value.split { $0 == " " || $0 == "\t" }.map(String.init)
-        mode = .soft
-      } else if name.equalsIgnoringCase("cache-tag") {
-        tags += value.split(separator: ",").map { trimmed($0) }.filter { !$0.isEmpty }
-      } else if name.equalsIgnoringCase("fastly-soft-purge"), value == "1" {
-        mode = .soft
-      } else if name.equalsIgnoringCase("x-purge-method") {
-        isPattern = value == "regex"
-      }
-    }
-    let scope: PurgeRequest.Scope
-    do {
-      if !tags.isEmpty {
-        scope = .tags(try tags.map(PurgeRequest.tag))
-      } else {
-        let host = fields.text(head.authority)
-        let path = fields.text(head.path)
-        if isPattern {
-          guard path.hasSuffix(".*"), !path.dropLast(2).contains(where: "*+?()[]{}|^$\\".contains)
-          else {
-            throw PurgeRequest.Problem(
-              description: "X-Purge-Method: regex is known only for a path that ends with .*")
-          }
-          scope = .prefixes([try PurgeURL(parsing: "http://\(host)\(path.dropLast(2))")])
-        } else {
-          scope = .urls([try PurgeURL(parsing: "http://\(host)\(path)")])
-        }
-      }
-    } catch let problem as ValueProblem {
-      throw PurgeRequest.Problem(description: "\(problem)")
-    }
-    return try PurgeRequest(checking: scope, mode: mode)
-  }
-
-  private static func trimmed(_ text: Substring) -> String {
-    let rest = text.drop { $0 == " " || $0 == "\t" }
-    let end = rest.lastIndex { $0 != " " && $0 != "\t" }.map { rest.index(after: $0) }
-    return String(rest[..<(end ?? rest.startIndex)])
+    let (routing, secret) = (loop.shared.routing, loop.store.secret)
+    var key = CacheKey(head, isSecure: false, secret: secret, storage: &loop.keyStorage)
+    let own = routing.route(&key, secret: secret).map { routing.policy($0).tagFields.names } ?? []
+    var request = try PurgeFields.read(
+      fields.text(head.methodRange),
+      .init(authority: fields.text(head.authority), path: fields.text(head.path)),
+      fields.fields.map { (fields.text($0.nameRange), fields.text($0.value)) },
+      tagFields: own.map { String(decoding: $0, as: UTF8.self) }, hasContent: head.hasContent)
+    // Who ordered it is known to the other PoPs, too.
+    request.author = "\(author.name) at \(author.address)"
+    return request
   }
 }

@@ -63,7 +63,11 @@ final class PurgeService: Sendable {
     _ request: PurgeRequest, by author: Author
   ) throws(Refusal) -> PurgeAcknowledgement {
     let scopes = try scopes(request)
-    if request.isDryRun { return estimate(scopes) }
+    if request.isDryRun {
+      var estimate = estimate(scopes)
+      if !request.widened.isEmpty { estimate.widened = request.widened }
+      return estimate
+    }
     let now = WallClock.now()
     var generator = SystemRandomNumberGenerator()
     let id: PurgeID? =
@@ -82,6 +86,7 @@ final class PurgeService: Sendable {
       appliedAt: (entry?.time ?? now).milliseconds, matched: removal.count,
       freedBytes: request.mode == .soft ? 0 : removal.bytes,
       estimated: removal.isSample ? true : nil, repeated: removal.isNew ? nil : true)
+    if !request.widened.isEmpty { acknowledgement.widened = request.widened }
     if let token = author.token {
       acknowledgement.receipt = PurgeReceiptKey(token: token, pop: popID)
         .receipt(for: acknowledgement, order: order)
@@ -99,8 +104,14 @@ final class PurgeService: Sendable {
   }
 
   private func scopes(_ request: PurgeRequest) throws(Refusal) -> [PurgeScope] {
+    var all: [PurgeScope] = []
+    for scope in request.scopes { all += try scopes(scope) }
+    return all
+  }
+
+  private func scopes(_ scope: PurgeRequest.Scope) throws(Refusal) -> [PurgeScope] {
     let secret = store.secret
-    switch request.scope {
+    switch scope {
     case .urls(let urls):
       let keys = urls.compactMap { routing.purgeKey("http://\($0.host)\($0.target)", secret) }
       guard keys.count == urls.count else {
@@ -116,29 +127,39 @@ final class PurgeService: Sendable {
       }
       return keys.map { .prefix(PurgePrefix($0)) }
     case .hosts(let hosts): return hosts.map { .host(PurgeHost($0.utf8)) }
-    case .tags(let tags): return tags.map { .tag(CacheTag(Array($0.utf8))) }
+    case .tags(let tags):
+      return tags.flatMap { tag -> [PurgeScope] in
+        let words = CacheTag.parts(tag.utf8)
+        // A group may have spaces in its name, where a field has a tag for each word.
+        return (words.count > 1 ? words + [Array(tag.utf8)] : words).map { .tag(CacheTag($0)) }
+      }
     case .everything: return [.everything]
     }
   }
 
-  /// One line for each purge: who, what, when, and under which number.
+  /// One line for each purge, however often it comes, and from whom: who, what, when, and under which number.
   private func audit(
     _ request: PurgeRequest, _ id: PurgeID?, _ removal: Removal, _ author: Author
   ) {
     counts.withLock { counts in
       if removal.isNew {
-        counts.applied[request.scope.name, default: 0] += 1
+        for scope in request.scopes { counts.applied[scope.name, default: 0] += 1 }
       } else {
         counts.repeated += 1
       }
     }
     var metadata: Logger.Metadata = [
-      "id": "\(id.map { "\($0)" } ?? "local")", "scope": "\(Terminal.plain(request.scope.summary))",
+      "id": "\(id.map { "\($0)" } ?? "local")", "scope": "\(Terminal.plain(request.summary))",
       "mode": "\(request.mode == .soft ? "soft" : "hard")", "sequence": "\(removal.sequence)",
       "matched": "\(removal.count)", "by": "\(author.name)", "from": "\(author.address)",
     ]
     if let name = request.author { metadata["author"] = "\(Terminal.plain(name))" }
-    if !removal.isNew { metadata["repeated"] = "true" }
+    if !request.widened.isEmpty {
+      metadata["widened"] = "\(Terminal.plain(request.widened.joined(separator: "; ")))"
+    }
+    guard removal.isNew else {
+      return logger.debug("purge was applied before", metadata: metadata)
+    }
     logger.info("purge applied", metadata: metadata)
   }
 

@@ -17,6 +17,7 @@ final class Routing: Sendable {
     let index: Int
     let policy: SitePolicy
     let ignoresRequestDirectives: Bool
+    let withholdsTags: Bool
     private let hasQueryRules: Bool
 
     init(
@@ -33,6 +34,7 @@ final class Routing: Sendable {
       policy = SitePolicy(site.caching, fleet: fleet)
       ignoresRequestDirectives = site.caching.requestDirectives == .ignore
       hasQueryRules = !policy.query.isIdentity
+      withholdsTags = !policy.tagFields.areForwarded
     }
 
     func route(_ key: inout CacheKey, secret: HashSecret) -> RequestRoute {
@@ -151,6 +153,9 @@ final class Routing: Sendable {
   /// The choices of the site that a route belongs to.
   func policy(_ route: RequestRoute) -> SitePolicy { sites[route.site].policy }
 
+  /// True if fields with tags do not go on to the clients of the site that a route belongs to.
+  func withholdsTags(_ route: RequestRoute) -> Bool { sites[route.site].withholdsTags }
+
   /// The name of the site that a route belongs to.
   func siteName(_ route: RequestRoute) -> String { sites[route.site].name }
 
@@ -194,6 +199,9 @@ extension SitePolicy {
     usesSurrogateControl = options.surrogateControl
     guessesFreshness = options.heuristicFreshness
     negative = options.negative
+    tagFields =
+      options.tagFields.map { TagFields($0, areForwarded: options.forwardTagFields) }
+      ?? TagFields(areForwarded: options.forwardTagFields)
     query = QueryRules(
       sorts: options.query.sort, include: options.query.include.map { $0.map { Array($0.utf8) } },
       exclude: options.query.exclude.map { Array($0.utf8) })

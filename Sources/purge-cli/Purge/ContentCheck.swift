@@ -18,7 +18,7 @@ struct ContentCheck: Sendable {
   static func run(
     _ request: PurgeRequest, _ results: [PurgeFanOut.Result], _ patience: Duration
   ) async -> [ContentCheck] {
-    guard case .urls(let urls) = request.scope else { return [] }
+    guard case .urls(let urls)? = request.scopes.first, request.scopes.count == 1 else { return [] }
     let done = results.filter { $0.acknowledgement != nil }
     var checks: [ContentCheck] = []
     for url in urls {

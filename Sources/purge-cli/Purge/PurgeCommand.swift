@@ -76,7 +76,8 @@ struct PurgeURLs: ParsableCommand, PurgeCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "Absolute URLs, percent-encoded as clients send them; no wildcards.", valueName: "url"))
+      "Absolute URLs, percent-encoded as clients send them; a * stands for any rest.",
+      valueName: "url"))
   var urls: [String]
 
   @OptionGroup var purging: PurgeOptions
@@ -94,7 +95,7 @@ struct PurgePrefixes: ParsableCommand, PurgeCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "Absolute URLs such as http://www.example/assets/; no wildcards.", valueName: "url"))
+      "Absolute URLs such as http://www.example/assets/.", valueName: "url"))
   var prefixes: [String]
 
   @OptionGroup var purging: PurgeOptions
@@ -121,7 +122,7 @@ struct PurgeHosts: ParsableCommand, PurgeCommand {
 struct PurgeTags: ParsableCommand, PurgeCommand {
   static let configuration = CommandConfiguration(
     commandName: "tag",
-    abstract: "Purge what has a tag: of Cache-Tag, Surrogate-Key or Cache-Groups, on any host.")
+    abstract: "Purge what has a tag, of Cache-Tag, Surrogate-Key and their kin, on any host.")
 
   @Argument(help: ArgumentHelp("Tags, as the origin sends them.", valueName: "tag"))
   var tags: [String]
@@ -150,7 +151,7 @@ struct PurgeList: ParsableCommand, FleetCommand {
     discussion: """
       One purge a line: `url http://www.example/a.js`, `prefix http://www.example/img/`, \
       `host www.example`, `tag news`, `everything`; a line that is only a URL means that URL. \
-      Lines of one kind are sent together, up to 1000 at a time. `#` begins a comment.
+      Lines of one kind are sent together, up to 4096 at a time. `#` begins a comment.
       """)
 
   @Argument(help: ArgumentHelp("A file, or - for standard input.", valueName: "file"))

@@ -68,7 +68,7 @@ enum PurgeLines {
 extension PurgeRequest.Scope {
   /// Both in one purge, if they are of one kind and not too many.
   fileprivate func joined(with other: PurgeRequest.Scope) -> PurgeRequest.Scope? {
-    guard names.count + other.names.count <= PurgeRequest.most else { return nil }
+    guard count + other.count <= PurgeRequest.most else { return nil }
     return switch (self, other) {
     case (.urls(let one), .urls(let more)): .urls(one + more)
     case (.prefixes(let one), .prefixes(let more)): .prefixes(one + more)

@@ -108,7 +108,7 @@ struct PurgeReport {
     let pops: [PoP]
 
     struct Request: Encodable {
-      let scope: String
+      var scope: String?
       let mode: String
       let dryRun: Bool
       var urls: [String]?
@@ -117,15 +117,17 @@ struct PurgeReport {
       var tags: [String]?
 
       init(_ request: PurgeRequest) {
-        scope = request.scope.name
+        if request.scopes.count == 1 { scope = request.scopes[0].name }
         mode = request.mode == .soft ? "soft" : "hard"
         dryRun = request.isDryRun
-        switch request.scope {
-        case .urls: urls = request.scope.names
-        case .prefixes: prefixes = request.scope.names
-        case .hosts: hosts = request.scope.names
-        case .tags: tags = request.scope.names
-        case .everything: break
+        for scope in request.scopes {
+          switch scope {
+          case .urls: urls = scope.names
+          case .prefixes: prefixes = scope.names
+          case .hosts: hosts = scope.names
+          case .tags: tags = scope.names
+          case .everything: break
+          }
         }
       }
     }

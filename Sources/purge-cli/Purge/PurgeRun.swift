@@ -35,7 +35,7 @@ struct PurgeRun {
       waits: !purging.noWait, receipt: purging.receipt,
       verifies: purging.verify && !purging.dryRun)
     guard purging.verify else { return }
-    guard case .urls = request.scope else {
+    guard case .urls? = request.scopes.first, request.scopes.count == 1 else {
       throw WrongUse("--verify fetches URLs, so it goes only with scope url")
     }
     if let target = fanOut.targets.first(where: { $0.listen.isEmpty }) {
@@ -167,11 +167,11 @@ struct PurgeRun {
   }
 
   private var advice: String {
-    switch request.scope {
+    switch request.scopes.first {
     case .urls, .prefixes: "; a URL must be written as clients request it, with its query"
     case .hosts: "; a host is written without a port, and is not its subdomains"
     case .tags: "; tags have their case"
-    case .everything: ""
+    case .everything, nil: ""
     }
   }
 }

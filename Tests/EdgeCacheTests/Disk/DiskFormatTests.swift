@@ -62,14 +62,14 @@ struct DiskFormatTests {
   func literal() {
     #expect(
       Self.hex(Self.header.bytes) == """
-        4544474553544f52 0300000000001000 a000000002000000 0807060504030201 \
+        4544474553544f52 0400000000001000 a000000002000000 0807060504030201 \
         1817161514131211 2827262524232221 3837363534333231 7b68e5cf8b010000 \
-        0500000000000000 26a572a904077bf1
+        0500000000000000 5f72b74fcf228a86
         """)
     #expect(
       Self.hex(Self.segment.bytes) == """
-        454447455345474d 0300000003000000 4d00000000000000 0807060504030201 \
-        1817161514131211 0000000000000000 0000000000000000 10c6607fd0e0ee9f
+        454447455345474d 0400000003000000 4d00000000000000 0807060504030201 \
+        1817161514131211 0000000000000000 0000000000000000 c6372bdb762efd51
         """)
     #expect(
       Self.hex(Self.record.bytes) == """
@@ -174,6 +174,8 @@ struct DiskFormatTests {
       #expect(again.part == response.part && again.pieced == response.pieced)
       #expect(again.names == response.names && again.isHashedURL == response.isHashedURL)
       #expect(again.head.storage == response.head.storage && again.head.etag == response.head.etag)
+      #expect(again.head.sentCount == response.head.sentCount)
+      #expect(CacheTag.names(again.head) == CacheTag.names(response.head))
       let key = ResponseCodec.key(response.key)
       let sameKey = ResponseCodec.readKey(key, 0..<key.count, hash: response.key.hash)
       #expect(sameKey == response.key)
@@ -214,7 +216,12 @@ struct DiskFormatTests {
     return StoredResponse(
       key: CacheKey(url: url.utf8, secret: secret)!,
       selector: VariantSelector(response: head.fields, request: request)!,
-      head: StoredHead(head, now: now),
+      head: StoredHead(
+        head,
+        tags: TagFields(
+          maybe("x").isEmpty ? TagFields.known : ["x-long", "etag"],
+          areForwarded: maybe("x").isEmpty
+        ), now: now),
       freshness: Freshness(
         head, directives: ResponseDirectives(head.fields, policy: SitePolicy()),
         policy: SitePolicy(), isHashedURL: false, requestTime: now, responseTime: now),

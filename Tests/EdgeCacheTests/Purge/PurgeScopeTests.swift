@@ -57,8 +57,14 @@ import Testing
     "Tags are read as those who send them mean them",
     arguments: [
       ("Cache-Tag: one", ["one"]), ("Cache-Tag: one,two , three", ["one", "two", "three"]),
-      ("cache-tag: a b", ["a b"]), ("Cache-Tag: ,, a,,", ["a"]), ("Cache-Tag: ", []),
-      ("Surrogate-Key: one two", ["one", "two"]), ("Surrogate-Key: a,b", ["a,b"]),
+      ("cache-tag: a b", ["a", "b"]), ("Cache-Tag: ,, a,,", ["a"]), ("Cache-Tag: ", []),
+      ("Surrogate-Key: one two", ["one", "two"]), ("Surrogate-Key: a,b", ["a", "b"]),
+      ("Surrogate-Key: a\t,b ,\tc", ["a", "b", "c"]), ("Cache-Tags: a,b c", ["a", "b", "c"]),
+      ("xkey: /books/1 /books/2", ["/books/1", "/books/2"]), ("XKEY: a,b", ["a", "b"]),
+      ("X-HashTwo: a b", ["a", "b"]), ("X-Magento-Tags: cat_p_1,store", ["cat_p_1", "store"]),
+      ("X-LiteSpeed-Tag: a,public:b, c", ["a", "b", "c"]), ("xkey: a↵xkey: b↵XKey: a", ["a", "b"]),
+      ("Cache-Tags: node:1|x", ["node:1|x"]),
+      ("X-Cache-Tags: a", []), ("Edge-Cache-Tag: a", []),
       ("surrogate-key:  a  b  a ", ["a", "b"]), ("Cache-Groups: \"g h\", \"i\"", ["g h", "i"]),
       ("Cache-Groups: g", []), ("Cache-Tag: A↵Cache-Tag: a", ["A", "a"]),
       ("Cache-Tag: x↵Surrogate-Key: x y↵Cache-Groups: \"y\"", ["x", "y"]), ("X-Tag: a", []),
@@ -66,6 +72,7 @@ import Testing
   func tags(_ fields: String, _ expected: [String]) {
     let section = CoreExchange.parseResponse("HTTP/1.1 200 OK↵" + fields).fields
     #expect(CacheTag.names(section) == expected.map { Array($0.utf8) })
+    #expect(!CacheTag.areTooMany(section))
     for tag in expected {
       let tag = CacheTag(Array(tag.utf8))
       #expect(Self.covers(.tag(tag), Self.key("http://a/"), Self.names(fields)))
@@ -75,14 +82,31 @@ import Testing
       !Self.covers(.tag(CacheTag(Array("other".utf8))), Self.key("http://a/"), Self.names(fields)))
   }
 
-  @Test("Of more than 64 tags the first 64 are read")
+  @Test("16 KiB of tags are read, each; of a response with more none, and it is not stored")
   func tagLimit() {
-    let all = (0..<80).map { "t\($0)" }.joined(separator: " ")
-    let section = CoreExchange.parseResponse("HTTP/1.1 200 OK↵Surrogate-Key: \(all)").fields
-    #expect(CacheTag.names(section).count == 64)
-    let long = String(repeating: "x", count: CacheTag.longest + 1)
-    let other = CoreExchange.parseResponse("HTTP/1.1 200 OK↵Cache-Tag: \(long), b").fields
-    #expect(CacheTag.names(other) == [Array("b".utf8)])
+    func section(_ lines: String...) -> FieldSection {
+      CoreExchange.parseResponse("HTTP/1.1 200 OK↵" + lines.joined(separator: "↵")).fields
+    }
+    func check(_ fields: FieldSection, _ count: Int?, _ comment: Comment) {
+      #expect(CacheTag.names(fields)?.count == count, comment)
+      #expect(CacheTag.areTooMany(fields) == (count == nil), comment)
+    }
+    let common = (0..<500).map { "node:\($0)" }.joined(separator: " ")
+    check(section("Surrogate-Key: \(common)"), 500, "as pages have")
+    // 7 bytes and what keeps them apart.
+    let most = (0..<2048).map { "\(1_000_000 + $0)" }
+    let full = most.joined(separator: ",") + "9"
+    check(section("Cache-Tag: \(full)"), 2048, "16 384 bytes")
+    check(section("Cache-Tag: \(full)9"), nil, "one more")
+    check(section("Cache-Tag: \(full)", "xkey: 9"), nil, "in another field")
+    check(section("Cache-Tag: \(full)", "xkey: 1000000 1000001"), 2048, "but each once")
+    check(section("Cache-Tag: \(most.joined(separator: " ,  "))"), 2048, "whatever is between them")
+    check(section("Cache-Tag: " + String(repeating: "x", count: 16_384)), 1, "one alone")
+    check(section("Cache-Tag: " + String(repeating: "x", count: 16_385)), nil, "too long alone")
+    let groups = (0..<500).map { "\"g\($0)\"" }.joined(separator: ", ")
+    check(section("Cache-Groups: \(groups)"), 500, "groups")
+    let long = "\"\(String(repeating: "x", count: 11_000))\""
+    check(section("Cache-Groups: \(long)", "Cache-Groups: \(long)x"), nil, "not read at all")
   }
 
   @Test("A group is one of its origin, and another of another")

@@ -114,7 +114,9 @@ final class MemoryStream: ClientStream {
   // MARK: Responses
 
   private var context: ResponseContext {
-    ResponseContext(name: loop.shared.cacheName, closes: false, minorVersion: 1)
+    ResponseContext(
+      name: loop.shared.cacheName, closes: false, minorVersion: 1,
+      isToPoP: served.isOfPoP)
   }
 
   private func write<Result>(_ body: (inout HeadBuffer) -> Result) -> Result {
