@@ -309,7 +309,7 @@ struct UpstreamFailureTests {
 
   @Test(
     "A request that is not idempotent is not repeated (RFC 9110 §9.2.2)",
-    arguments: ["POST", "PATCH", "UNKNOWN"])
+    arguments: ["POST", "PATCH", "LOCK", "UNKNOWN", "query"])
   func noRetry(method: String) async throws {
     try await withPoP(origin: { exchange in
       exchange.answer("ok", "Cache-Control: no-store")
@@ -319,6 +319,53 @@ struct UpstreamFailureTests {
       let wire = try await pop.connect()
       #expect(try await wire.exchange(TestPoP.request("/")).status == 200)
       let response = try await wire.exchange("\(method) / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+      #expect(response.status == 502)
+      #expect(origin.wires.count == 1)
+    }
+  }
+
+  @Test(
+    "A safe method is repeated with its content (RFC 9110 §9.2.2, RFC 10008 §2)",
+    arguments: [
+      ("QUERY", 3), ("PROPFIND", 3), ("REPORT", 65_536), ("SEARCH", 0), ("PUT", 3), ("MKCOL", 0),
+    ])
+  func retryWithContent(method: String, count: Int) async throws {
+    try await withPoP(origin: { exchange in
+      try await exchange.readContent()
+      exchange.answer("ok", "Cache-Control: no-store")
+      if exchange.connection == 1 {
+        var next = try await exchange.wire.readHead()
+        try await exchange.wire.readContent(&next, isResponse: false)
+        try await exchange.end(.finish)
+      }
+    }) { pop, origin in
+      let wire = try await pop.connect()
+      #expect(try await wire.exchange(TestPoP.request("/")).status == 200)
+      let text = String(repeating: "q", count: count)
+      let response = try await wire.exchange(
+        "\(method) / HTTP/1.1\r\nHost: a.example\r\nContent-Length: \(count)\r\n\r\n\(text)")
+      #expect(response.status == 200)
+      try await eventually("the content at the origin") {
+        origin.requests.last?.text == text && origin.wires.count == 2
+      }
+      #expect(try await pop.statistics().upstream.retries == 1)
+    }
+  }
+
+  @Test("Content that is too long to be kept is not sent again (RFC 9110 §9.2.2)")
+  func noRetryWithMuchContent() async throws {
+    try await withPoP(origin: { exchange in
+      try await exchange.readContent()
+      exchange.answer("ok", "Cache-Control: no-store")
+      var next = try await exchange.wire.readHead()
+      try await exchange.wire.readContent(&next, isResponse: false)
+      try await exchange.end(.finish)
+    }) { pop, origin in
+      let wire = try await pop.connect()
+      #expect(try await wire.exchange(TestPoP.request("/")).status == 200)
+      let text = String(repeating: "q", count: 65_537)
+      let response = try await wire.exchange(
+        "QUERY / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 65537\r\n\r\n\(text)")
       #expect(response.status == 502)
       #expect(origin.wires.count == 1)
     }

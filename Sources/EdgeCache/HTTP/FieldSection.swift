@@ -89,6 +89,18 @@ public struct FieldSection: Sendable {
     return found
   }
 
+  /// Where the value lies if there is exactly one field line of that name, which need not be one that the cache
+  /// knows; `name` in lower case. O(bytes of the names).
+  func only(named name: StaticString) -> ByteRange? {
+    let span = bytes.readableBytesUInt8Span
+    var found: ByteRange?
+    for field in fields where span.extracting(field.nameRange.range).equalsIgnoringCase(name) {
+      if found != nil { return nil }
+      found = field.value
+    }
+    return found
+  }
+
   /// Takes all field lines of that name out; their bytes stay. O(fields).
   mutating func removeAll(_ name: FieldName) {
     fields.removeAll { $0.name == name }

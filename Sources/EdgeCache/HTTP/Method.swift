@@ -1,24 +1,61 @@
-/// A request method (RFC 9110 §9), as far as this cache tells methods apart.
+/// A request method (RFC 9110 §9), as far as this cache tells methods apart. What is known of each is what the
+/// HTTP Method Registry of IANA says of it.
 public enum Method: UInt8, Sendable {
   case get, head, post, put, delete, options, trace, connect, patch
+  /// What they write is elsewhere too, at their `Destination` (RFC 4918 §9.8, §9.9).
+  case copy, move
+  /// Others that only ask, often with content: QUERY (RFC 10008), PROPFIND (RFC 4918), REPORT (RFC 3253) and
+  /// SEARCH (RFC 5323).
+  case query
+  /// Others that are idempotent, and change their target.
+  case author
+  /// Others that are idempotent, and change what lies below their target: BIND, REBIND and UNBIND (RFC 5842),
+  /// and MERGE, UPDATE, UNCHECKOUT and BASELINE-CONTROL (RFC 3253).
+  case authorBelow
   /// Any other method; unknown ones are taken to be unsafe (RFC 9111 §4.4).
   case other
 
   /// True if the method only asks (RFC 9110 §9.2.1).
   public var isSafe: Bool {
     switch self {
-    case .get, .head, .options, .trace: true
-    case .post, .put, .delete, .connect, .patch, .other: false
+    case .get, .head, .options, .trace, .query: true
+    case .post, .put, .delete, .connect, .patch, .copy, .move, .author, .authorBelow, .other: false
     }
   }
 
   /// True if repeating the request has the effect of sending it once (RFC 9110 §9.2.2).
   public var isIdempotent: Bool {
     switch self {
-    case .get, .head, .options, .trace, .put, .delete: true
+    case .get, .head, .options, .trace, .put, .delete, .query, .copy, .move, .author, .authorBelow:
+      true
     case .post, .connect, .patch, .other: false
     }
   }
+
+  /// True if a success may have changed what lies below the target, where that is a collection (RFC 4918 §9.6,
+  /// §9.9).
+  var changesBelow: Bool {
+    switch self {
+    case .delete, .move, .authorBelow: true
+    case .get, .head, .post, .put, .options, .trace, .connect, .patch, .copy, .query, .author,
+      .other:
+      false
+    }
+  }
+
+  /// Methods of the registry that this cache has no case of their own for.
+  private static let registered: [(name: StaticString, method: Method)] = [
+    ("QUERY", .query), ("PROPFIND", .query), ("REPORT", .query), ("SEARCH", .query),
+    ("COPY", .copy), ("MOVE", .move),
+    ("BASELINE-CONTROL", .authorBelow), ("BIND", .authorBelow), ("MERGE", .authorBelow),
+    ("REBIND", .authorBelow), ("UNBIND", .authorBelow), ("UNCHECKOUT", .authorBelow),
+    ("UPDATE", .authorBelow),
+    ("ACL", .author), ("CHECKIN", .author), ("CHECKOUT", .author), ("LABEL", .author),
+    ("LINK", .author), ("MKACTIVITY", .author), ("MKCALENDAR", .author), ("MKCOL", .author),
+    ("MKREDIRECTREF", .author), ("MKWORKSPACE", .author), ("ORDERPATCH", .author),
+    ("PROPPATCH", .author), ("UNLINK", .author), ("UNLOCK", .author),
+    ("UPDATEREDIRECTREF", .author), ("VERSION-CONTROL", .author),
+  ]
 
   /// The method of some bytes; methods are case-sensitive (RFC 9110 §9.1).
   init(_ bytes: Span<UInt8>) {
@@ -39,7 +76,7 @@ public enum Method: UInt8, Sendable {
     case 6 where isExactly("DELETE"): self = .delete
     case 7 where isExactly("OPTIONS"): self = .options
     case 7 where isExactly("CONNECT"): self = .connect
-    default: self = .other
+    default: self = Self.registered.first { isExactly($0.name) }?.method ?? .other
     }
   }
 }

@@ -593,10 +593,11 @@ public struct Transaction {
   }
 
   private mutating func passHead(_ head: ResponseHead, _ now: Instant) {
-    for key in Invalidation.keys(
-      request: request, target: key, response: head, rules: policy.query, secret: store.secret)
-    {
-      store.invalidate(key)
+    if !request.method.isSafe {
+      invalidate(
+        Invalidation(
+          request, at: key, isCached: route.cached != nil, response: head, rules: policy.query,
+          secret: store.secret))
     }
     for group in CacheGroup.invalidated(by: head.fields, method: request.method, at: key) {
       store.purge(.group(group))
@@ -698,7 +699,18 @@ public struct Transaction {
   /// An unsafe request whose answer will not be seen may have been carried out all the same; what is
   /// stored for its target is as doubtful as after an answer (RFC 9111 §4.4).
   private func invalidateIfUnsafe() {
-    if !request.method.isSafe { store.invalidate(key) }
+    if request.method.isSafe { return }
+    invalidate(
+      Invalidation(
+        unanswered: request, at: key, isCached: route.cached != nil, rules: policy.query,
+        secret: store.secret))
+  }
+
+  private func invalidate(_ invalidation: Invalidation) {
+    for key in invalidation.keys { store.invalidate(key) }
+    for collection in invalidation.collections {
+      store.purge(.prefix(PurgePrefix(collection)))
+    }
   }
 
   private var isLeading: Bool {

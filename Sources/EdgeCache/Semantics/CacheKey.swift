@@ -13,6 +13,9 @@ public struct KeyScheme: Sendable, Hashable {
   public var isSecure: Bool
   /// The port; the scheme's own where the URI gives none.
   public var port: UInt16
+
+  /// True if the port is the scheme's own.
+  var isDefault: Bool { port == (isSecure ? 443 : 80) }
 }
 
 /// A 128-bit keyed hash of an identity.
@@ -154,6 +157,24 @@ public struct CacheKey: Sendable, Hashable {
   /// This key with more bytes behind it. O(bytes).
   func appending(_ more: [UInt8], secret: HashSecret) -> CacheKey {
     CacheKey(bytes: bytes + more, hostCount: hostCount, scheme: scheme, secret: secret)
+  }
+
+  /// True if the host is the same. O(bytes of the host).
+  func hasHost(of other: CacheKey) -> Bool {
+    hostCount == other.hostCount && bytes[..<hostCount] == other.bytes[..<hostCount]
+  }
+
+  /// The same host, path and query under another scheme or port. O(1).
+  func with(_ scheme: KeyScheme) -> CacheKey {
+    CacheKey(bytes: bytes, hostCount: hostCount, scheme: scheme, hash: hash)
+  }
+
+  /// The key of the path as that of a collection (RFC 4918 §5.2): without a query, and with a slash at its end.
+  /// O(bytes).
+  func collection(_ secret: HashSecret) -> CacheKey {
+    var path = bytes[..<(bytes[hostCount...].firstIndex(of: ASCII.question) ?? bytes.count)]
+    if path.last != ASCII.slash { path.append(ASCII.slash) }
+    return CacheKey(bytes: Array(path), hostCount: hostCount, scheme: scheme, secret: secret)
   }
 
   private init(bytes: [UInt8], hostCount: Int, scheme: KeyScheme, hash: KeyHash) {

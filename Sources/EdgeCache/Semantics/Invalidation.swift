@@ -1,26 +1,78 @@
 // What an unsafe request makes unusable (RFC 9111 §4.4).
 
-/// Finds the cache keys that a response to an unsafe request invalidates.
-public enum Invalidation {
-  /// The target URI, and those in `Location` and `Content-Location` of the same origin, after a
-  /// response that is not an error; none otherwise. O(bytes of the fields).
-  public static func keys(
-    request: RequestHead, target: CacheKey, response: ResponseHead,
+/// What an unsafe request makes unusable of what is stored.
+public struct Invalidation: Sendable {
+  /// The URIs.
+  public private(set) var keys: [CacheKey] = []
+  /// Collections of which everything that lies below them is unusable too; each ends in a slash.
+  public private(set) var collections: [CacheKey] = []
+
+  /// What a response to an unsafe request invalidates, if it is not an error: the target URI, and those in
+  /// `Location` and `Content-Location` of the same origin; of COPY and MOVE the `Destination` of the same host
+  /// (RFC 4918 §10.3); and what lies below a collection that was deleted, moved or written over. Nothing after an
+  /// error. `isCached` is false where requests for the target go past the store. O(bytes of the fields).
+  public init(
+    _ request: RequestHead, at target: CacheKey, isCached: Bool = true, response: ResponseHead,
     rules: QueryRules = QueryRules(), secret: HashSecret
-  ) -> [CacheKey] {
-    guard !request.method.isSafe, (200..<400).contains(response.status) else { return [] }
-    var keys = [target]
+  ) {
+    guard !request.method.isSafe, (200..<400).contains(response.status) else { return }
+    keys = [target]
     for name in [FieldName.location, .contentLocation] {
       guard let range = response.fields.only(name),
-        let key = resolve(
+        let key = Self.resolve(
           response.fields.bytes.readableBytesUInt8Span.extracting(range.range),
           base: request, target: target, secret: secret)?.applying(rules, secret: secret),
-        key.scheme == target.scheme, key.hostCount == target.hostCount,
-        key.bytes[..<key.hostCount] == target.bytes[..<target.hostCount], key != target
+        key.scheme == target.scheme, key.hasHost(of: target), key != target
       else { continue }
       keys.append(key)
     }
-    return keys
+    // A redirect has done nothing yet.
+    addOthers(
+      request, target, isCached, withCollections: response.status < 300, rules: rules,
+      secret: secret)
+  }
+
+  /// What an unsafe request whose answer nobody will see may have made unusable: it may have been carried out
+  /// all the same. O(bytes of the fields).
+  public init(
+    unanswered request: RequestHead, at target: CacheKey, isCached: Bool = true,
+    rules: QueryRules = QueryRules(), secret: HashSecret
+  ) {
+    guard !request.method.isSafe else { return }
+    keys = [target]
+    addOthers(
+      request, target, isCached, withCollections: true, rules: rules, secret: secret)
+  }
+
+  /// Adds what the request itself names besides its target.
+  private mutating func addOthers(
+    _ request: RequestHead, _ target: CacheKey, _ isCached: Bool, withCollections: Bool,
+    rules: QueryRules, secret: HashSecret
+  ) {
+    // The server may take `/a` for the collection `/a/` (RFC 4918 §5.2), and nothing here says whether it did.
+    // What lies below it goes whatever `Depth` says: only COPY knows another one than infinity, and it leaves its
+    // target as it is. An API whose answers are not stored and that deletes much makes no purge each time.
+    let collection = target.collection(secret)
+    if withCollections, request.method.changesBelow,
+      isCached || collection.bytes.count <= target.bytes.count
+    {
+      collections.append(collection)
+    }
+    guard request.method == .copy || request.method == .move,
+      let range = request.fields.only(named: "destination"),
+      var destination = Self.resolve(
+        request.fields.bytes.readableBytesUInt8Span.extracting(range.range), base: request,
+        target: target, secret: secret)
+    else { return }
+    // The client's own scheme, which a terminator before us may not have told of.
+    if destination.scheme.isDefault, target.scheme.isDefault {
+      destination = destination.with(target.scheme)
+    }
+    guard destination.scheme == target.scheme, destination.hasHost(of: target) else { return }
+    let key = destination.applying(rules, secret: secret)
+    if key != target { keys.append(key) }
+    // What was there is deleted first, with all below it (RFC 4918 §9.8.4, §9.9.3).
+    if withCollections { collections.append(destination.collection(secret)) }
   }
 
   /// Resolves a URI reference against the target URI (RFC 3986 §5.2).

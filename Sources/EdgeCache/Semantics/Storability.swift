@@ -79,10 +79,9 @@ public enum Storability {
     if requestDirectives.noStore { return .failure(.requestNoStore) }
     let status = response.status
     var part: ContentPart?
-    if status == 206 || response.fields.contains(.contentRange) {
-      guard status == 206, asksForPart, let sent = ContentPart(response) else {
-        return .failure(.partial)
-      }
+    // `Content-Range` means nothing with any other status (RFC 9110 §14.4).
+    if status == 206 {
+      guard asksForPart, let sent = ContentPart(response) else { return .failure(.partial) }
       part = sent
     }
     if status < 200 || status == 304 { return .failure(.status) }

@@ -139,6 +139,10 @@ public struct StoredHead: Sendable {
       acceptsRanges: isPart && !response.fields.contains(.acceptRanges), now: now
     ) { index in
       if isPart, response.fields.describesPart(index) { return false }
+      // It would stand beside the one of a part that is sent of it; only 416 tells something with it.
+      if response.status != 416, response.fields.fields[index].name == .contentRange {
+        return false
+      }
       return response.fields.isStorable(index) && !response.fields.isNamed(index, in: withheld)
     }
   }

@@ -69,7 +69,7 @@ extension Exchange {
       if wait.awaitsConnection { content.keep(some) }
       return
     }
-    content.send()
+    content.send(some)
     upstream.sendContent(some)
   }
 

@@ -130,7 +130,8 @@ extension Exchange {
   }
 
   func upstreamFailed(_ failure: UpstreamFailure, mayRetry: Bool) {
-    let mayRetry = mayRetry && !content.wasSent
+    let mayRetry = mayRetry && content.canBeSentAgain
+    if mayRetry { content.rewind() }
     step(.broke(mayRetry: mayRetry))
     handle(.upstreamFailed(failure, mayRetry: mayRetry))
     flushClient()

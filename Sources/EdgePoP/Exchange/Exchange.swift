@@ -57,7 +57,8 @@ final class Exchange: TimedWait {
     receiver = stream
     self.stream = stream
     wait = ExchangeState(limits: loop.limits)
-    content = RequestContent(isComplete: !request.hasContent)
+    content = RequestContent(
+      isComplete: !request.hasContent, mayRepeat: request.method.isIdempotent)
     transaction = Transaction(
       request: request, key: key, directives: directives, route: route,
       policy: loop.shared.routing.policy(route), store: loop.store)
@@ -72,7 +73,7 @@ final class Exchange: TimedWait {
     route = parent.route
     self.receiver = receiver
     wait = ExchangeState(limits: parent.loop.limits)
-    content = RequestContent(isComplete: true)
+    content = RequestContent(isComplete: true, mayRepeat: true)
     transaction = Transaction(
       piece, for: request, directives: directives, route: route,
       policy: loop.shared.routing.policy(route), store: loop.store)

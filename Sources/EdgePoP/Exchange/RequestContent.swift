@@ -1,25 +1,41 @@
 import EdgeCache
 import NIOCore
 
-/// The content of a request on its way to an upstream: what came before there was a connection, and
-/// whether any of it was sent, after which the request cannot be repeated.
+/// The content of a request on its way to an upstream: what came before there was a connection, and what was sent, as
+/// long as that is little enough to be sent again where the request may be repeated.
 struct RequestContent {
   private var waiting: [ByteBuffer] = []
-  /// True once any was sent.
-  private(set) var wasSent = false
+  /// What was sent; nil once it cannot be sent again.
+  private var sent: [ByteBuffer]?
+  private var sentCount = 0
+  private var wasSent = false
   /// True when no more comes.
   private(set) var isComplete: Bool
   /// What came behind it.
   private(set) var trailers: FieldSection?
 
-  /// The content of a request that may have none.
-  init(isComplete: Bool) { self.isComplete = isComplete }
+  /// Most bytes that are kept to be sent again: enough for what a QUERY or PROPFIND asks.
+  static let mostKept = 64 << 10
+
+  /// The content of a request that may have none, and that may be repeated if it is idempotent (RFC 9110 §9.2.2).
+  init(isComplete: Bool, mayRepeat: Bool) {
+    self.isComplete = isComplete
+    sent = mayRepeat ? [] : nil
+  }
+
+  /// True if all that was sent can be sent again.
+  var canBeSentAgain: Bool { !wasSent || sent != nil }
 
   /// Keeps some until there is a connection.
   mutating func keep(_ content: ByteBuffer) { waiting.append(content.compacted()) }
 
   /// Some is sent.
-  mutating func send() { wasSent = true }
+  mutating func send(_ content: ByteBuffer) {
+    wasSent = true
+    sentCount += content.readableBytes
+    if sentCount > Self.mostKept { sent = nil }
+    sent?.append(content.compacted())
+  }
 
   /// No more comes.
   mutating func end(_ trailers: FieldSection?) {
@@ -30,9 +46,18 @@ struct RequestContent {
   /// Takes what was kept, to be sent.
   mutating func takeKept() -> [ByteBuffer] {
     if waiting.isEmpty { return [] }
-    wasSent = true
     let kept = waiting
     waiting = []
+    for content in kept { send(content) }
     return kept
+  }
+
+  /// What was sent is to be sent again, on another connection.
+  mutating func rewind() {
+    guard wasSent, let sent else { return }
+    waiting = sent + waiting
+    self.sent = []
+    sentCount = 0
+    wasSent = false
   }
 }

@@ -20,6 +20,16 @@ extension Histories {
     after(name, request, reply, isKept: true)
   }
 
+  /// `/c/x` is stored; a request goes by; then it is there or not.
+  private static func below(
+    _ name: String, _ request: String, _ reply: String, isKept: Bool
+  ) -> History {
+    History(
+      name, "4918 §9", ask("GET /c/x?y", "200↵Cache-Control: max-age=60", is: "stored"),
+      ask(request, reply, is: "fwd=method !stored asked=1"),
+      ask("GET /c/x?y", is: isKept ? "hit" : "fwd=uri-miss"))
+  }
+
   private static let post = "POST /y↵Content-Length: 0"
 
   static let invalidation: [History] = [
@@ -41,6 +51,19 @@ extension Histories {
     keeps("412", "PUT /x↵Content-Length: 0", "412"),
     keeps("500", "POST /x↵Content-Length: 0", "500"),
     keeps("OPTIONS", "OPTIONS /x"),
+    keeps("QUERY", "QUERY /x↵Content-Length: 3"),
+    keeps("PROPFIND", "PROPFIND /x↵Depth: 1", "207"),
+    keeps("REPORT", "REPORT /x↵Content-Length: 3", "207"),
+    keeps("SEARCH", "SEARCH /x↵Content-Length: 3", "207"),
+    keeps("a safe method that is not answered", "PROPFIND /x", "fail upstream-closed"),
+    keeps("a safe method with Location", "QUERY /y↵Content-Length: 3", "200↵Location: /x"),
+    removes("query in lower case", "query /x↵Content-Length: 3"),
+    removes("PROPPATCH", "PROPPATCH /x↵Content-Length: 3", "207"),
+    removes("MKCOL", "MKCOL /x", "201"),
+    removes("LOCK", "LOCK /x↵Content-Length: 3"),
+    removes("UNLOCK", "UNLOCK /x", "204"),
+    removes("ACL", "ACL /x↵Content-Length: 3"),
+    removes("VERSION-CONTROL", "VERSION-CONTROL /x"),
     keeps("TRACE", "TRACE /x"),
     keeps("another path", "POST /y↵Content-Length: 0"),
     keeps("another query", "POST /x?y↵Content-Length: 0"),
@@ -72,6 +95,49 @@ extension Histories {
     keeps("Location with another path", post, "201↵Location: /x/"),
     keeps("two Locations", post, "201↵Location: /x↵Location: /x"),
     keeps("Location in a safe answer", "OPTIONS /y", "200↵Location: /x↵Content-Location: /x"),
+    removes("what is moved", "MOVE /x↵Destination: /y", "201"),
+    removes("the target of a copy", "COPY /x↵Destination: /y", "201"),
+    removes("Destination of COPY", "COPY /y↵Destination: /x", "201"),
+    removes("Destination of COPY, written over", "COPY /y↵Destination: /x", "204"),
+    removes("Destination of MOVE", "MOVE /y↵Destination: http://a/x", "201"),
+    removes("Destination, 207", "MOVE /y↵Destination: http://a/x", "207"),
+    removes("Destination with port 80", "MOVE /y↵Destination: http://A:80/x", "204"),
+    removes("Destination of the scheme that the client sees", "MOVE /y↵Destination: https://a/x"),
+    removes("Destination with a fragment", "COPY /y↵Destination: /x#z"),
+    removes("Destination with dots", "COPY /y↵Destination: /z/../x"),
+    removes("Destination that is not answered", "MOVE /y↵Destination: /x", "fail upstream-closed"),
+    keeps("Destination after an error", "MOVE /y↵Destination: /x", "412"),
+    keeps("Destination after 502", "COPY /y↵Destination: /x", "502"),
+    keeps("Destination of another host", "MOVE /y↵Host: b↵Destination: http://a/x", "201"),
+    keeps("Destination at another host", "MOVE /y↵Destination: http://b/x", "201"),
+    keeps("Destination at another port", "MOVE /y↵Destination: http://a:81/x", "201"),
+    keeps("two Destinations", "MOVE /y↵Destination: /x↵Destination: /x", "201"),
+    keeps("Destination of POST", "POST /y↵Content-Length: 0↵Destination: /x"),
+    keeps("Destination of PROPFIND", "PROPFIND /y↵Destination: /x", "207"),
+    below("DELETE of a collection", "DELETE /c/", "204", isKept: false),
+    below("DELETE of a collection without its slash", "DELETE /c", "204", isKept: false),
+    below("DELETE of part of a collection", "DELETE /c/", "207", isKept: false),
+    below("DELETE of all", "DELETE /", "204", isKept: false),
+    below("DELETE that is not answered", "DELETE /c/", "fail upstream-closed", isKept: false),
+    below("MOVE of a collection", "MOVE /c/↵Destination: /d/", "201", isKept: false),
+    below("MOVE onto a collection", "MOVE /d/↵Destination: /c/", "204", isKept: false),
+    below("COPY onto a collection", "COPY /d↵Destination: /c", "204", isKept: false),
+    below(
+      "COPY of no depth onto a collection", "COPY /d/↵Depth: 0↵Destination: http://a/c/", "204",
+      isKept: false),
+    below("UNBIND", "UNBIND /c↵Content-Length: 3", "200", isKept: false),
+    below("MERGE", "MERGE /c↵Content-Length: 3", "200", isKept: false),
+    below("COPY of a collection", "COPY /c/↵Destination: /d/", "201", isKept: true),
+    below("DELETE of a collection that fails", "DELETE /c/", "403", isKept: true),
+    below(
+      "DELETE of a collection that is elsewhere", "DELETE /c", "301↵Location: /c/", isKept: true),
+    below("DELETE of another collection", "DELETE /d/", "204", isKept: true),
+    below("DELETE of what begins as a collection", "DELETE /c/d", "204", isKept: true),
+    below("DELETE at another host", "DELETE /c/↵Host: b", "204", isKept: true),
+    below("PUT of a collection", "PUT /c/↵Content-Length: 0", "204", isKept: true),
+    below("PROPPATCH of a collection", "PROPPATCH /c/↵Content-Length: 3", "207", isKept: true),
+    below("POST to a collection", "POST /c/↵Content-Length: 0", "201", isKept: true),
+    below("a listing", "PROPFIND /c/↵Depth: infinity", "207", isKept: true),
     History(
       "GET with Content-Location", "9111 §4.4",
       ask("GET /x", "200↵Cache-Control: max-age=60", is: "stored"),

@@ -49,9 +49,29 @@ extension Histories {
       "must-understand private", "9111 §5.2.2.7", "GET /",
       "200↵Cache-Control: max-age=60, must-understand, private", "private"),
     refused("206", "9111 §3.3", "GET /", "206↵\(minute)↵Content-Range: bytes 0-6/99", "partial"),
-    refused(
-      "Content-Range in 200", "9111 §3.3", "GET /",
-      "200↵\(minute)↵Content-Range: bytes 0-6/99", "partial"),
+    History(
+      "Content-Range in 200 means nothing", "9110 §14.4",
+      ask(
+        "GET /", "200↵\(minute)↵Content-Range: bytes 0-6/99",
+        is: "stored status=200 content=content !content-range"),
+      ask("GET /", is: "hit status=200 !content-range content=content content-length:7"),
+      ask(
+        "GET /↵Range: bytes=0-1",
+        is: "hit status=206 content-range:bytes_0-1/7 !content-range:bytes_0-6/99")),
+    History(
+      "Content-Range in 404 means nothing", "9110 §14.4",
+      ask("GET /", "404↵\(minute)↵Content-Range: bytes 0-6/7", is: "stored status=404"),
+      ask("GET /", is: "hit status=404 !content-range")),
+    History(
+      "Content-Range in 200 to a range means nothing", "9110 §14.4",
+      ask(
+        "GET /↵Range: bytes=1-2", "200↵\(minute)↵Content-Range: bytes 1-2/99",
+        is: "stored status=200 content=content"),
+      ask("GET /", is: "hit content=content")),
+    History(
+      "Content-Range in 416 without a range", "9110 §14.4",
+      ask("GET /", "416↵\(minute)↵Content-Range: bytes */7", is: "stored status=416"),
+      ask("GET /", is: "hit status=416 content-range:bytes_*/7")),
     refused("304 that nobody asked for", "9111 §3", "GET /", "304↵\(minute)", "status"),
     refused("no lifetime", "9111 §3", "GET /", "200↵ETag: \"a\"", "no-freshness"),
     refused("no lifetime left", "9111 §3", "GET /", "200↵Cache-Control: max-age=0", "not-reusable"),

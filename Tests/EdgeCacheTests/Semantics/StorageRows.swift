@@ -99,7 +99,10 @@ let storageRows: [CachingRow] = [
   // §3.3: parts.
   notKept(
     "206 that was not asked for", "§3.3", "", "206↵Content-Range: bytes 0-6/9↵\(m)", "partial"),
-  notKept("Content-Range with 200", "§3.3", "", "200↵Content-Range: bytes 0-6/9↵\(m)", "partial"),
+  CachingRow(
+    "Content-Range with 200 means nothing", "9110 §14.4",
+    ask("", "200↵Content-Range: bytes 0-6/9↵\(m)", "stored 200 !content-range =content"),
+    hit("", "hit 200 !content-range =content")),
   CachingRow(
     "a range without a stored response is stored in part", "§3.3",
     ask(
