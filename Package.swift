@@ -34,7 +34,9 @@ let package = Package(
     .target(
       name: "EdgeCache",
       dependencies: [
+        "CBrotli",
         "CXXHash",
+        "CZlib",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(
           name: "RawStructuredFieldValues", package: "swift-http-structured-headers"),
@@ -43,6 +45,9 @@ let package = Package(
     ),
     // The checksum of what is on disk.
     .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
+    // Content codings, whose ends are looked for.
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CBrotli", providers: [.apt(["libbrotli-dev"])]),
     // What receipts of purges are made with.
     .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
     // The protocol of Redis, for purges by way of one.

@@ -34,6 +34,7 @@ private func options(_ members: String) throws -> Options {
     #expect(site.caching.heuristicFreshness)
     #expect(site.caching.requestDirectives == .honor)
     #expect(!site.caching.surrogateControl)
+    #expect(site.caching.setCookie == .strip)
   }
 
   @Test func oneServerHasTheDefault() {
@@ -47,14 +48,14 @@ private func options(_ members: String) throws -> Options {
     let members = """
       "query": { "sort": true, "include": ["page", "q*"], "exclude": ["qx"] },
       "negative": { "404": "10s", "410": "24h" }, "heuristicFreshness": false,
-      "requestDirectives": "ignore", "surrogateControl": true
+      "requestDirectives": "ignore", "surrogateControl": true, "setCookie": "keep"
       """
     #expect(
       try options(members)
         == Options(
           query: .init(sort: true, include: ["page", "q*"], exclude: ["qx"]),
           negative: [404: 10, 410: 86_400], heuristicFreshness: false,
-          requestDirectives: .ignore, surrogateControl: true))
+          requestDirectives: .ignore, surrogateControl: true, setCookie: .keep))
   }
 
   @Test(arguments: [
@@ -77,6 +78,8 @@ private func options(_ members: String) throws -> Options {
     (#""tagFields": ["X-My-Tags", "Cache-Tag"]"#, Options(tagFields: ["x-my-tags", "cache-tag"])),
     (#""tagFields": []"#, Options(tagFields: [])),
     (#""forwardTagFields": false"#, Options(forwardTagFields: false)),
+    (#""setCookie": "strip""#, Options()),
+    (#""setCookie": "refuse""#, Options(setCookie: .refuse)),
   ])
   func read(members: String, expected: FleetConfiguration.CachingOptions) throws {
     #expect(try options(members) == expected)
@@ -92,6 +95,8 @@ private func options(_ members: String) throws -> Options {
     (#""tagFields": ["Vary"]"#, #"tagFields[0]: "Vary" is a field that has a meaning of its own"#),
     (#""tagFields": ["a", "A"]"#, "tagFields[1]: repeats"),
     (#""forwardTagFields": "no""#, "forwardTagFields: is the string"),
+    (#""setCookie": true"#, "setCookie: is true; expected a string"),
+    (#""setCookie": "drop""#, #"setCookie: "drop" is not "strip" or "refuse" or "keep""#),
     (#""surrogateControls": true"#, "surrogateControls: is not a known key; did you mean"),
     (#""requestDirectives": "obey""#, #"requestDirectives: "obey" is not "honor" or "ignore""#),
     (#""requestDirectives": true"#, "requestDirectives: is true; expected a string"),

@@ -45,6 +45,7 @@ enum ResponseCodec {
     if response.head.date != nil { flags |= 256 }
     if response.pieced != nil { flags |= 512 }
     if response.isPlain { flags |= 1024 }
+    if response.head.trailers != nil { flags |= 2048 }
     writer.write(flags)
     writer.write(freshness.source.rawValue)
     writer.write(freshness.field.rawValue)
@@ -69,6 +70,7 @@ enum ResponseCodec {
     writer.write(UInt32(truncatingIfNeeded: response.head.statusLineCount))
     writer.writeCounted(response.head.storage)
     write(response.selector, to: &writer)
+    if let trailers = response.head.trailers { writer.writeCounted(trailers.bytes) }
     return writer.bytes
   }
 
@@ -106,15 +108,21 @@ enum ResponseCodec {
       let whole = reader.read(Int64.self), let pieceSize = reader.read(UInt32.self),
       let count = reader.read(UInt32.self), let lineCount = reader.read(UInt32.self),
       case .some(.some(let storage)) = reader.readCounted(),
-      let selector = readSelector(&reader), reader.isAtEnd
+      let selector = readSelector(&reader)
     else { return nil }
     func flag(_ bit: UInt16) -> Bool { flags & bit != 0 }
-    guard
-      let head = StoredHead(
+    var trailers: TrailerSection?
+    if flag(2048) {
+      guard case .some(.some(let bytes)) = reader.readCounted() else { return nil }
+      trailers = TrailerSection(bytes)
+    }
+    guard reader.isAtEnd,
+      var head = StoredHead(
         storage: storage, count: Int(count), statusLineCount: Int(lineCount), status: Int(status),
         etag: flag(64) ? ByteRange(offset: Int(etagOffset), count: Int(etagCount)) : nil,
         lastModified: flag(128) ? lastModified : nil, date: flag(256) ? date : nil)
     else { return nil }
+    head.trailers = trailers
     var part: ContentPart?
     if flag(32) {
       guard lower >= 0, lower <= upper, upper <= length, Int(upper - lower) == content.count else {

@@ -17,18 +17,17 @@ public enum ContentEncoder {
   public static func lastChunk(_ trailers: FieldSection?, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("0\r\n")
     if let trailers {
-      for field in trailers.fields where mayTrail(field.name) {
+      for field in trailers.fields where TrailerSection.mayTrail(field, of: trailers) {
         buffer.writeLine(field, of: trailers)
       }
     }
     buffer.writeStaticString("\r\n")
   }
 
-  /// False for fields that frame, route, authenticate or control the message they come after.
-  private static func mayTrail(_ name: FieldName) -> Bool {
-    switch name {
-    case .other, .etag, .date, .age, .cacheTag, .surrogateKey: true
-    default: false
-    }
+  /// Writes the last chunk and trailer fields that were kept.
+  public static func lastChunk(_ trailers: TrailerSection, to buffer: inout HeadBuffer) {
+    buffer.writeStaticString("0\r\n")
+    buffer.writeBytes(trailers.bytes)
+    buffer.writeStaticString("\r\n")
   }
 }

@@ -21,6 +21,8 @@ public struct Delivery: Sendable {
   public let kind: Kind
   /// False for HEAD: the head is that of the answer to GET.
   public let sendsContent: Bool
+  /// What goes out behind the content: with all of it, to those who say that they take it (RFC 9110 §6.5.1).
+  public let trailers: TrailerSection?
 
   /// Plans the answer to `request` from a stored response (RFC 9110 §13.2.2: preconditions first,
   /// then ranges). O(bytes of the fields).
@@ -41,6 +43,13 @@ public struct Delivery: Sendable {
       }
     } else {
       kind = .whole
+    }
+    if let kept = response.head.trailers, sendsContent, request.minorVersion >= 1,
+      request.fields.hasElement(.te, "trailers"), case .whole = kind
+    {
+      trailers = kept
+    } else {
+      trailers = nil
     }
   }
 

@@ -4,8 +4,9 @@
 enum FillPlan {
   /// As a flight with that head, of which so much is expected.
   case fill(FlightHead, expectedLength: Int?)
-  /// As this head alone: its content is got in pieces, from the first byte on.
-  case pieces(StoredResponse)
+  /// As this head alone: its content is got in pieces, from the first byte on. The client whose request it was may
+  /// get another one.
+  case pieces(StoredResponse, leadersHead: StoredHead?)
   case refuse(StorageRefusal)
 
   /// The plan for a response to a request. `asksForPart` if the client's own range was sent along.
@@ -26,15 +27,20 @@ enum FillPlan {
       return
     }
     let stripped = ResponseDirectives.strippedNames(policy)
+    let leadersHead =
+      accepted.withheld.isEmpty
+      ? nil : StoredHead(head, withheld: stripped, tags: policy.tagFields, now: now)
     if head.status == 206 || !store.traffic(key, now: now).isHitForMiss,
       let pieced = PieceOrder.kept(head, accepted, request: request, store: store, now: now)
     {
       self = .pieces(
         StoredResponse(
           key: key, selector: accepted.selector,
-          head: StoredHead(head, withheld: stripped, tags: policy.tagFields, now: now),
-          freshness: accepted.freshness,
-          content: .empty, isHashedURL: isHashedURL, pieced: pieced))
+          head: StoredHead(
+            head, withheld: accepted.withheld + stripped, tags: policy.tagFields, now: now),
+          freshness: accepted.freshness, content: .empty, isHashedURL: isHashedURL,
+          pieced: pieced),
+        leadersHead: leadersHead)
       return
     }
     let length: Int? =
@@ -52,10 +58,7 @@ enum FillPlan {
         head, withheld: accepted.withheld + stripped, tags: policy.tagFields, now: now),
       freshness: accepted.freshness, selector: accepted.selector, contentLength: length)
     flightHead.part = accepted.part
-    if !accepted.withheld.isEmpty {
-      flightHead.leadersHead = StoredHead(
-        head, withheld: stripped, tags: policy.tagFields, now: now)
-    }
+    flightHead.leadersHead = leadersHead
     self = .fill(flightHead, expectedLength: accepted.part?.range.count ?? length)
   }
 }

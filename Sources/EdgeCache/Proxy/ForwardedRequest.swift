@@ -25,11 +25,18 @@ public enum ForwardedRequest {
     }
     buffer.writeStaticString("\r\n")
 
+    let hidesDictionary = hidesDictionary(request, forward)
     for index in request.fields.fields.indices {
       let field = request.fields.fields[index]
+      if hidesDictionary, request.fields.tellsDictionary(index) { continue }
       guard request.fields.isEndToEnd(index) || field.name == .cdnLoop,
         !isReplaced(field.name, request, forward)
       else { continue }
+      if hidesDictionary, field.name == .acceptEncoding,
+        writeWithoutDictionaries(request, field, to: &buffer)
+      {
+        continue
+      }
       buffer.writeLine(field, of: request.fields)
     }
     writeValidators(forward.validates, to: &buffer)
@@ -70,6 +77,40 @@ public enum ForwardedRequest {
     guard let port = authority.port, port != (isSecure ? 443 : 80) else { return }
     buffer.writeInteger(ASCII.colon)
     buffer.writeDecimal(Int(port))
+  }
+
+  /// True for a request for a range: the ranges of a content that is coded with a dictionary are of no use, so the
+  /// plain one is asked for (RFC 9842).
+  private static func hidesDictionary(
+    _ request: borrowing RequestHead, _ forward: Transaction.Forward
+  ) -> Bool {
+    if request.method != .get { return false }
+    if case .missing = forward.part { return true }
+    return request.fields.contains(.range)
+  }
+
+  /// Writes a line of `Accept-Encoding` without the codings that need a dictionary; false if it has none of them,
+  /// and may stay as it is.
+  private static func writeWithoutDictionaries(
+    _ request: borrowing RequestHead, _ field: Field, to buffer: inout HeadBuffer
+  ) -> Bool {
+    let bytes = request.fields.bytes.readableBytesUInt8Span
+    var kept: [UInt8] = []
+    var isChanged = false
+    bytes.forEachListElement(field.value.range) { element in
+      if bytes.isDictionaryCoding(element) {
+        isChanged = true
+        return true
+      }
+      if !kept.isEmpty { kept += Array(", ".utf8) }
+      kept += element.map { bytes[$0] }
+      return true
+    }
+    guard isChanged else { return false }
+    buffer.writeStaticString("Accept-Encoding: ")
+    buffer.writeBytes(kept)
+    buffer.writeStaticString("\r\n")
+    return true
   }
 
   private static func writeTarget(_ request: borrowing RequestHead, to buffer: inout HeadBuffer) {
@@ -191,7 +232,9 @@ public enum ForwardedRequest {
   ) {
     if request.asksForUpgrade, !forward.isForStore {
       buffer.writeStaticString("Connection: upgrade\r\nUpgrade: websocket\r\n")
-    } else if request.fields.hasElement(.te, "trailers"), !forward.isForStore {
+    } else if request.fields.hasElement(.te, "trailers"), request.minorVersion >= 1 {
+      // A part is kept without, and its end is somebody else's (RFC 9110 §6.5).
+      if case .missing = forward.part { return }
       buffer.writeStaticString("TE: trailers\r\nConnection: TE\r\n")
     }
   }

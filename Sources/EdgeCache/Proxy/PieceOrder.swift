@@ -47,7 +47,8 @@ public struct PieceOrder: Sendable {
     _ head: ResponseHead, _ accepted: Storability.Accepted, request: RequestHead, store: Store,
     now: Instant
   ) -> PiecedContent? {
-    guard store.keepsPieces, request.method == .get, accepted.withheld.isEmpty,
+    guard store.keepsPieces, request.method == .get,
+      !head.fields.isDictionaryCoded,
       let etag = head.fields.only(.etag),
       !EntityTag.isWeak(head.fields.bytes.readableBytesUInt8Span, etag.range)
     else { return nil }

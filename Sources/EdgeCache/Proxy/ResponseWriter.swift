@@ -54,14 +54,19 @@ public enum ResponseWriter {
     switch delivery.kind {
     case .whole:
       head.write(to: &buffer, whole: context.isToPoP)
-      if head.status != 204 { writeLength(response.sentCount, to: &buffer) }
+      if let trailers = delivery.trailers {
+        buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
+        trailers.writeNames(to: &buffer)
+      } else if head.status != 204 {
+        writeLength(response.sentCount, to: &buffer)
+      }
     case .part(let range):
       writePartHead(head, range, of: response.completeLength, context, to: &buffer)
       writeLength(range.count, to: &buffer)
     case .parts(let parts):
       buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
       head.forEachField { field in
-        if field.name != .contentType, !head.isContentDigest(field),
+        if field.name != .contentType, !head.isOfWhole(field),
           head.isSent(field, whole: context.isToPoP)
         {
           head.writeLine(field, to: &buffer)
@@ -114,9 +119,9 @@ public enum ResponseWriter {
     to buffer: inout HeadBuffer
   ) {
     buffer.writeStaticString("HTTP/1.1 206 Partial Content\r\n")
-    if head.hasContentDigest {
+    if head.hasFieldsOfWhole {
       head.forEachField { field in
-        if !head.isContentDigest(field), head.isSent(field, whole: context.isToPoP) {
+        if !head.isOfWhole(field), head.isSent(field, whole: context.isToPoP) {
           head.writeLine(field, to: &buffer)
         }
       }
@@ -146,7 +151,7 @@ public enum ResponseWriter {
     buffer.writeStaticString("HTTP/1.1 304 Not Modified\r\n")
     head.forEachField { field in
       if !head.isSent(field, whole: context.isToPoP) { return }
-      if field.name == .contentType || field.name == .contentRange || head.isContentDigest(field) {
+      if field.name == .contentType || head.isOfWhole(field) {
         return
       }
       if field.name == .lastModified, head.etag != nil { return }

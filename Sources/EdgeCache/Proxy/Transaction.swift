@@ -63,6 +63,8 @@ public struct Transaction {
   private var state = State.received
   private var upstream = Upstream.idle
   private var fill = Fill()
+  /// Looks for the end of coded content.
+  private var coding: CodingWatch?
   private var actions = ActionQueue()
   private var hasClient = true
   private var stale: StoredResponse?
@@ -315,10 +317,10 @@ public struct Transaction {
     case .wait: return
     case .head(let head): begin(head, flight, reader, now)
     case .content(let content): actions.append(.sendContent(content))
-    case .end:
+    case .end(let trailers):
       flight.unsubscribe(reader)
       state = .answered
-      actions.append(.sendEnd)
+      actions.append(trailers.map { .sendTrailers($0) } ?? .sendEnd)
     case .truncated:
       flight.unsubscribe(reader)
       status.detail = .failed(.truncated)
@@ -403,6 +405,7 @@ public struct Transaction {
 
   private mutating func upstreamHead(_ head: ResponseHead, _ now: Instant) {
     guard case .waiting = upstream else { return }
+    coding = request.method == .head ? nil : CodingWatch(head)
     guard case .leading(let flight, let reader) = state else { return passHead(head, now) }
     if let piece { return take(piece, head, flight, reader, now) }
     switch meaning(of: head, flight, now) {
@@ -411,20 +414,18 @@ public struct Transaction {
       flight.resolve(stale)
       upstream = .draining
       answerStale(stale, .failed(.serverError), forwardStatus: head.status, now)
-    case .completes(let stored, let response):
-      complete(stored, response, with: head, flight, now)
+    case .completes(let freshened): complete(freshened, with: head, flight, now)
     case .askAgain(let useless): askAgain(without: useless, now)
-    case .freshened(let chosen, let response):
-      freshened(chosen, response, flight, reader, head.status, now)
-    case .confirmed(let chosen, let response, let refusal):
-      if refusal != .authorization, chosen === stale { store.remove(chosen) }
+    case .freshened(let outcome): freshened(outcome, flight, reader, head.status, now)
+    case .confirmed(let outcome, let refusal):
+      if refusal != .authorization, outcome.chosen === stale { store.remove(outcome.chosen) }
       leaveFlight(flight, reader, hitForMiss: false, now)
       flight.scatter(refusal)
       upstream = .draining
       status.detail = .refused(refusal)
       status.forwardStatus = head.status
-      status.ttl = response.freshness.ttl(now)
-      answer(response, status)
+      status.ttl = outcome.response.freshness.ttl(now)
+      answer(outcome.leaders, status)
     case .replaces: store(head, flight, reader, now)
     }
   }
@@ -464,8 +465,8 @@ public struct Transaction {
 
   /// Content that is to be kept in pieces is got in pieces, from the first byte on.
   private mutating func keep(
-    _ response: StoredResponse, _ head: ResponseHead, _ flight: Flight, _ reader: Flight.ReaderID,
-    _ now: Instant
+    _ response: StoredResponse, leadersHead: StoredHead?, _ head: ResponseHead, _ flight: Flight,
+    _ reader: Flight.ReaderID, _ now: Instant
   ) {
     flight.unsubscribe(reader)
     let refusal = store.keep(response, from: flight, replacing: stale, now: now)
@@ -480,7 +481,7 @@ public struct Transaction {
     status.isStored = true
     upstream = .idle
     actions.append(.cancelUpstream)
-    answer(response, status)
+    answer(leadersHead.map(response.with(head:)) ?? response, status)
   }
 
   /// Asks for the whole response, without what turned out to be of no use.
@@ -495,12 +496,13 @@ public struct Transaction {
   /// What was missing arrives: the flight brings all of it, what is stored and what comes now
   /// (RFC 9111 §3.4).
   private mutating func complete(
-    _ stored: StoredResponse, _ response: StoredResponse, with head: ResponseHead,
-    _ flight: Flight, _ now: Instant
+    _ outcome: FreshenedResponse, with head: ResponseHead, _ flight: Flight, _ now: Instant
   ) {
-    let flightHead = FlightHead(
+    let (stored, response) = (outcome.chosen, outcome.response)
+    var flightHead = FlightHead(
       head: response.head, freshness: response.freshness, selector: response.selector,
       contentLength: head.contentLength == nil ? nil : stored.completeLength)
+    flightHead.leadersHead = outcome.leadersHead
     fill(flight, flightHead, expectedLength: stored.completeLength)
     if stored.part?.range.lowerBound == 0 {
       append(stored.content, to: flight)
@@ -537,9 +539,10 @@ public struct Transaction {
   }
 
   private mutating func freshened(
-    _ chosen: StoredResponse, _ response: StoredResponse, _ flight: Flight,
-    _ reader: Flight.ReaderID, _ forwardStatus: Int, _ now: Instant
+    _ outcome: FreshenedResponse, _ flight: Flight, _ reader: Flight.ReaderID,
+    _ forwardStatus: Int, _ now: Instant
   ) {
+    let (chosen, response) = (outcome.chosen, outcome.response)
     flight.unsubscribe(reader)
     // A variant that was chosen for a request it had not been stored for is stored for that too.
     let refusal = store.freshen(
@@ -550,7 +553,7 @@ public struct Transaction {
     actions.append(.countStored(refusal))
     if let refusal { status.detail = .refused(refusal) }
     status.ttl = response.freshness.ttl(now)
-    answer(response, status)
+    answer(outcome.leaders, status)
   }
 
   private mutating func store(
@@ -563,7 +566,8 @@ public struct Transaction {
     switch plan {
     case .fill(let flightHead, let expectedLength):
       fill(flight, flightHead, expectedLength: expectedLength)
-    case .pieces(let response): keep(response, head, flight, reader, now)
+    case .pieces(let response, let leadersHead):
+      keep(response, leadersHead: leadersHead, head, flight, reader, now)
     case .refuse(let refusal): refuse(refusal, head, flight, reader, now)
     }
   }
@@ -631,6 +635,7 @@ public struct Transaction {
   }
 
   private mutating func upstreamContent(_ content: ByteBuffer, _ now: Instant) {
+    coding?.take(content)
     switch upstream {
     case .filling(let flight, _):
       switch store.append(content, to: flight, fill: &fill) {
@@ -648,6 +653,7 @@ public struct Transaction {
   }
 
   private mutating func upstreamEnd(_ trailers: FieldSection?, _ now: Instant) {
+    if coding?.isCut == true { return upstreamFailed(.truncated, mayRetry: false, now) }
     let side = upstream
     upstream = .idle
     switch side {
@@ -658,7 +664,8 @@ public struct Transaction {
       }
       remainder = nil
       let refusal = store.complete(
-        flight, head: head, replacing: stale, fill: &fill, isHashedURL: isHashedURL, now: now)
+        flight, head: head, trailers: trailers?.detached(), replacing: stale, fill: &fill,
+        isHashedURL: isHashedURL, now: now)
       actions.append(.countStored(refusal))
     case .passing:
       state = .answered

@@ -6,13 +6,13 @@ enum UpstreamAnswer {
   /// An error, in the place of which something stale may be sent (RFC 9111 §4.2.4).
   case standIn(StoredResponse)
   /// What was missing of a stored content; with it, that is stored as the last one is (RFC 9111 §3.4).
-  case completes(StoredResponse, StoredResponse)
+  case completes(FreshenedResponse)
   /// Nothing that helps: the whole response is to be asked for, without these.
   case askAgain(without: [StoredResponse])
-  /// The first is as good as new, and now is the second (RFC 9111 §4.3.4).
-  case freshened(StoredResponse, StoredResponse)
-  /// The same, but the second may not be stored, and why.
-  case confirmed(StoredResponse, StoredResponse, StorageRefusal)
+  /// What is stored is as good as new (RFC 9111 §4.3.4).
+  case freshened(FreshenedResponse)
+  /// The same, but with its new fields it may not be stored, and why.
+  case confirmed(FreshenedResponse, StorageRefusal)
   /// A response of its own.
   case replaces
 
@@ -46,12 +46,11 @@ enum UpstreamAnswer {
     switch Validation.judge(
       head, candidates: candidates, areOtherVariants: stale == nil, context)
     {
-    case .freshened(_, let response) where !canAnswer(response),
-      .confirmed(_, let response, _) where !canAnswer(response):
+    case .freshened(let freshened) where !canAnswer(freshened.response),
+      .confirmed(let freshened, _) where !canAnswer(freshened.response):
       self = .askAgain(without: [])
-    case .freshened(let chosen, let response): self = .freshened(chosen, response)
-    case .confirmed(let chosen, let response, let refusal):
-      self = .confirmed(chosen, response, refusal)
+    case .freshened(let freshened): self = .freshened(freshened)
+    case .confirmed(let freshened, let refusal): self = .confirmed(freshened, refusal)
     case .mismatch: self = .askAgain(without: stale.map { [$0] } ?? [])
     case .replaced: self = .replaces
     }
@@ -67,8 +66,8 @@ enum UpstreamAnswer {
       head.fields.contains(.etag),
       Validation.isSame(stored.head, head.fields, now: context.responseTime),
       isUntouched(stored),
-      case .freshened(_, let response) = Validation.freshen(stored, by: head, context)
+      case .freshened(let freshened) = Validation.freshen(stored, by: head, context)
     else { return .askAgain(without: [stored]) }
-    return .completes(stored, response)
+    return .completes(freshened)
   }
 }

@@ -11,6 +11,8 @@ public struct SitePolicy: Sendable, Hashable {
   public var guessesFreshness = true
   /// Seconds for which a status is kept when the origin gives no lifetime.
   public var negative: [Int: Int64] = [:]
+  /// What becomes of cookies that a response sets.
+  public var cookies = CookieHandling.strip
   /// What of the query is part of the cache key.
   public var query = QueryRules()
   /// The fields that carry tags.

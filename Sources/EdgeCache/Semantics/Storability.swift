@@ -31,8 +31,10 @@ public enum StorageRefusal: String, Error, Sendable, Hashable, CaseIterable {
   case noFreshness = "no-freshness"
   /// No lifetime is left and there is no validator, so it could never be used.
   case notReusable = "not-reusable"
-  /// `Set-Cookie` without an explicit lifetime (§7.3).
+  /// `Set-Cookie` without an explicit lifetime (§7.3), or at a site that stores no response with one.
   case setCookie = "set-cookie"
+  /// The content is coded with a dictionary that the request had not (RFC 9842 §6).
+  case dictionary = "dictionary"
   /// Longer than the largest stored response.
   case tooLarge = "too-large"
   /// The memory tier has no room, even after evicting.
@@ -43,6 +45,8 @@ public enum StorageRefusal: String, Error, Sendable, Hashable, CaseIterable {
   case invalidated = "invalidated"
   /// The content broke off (§3.3).
   case incomplete = "incomplete"
+  /// It has trailer fields and is only a part, with which they cannot be kept (RFC 9110 §6.5).
+  case trailers = "trailers"
   /// There are as many variants of this URL as may be kept, all of them fresh.
   case variantLimit = "variant-limit"
   /// It has more tags than can be kept, and without them could not be purged by each of them.
@@ -55,7 +59,8 @@ public enum Storability {
   public struct Accepted: Sendable {
     public var freshness: Freshness
     public var selector: VariantSelector
-    /// Names in lower case of fields that are not kept (RFC 9111 §5.2.2.4, §5.2.2.7).
+    /// Names in lower case of fields that are not kept: by order of the origin (RFC 9111 §5.2.2.4, §5.2.2.7), and
+    /// because they are for one client.
     public var withheld: [[UInt8]] = []
     /// The part of the content that a 206 brings (§3.3).
     public var part: ContentPart?
@@ -106,14 +111,21 @@ public enum Storability {
       return .failure(.varyStar)
     }
     if CacheTag.areTooMany(response.fields, in: policy.tagFields) { return .failure(.tooManyTags) }
+    if response.fields.isDictionaryCoded {
+      if !selector.hasDictionary { return .failure(.dictionary) }
+      // No part of such a content is of use to anybody.
+      if part != nil { return .failure(.partial) }
+    }
 
     let freshness = Freshness(
       response, directives: directives, policy: policy, isHashedURL: isHashedURL,
       requestTime: requestTime, responseTime: responseTime)
-    let keepsCookie =
-      response.fields.contains(.setCookie)
-      && !directives.withheld.contains(where: { $0.span.equalsIgnoringCase("set-cookie") })
-    if keepsCookie, !freshness.source.isExplicit { return .failure(.setCookie) }
+    // Whoever sets a cookie and says nothing of a lifetime may well have made the content for that one client too.
+    if !freshness.source.isExplicit || policy.cookies == .refuse,
+      ClientFields.setsCookie(response.fields, withheld: directives.withheld)
+    {
+      return .failure(.setCookie)
+    }
     let hasValidator =
       response.fields.contains(.etag) || response.fields.contains(.lastModified)
     if freshness.source == .none, !(control.noCache && hasValidator) {
@@ -126,7 +138,9 @@ public enum Storability {
     }
     return .success(
       Accepted(
-        freshness: freshness, selector: selector, withheld: directives.withheld, part: part))
+        freshness: freshness, selector: selector,
+        withheld: directives.withheld + ClientFields.names(response.fields, policy.cookies),
+        part: part))
   }
 
   /// The statuses whose caching rules this cache knows and follows (RFC 9110 §15).

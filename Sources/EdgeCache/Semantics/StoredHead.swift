@@ -37,9 +37,11 @@ public struct StoredHead: Sendable {
   public let lastModified: Int64?
   /// `Date` in seconds since 1970.
   public let date: Int64?
-  /// True if a field is about the bytes of the content as a whole message has them (RFC 9530 §2): a 206 that is
-  /// made of it leaves that out.
-  private(set) var hasContentDigest = false
+  /// What comes behind the content, for those who ask for it.
+  public internal(set) var trailers: TrailerSection?
+  /// True if a field is about the bytes of the content as a whole message has them (RFC 9530 §2), or is a
+  /// `Content-Range` that means nothing (RFC 9110 §14.4): a 206 that is made of it leaves that out.
+  private(set) var hasFieldsOfWhole = false
 
   /// True if there is an entity tag that is not weak (RFC 9110 §8.8.1).
   public var hasStrongETag: Bool {
@@ -48,7 +50,9 @@ public struct StoredHead: Sendable {
   }
 
   /// Bytes of memory that the head takes.
-  var capacity: Int { MemoryCost.array(of: storage) }
+  var capacity: Int {
+    MemoryCost.array(of: storage) + (trailers.map { MemoryCost.array(of: $0.bytes) } ?? 0)
+  }
 
   /// The status line and the fields, taken apart as they were before they were stored. O(bytes): on
   /// the way of a hit, ``forEachField(_:)`` and ``write(to:)`` make no copy.
@@ -117,10 +121,12 @@ public struct StoredHead: Sendable {
     buffer.writeBytes(storage, start..<(field.value.range.upperBound + 2))
   }
 
-  /// True if a field of this head is about the bytes of the content as a whole message has them.
-  func isContentDigest(_ field: Field) -> Bool {
-    hasContentDigest && field.name == .other
-      && storage.span.extracting(field.nameRange.range).namesContentDigest
+  /// True if a field of this head has no place in a 206 that is made of it.
+  func isOfWhole(_ field: Field) -> Bool {
+    guard hasFieldsOfWhole else { return false }
+    return field.name == .contentRange
+      || field.name == .other
+        && storage.span.extracting(field.nameRange.range).namesContentDigest
   }
 
   /// The head of `response`, received at `now`, without the fields that `withheld` names in lower
@@ -139,10 +145,6 @@ public struct StoredHead: Sendable {
       acceptsRanges: isPart && !response.fields.contains(.acceptRanges), now: now
     ) { index in
       if isPart, response.fields.describesPart(index) { return false }
-      // It would stand beside the one of a part that is sent of it; only 416 tells something with it.
-      if response.status != 416, response.fields.fields[index].name == .contentRange {
-        return false
-      }
       return response.fields.isStorable(index) && !response.fields.isNamed(index, in: withheld)
     }
   }
@@ -190,7 +192,7 @@ public struct StoredHead: Sendable {
     etag = fields.first(.etag)
     lastModified = dates.lastModified
     date = dates.date
-    hasContentDigest = fields.fields.indices.contains { fields.isContentDigest($0) }
+    hasFieldsOfWhole = fields.fields.indices.contains { fields.describesPart($0) }
   }
 
   /// The lines of a head, those last that clients are not sent; which of them carry tags; and how many are sent.
@@ -234,18 +236,21 @@ public struct StoredHead: Sendable {
     }
     var (end, sentEnd) = (statusLineCount, statusLineCount)
     var names: [Range<Int>] = []
+    var hasRange = false
     for (index, place) in entries.enumerated() {
       let nameCount = Int(storage[place + 1]) << 8 | Int(storage[place + 2])
       let valueCount = Int(storage[place + 3]) << 8 | Int(storage[place + 4])
       if storage[place] & Self.nameBits == FieldName.other.rawValue {
         names.append(end..<(end + nameCount))
       }
+      if storage[place] & Self.nameBits == FieldName.contentRange.rawValue { hasRange = true }
       end += nameCount + 2 + valueCount + 2
       if index + 1 == sent { sentEnd = end }
     }
     sentCount = sentEnd
     if end != count { return nil }
-    hasContentDigest = names.contains { storage.span.extracting($0).namesContentDigest }
+    hasFieldsOfWhole =
+      hasRange || names.contains { storage.span.extracting($0).namesContentDigest }
   }
 
   /// This head with the fields of a 304, 206 or response to HEAD put in the place of its own
@@ -263,10 +268,12 @@ public struct StoredHead: Sendable {
     let fields = fields
     let updateBytes = update.bytes.readableBytesUInt8Span
     let storedBytes = fields.bytes.readableBytesUInt8Span
+    let vary = VaryUpdate(fields, update)
     func changes(_ index: Int) -> Bool {
       guard update.isStorable(index), !update.isNamed(index, in: withheld) else { return false }
       switch update.fields[index].name {
       case .etag: return etag == nil
+      case .vary: return vary.replaces
       case .contentRange: return false
       case .other where response.status == 206 && update.isContentDigest(index): return false
       default:
@@ -291,9 +298,30 @@ public struct StoredHead: Sendable {
     for (index, field) in update.fields.enumerated() where changes(index) {
       writer.append(field, from: update)
     }
+    if !vary.added.isEmpty { writer.append(name: "vary", value: vary.added) }
     // RFC 9110 §6.6.1, as for any response: the stored Date would make it as old as before.
     if !update.contains(.date) { writer.append(name: "date", value: HTTPDate.bytes(now.seconds)) }
-    return StoredHead(writer.section, status: status, tags: tags, now: now)
+    var head = StoredHead(writer.section, status: status, tags: tags, now: now)
+    head.trailers = trailers
+    return head
+  }
+
+  /// What the `Vary` of an update does to a stored one: the content was made by all that is named in either, so
+  /// nothing is lost of it (RFC 9111 §4.1).
+  private struct VaryUpdate {
+    /// True if it takes the stored one's place: it has all of its names.
+    var replaces = true
+    /// The names that come on top if it does not.
+    var added: [UInt8] = []
+
+    init(_ stored: FieldSection, _ update: FieldSection) {
+      guard stored.contains(.vary), update.contains(.vary) else { return }
+      let old = VariantSelector.names(stored)
+      let new = VariantSelector.names(update)
+      replaces = old.allSatisfy(new.contains)
+      if replaces { return }
+      added = Array(new.filter { !old.contains($0) }.joined(separator: Array(", ".utf8)))
+    }
   }
 
   /// The response head that this stored head stands for, to be judged again after freshening.

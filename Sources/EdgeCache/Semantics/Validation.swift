@@ -2,14 +2,27 @@
 
 /// What an answer to a validation request means for the stored responses that were asked about.
 public enum ValidationOutcome: Sendable {
-  /// 304: `chosen` is good, and with its new fields it is `response` (§4.3.4).
-  case freshened(chosen: StoredResponse, response: StoredResponse)
-  /// 304: `chosen` is good for this request, but with its new fields it may not be stored.
-  case confirmed(chosen: StoredResponse, response: StoredResponse, StorageRefusal)
+  /// 304: what was asked about is good (§4.3.4).
+  case freshened(FreshenedResponse)
+  /// 304: it is good for this request, but with its new fields it may not be stored.
+  case confirmed(FreshenedResponse, StorageRefusal)
   /// 304, but about something else: none of the stored responses may be used.
   case mismatch
   /// Any other answer replaces the stored one.
   case replaced
+}
+
+/// A stored response that a validation found good.
+public struct FreshenedResponse: Sendable {
+  /// What was stored.
+  public var chosen: StoredResponse
+  /// The same with its new fields.
+  public var response: StoredResponse
+  /// The head for the client whose request was answered, where fields are for that client alone.
+  var leadersHead: StoredHead?
+
+  /// What the client gets whose request was answered.
+  public var leaders: StoredResponse { leadersHead.map(response.with(head:)) ?? response }
 }
 
 /// When, and to what request, an answer came.
@@ -56,14 +69,24 @@ public enum Validation {
     _ chosen: StoredResponse, by response: ResponseHead, _ context: ValidationContext
   ) -> ValidationOutcome {
     let now = context.responseTime
+    let isSame = isSame(chosen.head, response.fields, now: now)
+    let stripped = ResponseDirectives.strippedNames(context.policy)
     // What was not to be kept is not kept now either, and what the update says comes on top.
     let withheld =
       ResponseDirectives(response.fields, policy: context.policy).withheld
       + ResponseDirectives(chosen.head.fields, policy: context.policy).withheld
-      + ResponseDirectives.strippedNames(context.policy)
+      + ClientFields.names(response.fields, context.policy.cookies)
+      + ClientFields.names(chosen.head.fields, context.policy.cookies)
     let head = chosen.head.freshened(
-      by: response, isSame: isSame(chosen.head, response.fields, now: now), withheld: withheld,
-      tags: context.policy.tagFields, now: now)
+      by: response, isSame: isSame, withheld: withheld + stripped, tags: context.policy.tagFields,
+      now: now)
+    var leadersHead: StoredHead?
+    if response.fields.fields.indices.contains(where: {
+      response.fields.isNamed($0, in: withheld)
+    }) {
+      leadersHead = chosen.head.freshened(
+        by: response, isSame: isSame, withheld: stripped, tags: context.policy.tagFields, now: now)
+    }
     // It is about the stored response now: its Age counts, and its Date is new.
     var renewed = head.asResponse
     if let age = response.fields.first(.age) {
@@ -74,9 +97,14 @@ public enum Validation {
       policy: context.policy, isHashedURL: chosen.isHashedURL, requestTime: context.requestTime,
       responseTime: now)
     switch accepted {
-    case .success(let accepted):
+    case .success(var accepted):
+      // A 304 that leaves out of `Vary` what was in it does not make the content fit more requests than before.
+      accepted.selector = accepted.selector.including(
+        chosen.selector, for: context.request.fields)
       return .freshened(
-        chosen: chosen, response: chosen.freshened(head: head, accepted: accepted))
+        FreshenedResponse(
+          chosen: chosen, response: chosen.freshened(head: head, accepted: accepted),
+          leadersHead: leadersHead))
     case .failure(let refusal):
       let freshness = Freshness(
         renewed, directives: ResponseDirectives(renewed.fields, policy: context.policy),
@@ -84,7 +112,10 @@ public enum Validation {
         responseTime: now)
       let accepted = Storability.Accepted(freshness: freshness, selector: chosen.selector)
       return .confirmed(
-        chosen: chosen, response: chosen.freshened(head: head, accepted: accepted), refusal)
+        FreshenedResponse(
+          chosen: chosen, response: chosen.freshened(head: head, accepted: accepted),
+          leadersHead: leadersHead),
+        refusal)
     }
   }
 
@@ -146,9 +177,9 @@ public enum Validation {
   ) -> StoredResponse? {
     if response.status == 304 || response.status >= 500 { return nil }
     guard response.status == 200, agrees(response, stored, now: context.responseTime),
-      case .freshened(_, let response) = freshen(stored, by: response, context)
+      case .freshened(let freshened) = freshen(stored, by: response, context)
     else { return stored.markedStale() }
-    return response.reselected(stored.selector)
+    return freshened.response
   }
 
   /// True if all validators and the length that a response to HEAD has are the stored ones.

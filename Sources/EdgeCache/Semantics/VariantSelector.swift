@@ -20,13 +20,31 @@ public struct VariantSelector: Sendable, Hashable {
     return true
   }
 
-  /// True if the content coding plays no part, or the request accepts the same ones.
+  /// True if the content coding plays no part, or the request accepts the same ones, with the same dictionary.
   func agreesOnCoding(_ request: FieldSection) -> Bool {
-    guard let index = names.firstIndex(of: Self.acceptEncoding) else { return true }
-    return Self.value(of: names[index], in: request) == values[index]
+    for name in [Self.acceptEncoding, Self.availableDictionary] {
+      guard let index = names.firstIndex(of: name) else { continue }
+      if Self.value(of: name, in: request) != values[index] { return false }
+    }
+    return true
   }
 
   private static let acceptEncoding = Array("accept-encoding".utf8)
+  private static let availableDictionary = Array("available-dictionary".utf8)
+
+  /// True if the request that it was made of had a dictionary to decode with (RFC 9842 §2.2).
+  var hasDictionary: Bool {
+    guard let index = names.firstIndex(of: Self.availableDictionary) else { return false }
+    return values[index] != nil
+  }
+
+  /// This selector with the names of another one too, so that it never selects more than both of them do.
+  func including(_ other: VariantSelector, for request: FieldSection) -> VariantSelector {
+    let added = other.names.filter { !names.contains($0) }
+    if added.isEmpty { return self }
+    return VariantSelector(
+      names: names + added, values: values + added.map { Self.value(of: $0, in: request) })
+  }
 
   /// The selector with these names for another request.
   public func reselected(for request: FieldSection) -> VariantSelector {
@@ -44,21 +62,30 @@ public struct VariantSelector: Sendable, Hashable {
     self.values = values
   }
 
+  /// The names in `Vary`, in lower case, each once; `*` is one of them. O(bytes of the field).
+  static func names(_ response: FieldSection) -> [[UInt8]] {
+    var names: [[UInt8]] = []
+    response.forEachElement(of: .vary) { span, range in
+      let name = range.map { span[$0].asciiLowercased }
+      if !names.contains(name) { names.append(name) }
+      return true
+    }
+    return names
+  }
+
   /// The selector of a response to `request`; nil if `Vary` has `*`, which nothing matches.
   public init?(response: FieldSection, request: FieldSection) {
-    guard response.contains(.vary) else {
+    let isDictionaryCoded = response.isDictionaryCoded
+    guard response.contains(.vary) || isDictionaryCoded else {
       self = .any
       return
     }
-    var names: [[UInt8]] = []
-    var matchesNothing = false
-    response.forEachElement(of: .vary) { span, range in
-      if range.count == 1, span[range.lowerBound] == ASCII.asterisk { matchesNothing = true }
-      let name = range.map { span[$0].asciiLowercased }
-      if !names.contains(name) { names.append(name) }
-      return !matchesNothing
+    // RFC 9842 §6: nobody else can decode it, whether `Vary` says so or not.
+    var names = isDictionaryCoded ? [Self.acceptEncoding, Self.availableDictionary] : []
+    for name in Self.names(response) where !names.contains(name) {
+      if name == [ASCII.asterisk] { return nil }
+      names.append(name)
     }
-    if matchesNothing { return nil }
     self.init(names: names, values: names.map { Self.value(of: $0, in: request) })
   }
 
@@ -72,6 +99,9 @@ public struct VariantSelector: Sendable, Hashable {
   private static func value(of name: [UInt8], in request: FieldSection) -> [UInt8]? {
     let bytes = request.bytes.readableBytesUInt8Span
     let known = FieldNameTable.name(name.span)
+    // Who asks for a range gets that of the plain content.
+    let hidesDictionary = request.contains(.range)
+    if hidesDictionary, name == availableDictionary { return nil }
     let isPreference =
       known == .acceptEncoding || known == .acceptLanguage || known == .accept
     var members: [[UInt8]]?
@@ -81,6 +111,9 @@ public struct VariantSelector: Sendable, Hashable {
     {
       if members == nil { members = [] }
       bytes.forEachListElement(field.value.range) { element in
+        if hidesDictionary, known == .acceptEncoding, bytes.isDictionaryCoding(element) {
+          return true
+        }
         members?.append(
           isPreference
             ? preference(bytes, element, foldsParameters: known != .accept)

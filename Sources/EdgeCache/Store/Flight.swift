@@ -35,8 +35,8 @@ public enum FlightStep: Sendable {
   case head(FlightHead)
   /// Some content.
   case content(ByteBuffer)
-  /// The content is complete.
-  case end
+  /// The content is complete, with these trailer fields.
+  case end(FieldSection?)
   /// A validation found the stored response good: send that.
   case stored(StoredResponse)
   /// The response is not for sharing: forward by yourself.
@@ -105,6 +105,8 @@ public final class Flight: Sendable {
     var received = 0
     var readers: [ReaderID: Reader] = [:]
     var nextReader = 0
+    /// What came behind the content.
+    var trailers: FieldSection?
     /// Set when the content may not be stored after all.
     var refusal: StorageRefusal?
     var resume: (@Sendable () -> Void)?
@@ -184,7 +186,7 @@ public final class Flight: Sendable {
       return .content(state.chunks[place])
     }
     switch state.outcome {
-    case .complete: return .end
+    case .complete: return .end(state.trailers)
     case .truncated: return .truncated
     default: return .wait
     }
@@ -264,8 +266,9 @@ public final class Flight: Sendable {
   /// Why the content will not be stored, if it will not.
   public var refusal: StorageRefusal? { state.withLock { $0.refusal } }
 
-  /// The content is complete.
-  func complete() {
+  /// The content is complete, with these trailer fields.
+  func complete(_ trailers: FieldSection?) {
+    if let trailers { state.withLock { $0.trailers = trailers } }
     finish { if case .streaming(let head) = $0 { $0 = .complete(head) } }
   }
 

@@ -142,10 +142,13 @@ extension Store {
     }
   }
 
-  /// Removes one stored response, if it is still there.
+  /// Removes one stored response, if it is still there. One that is kept in pieces is told by their name: a client
+  /// may have got it with a head of its own.
   public func remove(_ response: StoredResponse) {
     shard(response.key).state.withLock { state in
-      _ = state.memory.removeAll(response.key) { $0 === response }
+      _ = state.memory.removeAll(response.key) {
+        $0 === response || ($0.pieced != nil && $0.pieced == response.pieced)
+      }
       lower?.replaced(response)
     }
   }

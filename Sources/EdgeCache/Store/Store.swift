@@ -194,26 +194,33 @@ public final class Store: Sendable {
   /// impossible, and lets its readers finish. Returns why it was not stored.
   @discardableResult
   public func complete(
-    _ flight: Flight, head: FlightHead, replacing stale: StoredResponse?, fill: inout Fill,
-    isHashedURL: Bool, now: Instant
+    _ flight: Flight, head: FlightHead, trailers: FieldSection? = nil,
+    replacing stale: StoredResponse?, fill: inout Fill, isHashedURL: Bool, now: Instant
   ) -> StorageRefusal? {
     if let length = fill.expectedLength, flight.received != length {
       close(flight, hitForMiss: false, fill: &fill, now: now)
       flight.truncate()
       return .incomplete
     }
-    defer { flight.complete() }
+    defer { flight.complete(trailers) }
+    let kept = trailers.flatMap { TrailerSection($0) }
+    // Of a part nobody could tell what they are about.
+    if kept != nil, head.part != nil || stale?.part != nil {
+      refuse(flight, .trailers, fill: &fill)
+    }
     guard var content = flight.takeContent() else {
       let refusal = flight.refusal ?? .full
       close(flight, hitForMiss: refusal == .tooLarge, fill: &fill, now: now)
       return refusal
     }
     var part = head.part
+    var stored = head.head
+    stored.trailers = kept
     if let stale, let joined = PartialContent.join(stale, head, content, limits: limits) {
       (content, part) = joined
     }
     let response = StoredResponse(
-      key: flight.key, selector: head.selector, head: head.head, freshness: head.freshness,
+      key: flight.key, selector: head.selector, head: stored, freshness: head.freshness,
       content: content, isHashedURL: isHashedURL, part: part)
     return put(
       response, replacing: stale, flight: flight, fill: &fill, isNew: true, now: now)

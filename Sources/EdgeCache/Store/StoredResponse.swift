@@ -98,8 +98,8 @@ public final class StoredResponse: Sendable {
       isHashedURL: isHashedURL, part: part, pieced: pieced)
   }
 
-  /// This response for requests that `selector` selects.
-  func reselected(_ selector: VariantSelector) -> StoredResponse {
+  /// This response with another head, for one client alone.
+  func with(head: StoredHead) -> StoredResponse {
     StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
       isHashedURL: isHashedURL, part: part, pieced: pieced)

@@ -5,7 +5,7 @@ extension FleetConfiguration.CachingOptions {
   /// The keys of a site that are read here.
   static let keys = [
     "query", "negative", "heuristicFreshness", "requestDirectives", "surrogateControl",
-    "tagFields", "forwardTagFields",
+    "tagFields", "forwardTagFields", "setCookie",
   ]
 
   /// The statuses that can be given a lifetime: "there is none", which is as cacheable as content.
@@ -26,6 +26,7 @@ extension FleetConfiguration.CachingOptions {
     if let isOn = reader.truth(fields["surrogateControl"]) { surrogateControl = isOn }
     if let node = fields["tagFields"] { tagFields = reader.values(node, parseFieldName) }
     if let isOn = reader.truth(fields["forwardTagFields"]) { forwardTagFields = isOn }
+    if let choice = reader.choice(fields["setCookie"], SetCookie.self) { setCookie = choice }
   }
 
   private static func readQuery(

@@ -20,16 +20,19 @@ extension FleetConfiguration {
     public var tagFields: [String]?
     /// Whether fields with tags go on to clients.
     public var forwardTagFields: Bool
+    /// What becomes of the cookies of responses that may be stored.
+    public var setCookie: SetCookie
 
     /// Options; those that are not given are as the standard has them.
     public init(
       query: QueryRules = QueryRules(), negative: [Int: Int64] = [:],
       heuristicFreshness: Bool = true, requestDirectives: RequestDirectives = .honor,
-      surrogateControl: Bool = false, tagFields: [String]? = nil, forwardTagFields: Bool = true
+      surrogateControl: Bool = false, setCookie: SetCookie = .strip, tagFields: [String]? = nil,
+      forwardTagFields: Bool = true
     ) {
       (self.query, self.negative) = (query, negative)
       (self.heuristicFreshness, self.requestDirectives) = (heuristicFreshness, requestDirectives)
-      self.surrogateControl = surrogateControl
+      (self.surrogateControl, self.setCookie) = (surrogateControl, setCookie)
       (self.tagFields, self.forwardTagFields) = (tagFields, forwardTagFields)
     }
 
@@ -48,6 +51,16 @@ extension FleetConfiguration {
       public init(sort: Bool = false, include: [String]? = nil, exclude: [String] = []) {
         (self.sort, self.include, self.exclude) = (sort, include, exclude)
       }
+    }
+
+    /// What becomes of Set-Cookie in responses that may be stored.
+    public enum SetCookie: String, Sendable, Hashable, CaseIterable {
+      /// It goes to the client whose request brought the response, and is not stored.
+      case strip
+      /// Responses with it are not stored.
+      case refuse
+      /// It is stored, and goes to everybody (RFC 9111 §7.3).
+      case keep
     }
 
     /// What becomes of Cache-Control and Pragma in requests.

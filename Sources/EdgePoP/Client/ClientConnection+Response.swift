@@ -30,11 +30,29 @@ extension ClientConnection {
     }
     began(delivery.status(stored), status, .none)
     served.contentBytes = delivery.contentCount(stored)
+    if let trailers = delivery.trailers { return sendChunk(of: stored.content, trailers) }
     if let file = stored.content.file, delivery.sendsContent {
       return sendContent(of: file, delivery)
     }
     delivery.forEachPiece(of: stored) { send($0) }
     finishResponse()
+  }
+
+  /// Sends content as one chunk, with trailer fields behind it.
+  private func sendChunk(of content: Content, _ trailers: TrailerSection) {
+    if content.count > 0 { composeHead(16) { ContentEncoder.chunkHead(content.count, to: &$0) } }
+    let end = { (connection: ClientConnection) in
+      connection.composeHead {
+        if content.count > 0 { ContentEncoder.chunkEnd(to: &$0) }
+        ContentEncoder.lastChunk(trailers, to: &$0)
+      }
+      connection.finishResponse()
+    }
+    if let file = content.file {
+      return send([.range(0..<content.count)], of: file, whenDone: end)
+    }
+    content.forEachPiece(in: 0..<content.count) { send($0) }
+    end(self)
   }
 
   /// Sends content that lies in a file; most of it goes at once.

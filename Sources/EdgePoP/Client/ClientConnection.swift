@@ -263,10 +263,18 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   /// Closes the connection at once, whatever has not been sent.
   func cutOff() {
+    // An orderly end would make what was sent look whole (RFC 9112 §8), to some browsers whatever its framing says; a
+    // reset does not.
+    if isWithinResponse || (response.content == .untilClose && !outputHasEnded) { breakOff() }
     phase = .closed
-    // An orderly end would make what was sent look whole (RFC 9112 §8); a reset does not.
-    if response.content == .untilClose, !outputHasEnded { breakOff() }
     close()
+  }
+
+  /// True while some of a response is still to be sent.
+  private var isWithinResponse: Bool {
+    if unsent > 0 || sender != nil { return true }
+    if case .busy = phase { return served.hasBegun }
+    return false
   }
 
   /// Breaks off a response so that the client can tell; `status` says why.

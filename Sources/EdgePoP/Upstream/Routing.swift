@@ -202,6 +202,12 @@ extension SitePolicy {
     tagFields =
       options.tagFields.map { TagFields($0, areForwarded: options.forwardTagFields) }
       ?? TagFields(areForwarded: options.forwardTagFields)
+    cookies =
+      switch options.setCookie {
+      case .strip: .strip
+      case .refuse: .refuse
+      case .keep: .keep
+      }
     query = QueryRules(
       sorts: options.query.sort, include: options.query.include.map { $0.map { Array($0.utf8) } },
       exclude: options.query.exclude.map { Array($0.utf8) })

@@ -45,6 +45,8 @@ struct ReceivedResponse {
   var framing = MessageFraming.none
   var isComplete = false
   var isAborted = false
+  /// Names and values of trailer fields.
+  var trailers: [String] = []
   /// Heads that were sent; anything but one at the end is a bug.
   var heads = 0
   /// What was sent from the store.
@@ -219,6 +221,11 @@ final class CoreExchange {
         ResponseWriter.stored(response, delivery, status, context, now: now, to: &$0)
       }
       delivery.forEachPiece(of: response) { received.content += Array($0.readableBytesView) }
+      if let trailers = delivery.trailers {
+        var sent = ByteBuffer()
+        sent.writeHead { ContentEncoder.lastChunk(trailers, to: &$0) }
+        receive(trailers: sent)
+      }
       received.isComplete = true
     case .sendFlightHead(let head, let status, let whole):
       beginHead()
@@ -234,7 +241,14 @@ final class CoreExchange {
           head, status, context, now: now, to: &$0)
       }
     case .sendContent(let content): received.content += Array(content.readableBytesView)
-    case .sendEnd, .sendTrailers: received.isComplete = true
+    case .sendEnd: received.isComplete = true
+    case .sendTrailers(let trailers):
+      if received.framing == .chunked {
+        var sent = ByteBuffer()
+        sent.writeHead { ContentEncoder.lastChunk(trailers, to: &$0) }
+        receive(trailers: sent)
+      }
+      received.isComplete = true
     case .tunnel: received.isComplete = true
     case .sendError(let code, let status):
       beginHead()
@@ -246,6 +260,11 @@ final class CoreExchange {
       received.isComplete = true
     case .abortClient: received.isAborted = true
     }
+  }
+
+  private func receive(trailers sent: ByteBuffer) {
+    let lines = String(buffer: sent).split(separator: "\r\n").dropFirst()
+    received.trailers += lines.map(String.init)
   }
 
   private func beginHead() {
@@ -263,9 +282,9 @@ final class CoreExchange {
   func upstreamContent(_ bytes: [UInt8]) { handle(.upstreamContent(ByteBuffer(bytes: bytes))) }
   func upstreamContent(_ text: String) { upstreamContent(Array(text.utf8)) }
 
-  func upstreamEnd() {
+  func upstreamEnd(trailers: FieldSection? = nil) {
     awaitsUpstream = false
-    handle(.upstreamEnd(nil))
+    handle(.upstreamEnd(trailers))
   }
 
   func upstreamFails(_ failure: UpstreamFailure, mayRetry: Bool = false) {

@@ -50,6 +50,35 @@ import Testing
     #expect([leader, early, late, later].allSatisfy { $0.transaction.isDone })
   }
 
+  /// The cookie that comes with a response is for the one client whose request brought it.
+  @Test func cookiesAreTheLeaders() {
+    let world = CoreWorld()
+    let leader = get(world)
+    let follower = get(world)
+    leader.upstreamHead(head + chunked + "↵Set-Cookie: a=b")
+    let late = get(world)
+    leader.upstreamContent("one")
+    leader.upstreamEnd()
+    for follower in [follower, late] { follower.poll() }
+    #expect(leader.received.parsed?.fields.text(.setCookie) == "a=b")
+    for other in [follower, late, get(world)] {
+      #expect(other.received.text == "one" && other.received.isComplete)
+      #expect(other.received.parsed?.fields.contains(.setCookie) == false)
+    }
+    // The same with a validation.
+    world.now = world.now.adding(seconds: 60)
+    let validator = get(world)
+    let waiter = get(world)
+    validator.answer("HTTP/1.1 304 Not Modified↵Set-Cookie: c=d")
+    waiter.poll()
+    #expect(validator.received.parsed?.fields.text(.setCookie) == "c=d")
+    for other in [waiter, get(world)] {
+      #expect(other.received.text == "one" && other.forwards.isEmpty)
+      #expect(other.received.parsed?.fields.contains(.setCookie) == false)
+    }
+    #expect(isClean(world))
+  }
+
   /// A follower that leaves, and one that does not read, hold up nobody.
   @Test func leaverAndStalledReader() {
     let world = CoreWorld()

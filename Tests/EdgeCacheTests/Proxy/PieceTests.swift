@@ -119,6 +119,21 @@ struct PieceTests {
     #expect(exchange.awaitsUpstream)
   }
 
+  @Test("A cookie goes to the client whose request brought the head, and takes nothing from it")
+  func cookie() throws {
+    let world = try Self.world()
+    let exchange = world.begin(Self.request)
+    exchange.upstreamHead(Self.whole + "↵Set-Cookie: a=b")
+    let response = try #require(exchange.received.stored)
+    #expect(exchange.received.parsed?.fields.text(.setCookie) == "a=b")
+    let next = world.begin(Self.request)
+    #expect(next.received.parsed?.fields.contains(.setCookie) == false && next.forwards.isEmpty)
+    // What was learned by a piece of the one takes out the other.
+    let piece = CoreExchange(try #require(PieceOrder(0, of: response)), for: exchange)
+    piece.upstreamHead(Self.partHead(0..<Self.mebibyte, tag: "\"b\""))
+    #expect(!world.begin(Self.request).forwards.isEmpty)
+  }
+
   @Test("The answer to a range says how large the whole is")
   func range() throws {
     let world = try Self.world()

@@ -78,7 +78,10 @@ extension Histories {
       "proxy credentials", "9110 §11.7.2", "GET /↵Proxy-Authorization: Basic x",
       "!>proxy-authorization"),
     sends(
-      "TE while filling", "9110 §10.1.4", "GET /↵TE: trailers↵Connection: te", "!>te !>connection"),
+      "TE while filling", "9110 §10.1.4", "GET /↵TE: trailers↵Connection: te",
+      ">for-store >te:trailers >connection:TE"),
+    sends(
+      "TE of HTTP/1.0", "9110 §10.1.4", "GET / HTTP/1.0↵Host: a↵TE: trailers", "!>te !>connection"),
     passes(
       "TE: trailers", "9110 §10.1.4", "TE: trailers, deflate↵Connection: te",
       ">te:trailers >connection:TE"),

@@ -13,7 +13,9 @@ import Testing
     try Player.check(history)
   }
 
-  @Test(arguments: Histories.storage + Histories.authorization + Histories.cookies)
+  @Test(
+    arguments: Histories.storage + Histories.authorization + Histories.cookies
+      + Histories.dictionaries)
   func storage(_ history: History) throws {
     try Player.check(history)
   }
@@ -76,7 +78,8 @@ import Testing
 
 extension Histories {
   static let all: [History] =
-    cacheControl + lifetimes + statuses + ages + storage + authorization + cookies + vary
+    cacheControl + lifetimes + statuses + ages + storage + authorization + cookies + dictionaries
+    + vary
     + requestDirectives + immutable + conditions + ranges + heads + validation + failures
     + invalidation + forwarding + cacheStatus + targeted + qualified + siteChoices + staleness
     + parts + multipart + selecting + headFreshening + groups + queries + loops

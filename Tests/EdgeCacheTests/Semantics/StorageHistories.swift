@@ -53,15 +53,18 @@ extension Histories {
       "Content-Range in 200 means nothing", "9110 §14.4",
       ask(
         "GET /", "200↵\(minute)↵Content-Range: bytes 0-6/99",
-        is: "stored status=200 content=content !content-range"),
-      ask("GET /", is: "hit status=200 !content-range content=content content-length:7"),
+        is: "stored status=200 content=content content-range:bytes_0-6/99"),
+      ask(
+        "GET /",
+        is: "hit status=200 content-range:bytes_0-6/99 content=content content-length:7"),
       ask(
         "GET /↵Range: bytes=0-1",
-        is: "hit status=206 content-range:bytes_0-1/7 !content-range:bytes_0-6/99")),
+        is: "hit status=206 content-range:bytes_0-1/7 !content-range:bytes_0-6/99"),
+      ask("GET /↵If-Modified-Since: {0}", is: "hit status=304 !content-range")),
     History(
       "Content-Range in 404 means nothing", "9110 §14.4",
       ask("GET /", "404↵\(minute)↵Content-Range: bytes 0-6/7", is: "stored status=404"),
-      ask("GET /", is: "hit status=404 !content-range")),
+      ask("GET /", is: "hit status=404 content=content")),
     History(
       "Content-Range in 200 to a range means nothing", "9110 §14.4",
       ask(
@@ -179,11 +182,47 @@ extension Histories {
   ]
 
   static let cookies: [History] = [
-    kept("Set-Cookie and max-age", "9111 §7.3", "GET /", "200↵Set-Cookie: a=b↵\(minute)"),
-    kept(
-      "Set-Cookie and s-maxage", "9111 §7.3", "GET /",
-      "200↵Set-Cookie: a=b↵Cache-Control: s-maxage=9"),
-    kept("Set-Cookie and Expires", "9111 §7.3", "GET /", "200↵Set-Cookie: a=b↵Expires: {60}"),
+    stripped("Set-Cookie and max-age", minute), stripped("Set-Cookie and Expires", "Expires: {60}"),
+    stripped("Set-Cookie and s-maxage", "Cache-Control: s-maxage=9"),
+    stripped("Set-Cookie and public, immutable", "Cache-Control: public, max-age=9, immutable"),
+    History(
+      "several cookies", "6265 §3",
+      ask(
+        "GET /", "200↵Set-Cookie: a=b↵X: 1↵SET-COOKIE: c=d↵\(minute)",
+        is: "stored set-cookie:a=b set-cookie:c=d x:1"),
+      ask("GET /", is: "hit !set-cookie x:1")),
+    History(
+      "a cookie and a condition", "9111 §7.3",
+      ask(
+        "GET /↵If-None-Match: \"a\"", "200↵ETag: \"a\"↵Set-Cookie: a=b↵\(minute)",
+        is: "status=304 set-cookie:a=b stored"),
+      ask("GET /", is: "hit !set-cookie")),
+    History(
+      "a cookie and what may not be stored", "9111 §7.3",
+      ask("GET /", "200↵Set-Cookie: a=b↵Cache-Control: no-store", is: "set-cookie:a=b"),
+      ask("GET /", is: "!hit !set-cookie")),
+    History(
+      "a cookie with what replaces", "9111 §7.3",
+      ask("GET /", "200↵ETag: \"a\"↵\(minute)", is: "stored"),
+      ask(61, "GET /", "200↵Set-Cookie: a=b↵\(minute)↵↵new", is: "set-cookie:a=b content=new"),
+      ask(62, "GET /", is: "hit !set-cookie content=new")),
+    History(
+      "a cookie with a part", "9111 §7.3",
+      ask(
+        "GET /↵Range: bytes=0-1",
+        "206↵ETag: \"a\"↵Set-Cookie: a=b↵Content-Range: bytes 0-1/4↵\(minute)↵↵ab",
+        is: "status=206 set-cookie:a=b stored"),
+      ask(
+        "GET /", "206↵ETag: \"a\"↵Set-Cookie: c=d↵Content-Range: bytes 2-3/4↵\(minute)↵↵cd",
+        is: "status=200 content=abcd set-cookie:c=d !set-cookie:a=b"),
+      ask("GET /", is: "hit content=abcd !set-cookie")),
+    History(
+      "what answers credentials", "9110 §11.6.3",
+      ask(
+        "GET /↵Authorization: Basic x",
+        "200↵Authentication-Info: x↵Set-Login: logged-in↵Cache-Control: public, max-age=9",
+        is: "stored authentication-info:x set-login:logged-in"),
+      ask("GET /", is: "hit !authentication-info !set-login")),
     refused(
       "Set-Cookie and a heuristic", "9111 §7.3", "GET /",
       "200↵Set-Cookie: a=b↵Last-Modified: {-1000}", "set-cookie"),
@@ -193,9 +232,108 @@ extension Histories {
     History(
       "Set-Cookie of a hashed URL", "9111 §7.3",
       ask("GET /app-3f2a9c1b.js", "200↵Set-Cookie: a=b", is: "!stored detail=set-cookie")),
+    refused(
+      "Set-Cookie at a site that stores none", "9111 §7.3", "GET /",
+      "200↵Set-Cookie: a=b↵\(minute)", "set-cookie"
+    ).with { $0.cookies = .refuse },
+    kept("no cookie at a site that stores none", "9111 §7.3", "GET /", "200↵\(minute)")
+      .with { $0.cookies = .refuse },
     History(
-      "several cookies", "6265 §3",
+      "a withheld cookie at a site that stores none", "9111 §5.2.2.7",
+      ask(
+        "GET /", "200↵Set-Cookie: a=b↵Cache-Control: max-age=60, private=\"set-cookie\"",
+        is: "stored set-cookie:a=b"),
+      ask("GET /", is: "hit !set-cookie")
+    ).with { $0.cookies = .refuse },
+    History(
+      "several cookies at a site that keeps them", "6265 §3",
       ask("GET /", "200↵Set-Cookie: a=b↵Set-Cookie: c=d↵\(minute)", is: "stored"),
-      ask("GET /", is: "hit set-cookie:a=b set-cookie:c=d")),
+      ask("GET /", is: "hit set-cookie:a=b set-cookie:c=d")
+    ).with { $0.cookies = .keep },
+    refused(
+      "Set-Cookie and a heuristic at a site that keeps them", "9111 §7.3", "GET /",
+      "200↵Set-Cookie: a=b↵Last-Modified: {-1000}", "set-cookie"
+    ).with { $0.cookies = .keep },
   ]
+
+  /// The cookie goes to the client whose request brought it, and to nobody else.
+  private static func stripped(_ name: String, _ fields: String) -> History {
+    History(
+      name, "9111 §7.3",
+      ask("GET /", "200↵Set-Cookie: a=b↵\(fields)", is: "stored set-cookie:a=b"),
+      ask("GET /", is: "hit asked=0 !set-cookie"), ask("HEAD /", is: "hit !set-cookie"),
+      ask("GET /↵Range: bytes=0-1", is: "hit status=206 !set-cookie"))
+  }
+
+  /// A response that is coded with a dictionary, and what becomes of the second request.
+  private static func coded(
+    _ name: String, _ fields: String, _ first: String, _ second: String, _ expected: String
+  ) -> History {
+    History(
+      "\(name), \(fields.replacing("↵", with: ", "))", "9842 §6",
+      ask("GET /\(first)", "200↵\(fields)↵\(minute)", is: "stored"),
+      ask("GET /\(second)", is: expected))
+  }
+
+  private static let dcb = "↵Accept-Encoding: br, dcb↵Available-Dictionary: :YQ==:"
+  private static let other = "↵Accept-Encoding: br, dcb↵Available-Dictionary: :Yg==:"
+
+  static let dictionaries: [History] =
+    ["Content-Encoding: dcb", "Content-Encoding: DCZ", "Content-Encoding: gzip, dcz"].flatMap {
+      coding in
+      ["", "↵Vary: Accept-Encoding", "↵Vary: X", "↵Vary: Accept-Encoding, Available-Dictionary"]
+        .flatMap { vary in
+          [
+            coded("the same dictionary", coding + vary, dcb, dcb, "hit"),
+            coded("another dictionary", coding + vary, dcb, other, "fwd=vary-miss !hit"),
+            coded(
+              "no dictionary", coding + vary, dcb, "↵Accept-Encoding: br, dcb", "fwd=vary-miss"),
+            coded(
+              "a range of what is coded", coding + vary, dcb, dcb + "↵Range: bytes=0-1",
+              "fwd=vary-miss !>available-dictionary >accept-encoding:br >range:bytes=0-1"),
+          ]
+        }
+    } + [
+      refused(
+        "a dictionary that the request had not", "9842 §6", "GET /↵Accept-Encoding: dcb",
+        "200↵Content-Encoding: dcb↵\(minute)", "dictionary"),
+      History(
+        "a range and a dictionary", "9842 §6",
+        ask(
+          "GET /\(dcb)↵Dictionary-ID: \"x\"↵Range: bytes=0-1",
+          "206↵ETag: \"a\"↵Content-Range: bytes 0-1/7↵\(minute)↵↵co",
+          is: ">range:bytes=0-1 !>available-dictionary !>dictionary-id >accept-encoding:br stored"
+        ),
+        ask("GET /↵Range: bytes=0-1", is: "hit status=206")),
+      History(
+        "a range of the plain content", "9842 §6",
+        ask("GET /↵Accept-Encoding: br", "200↵Vary: Accept-Encoding↵\(minute)", is: "stored"),
+        ask(
+          "GET /\(dcb)", "200↵Content-Encoding: dcb↵Vary: Accept-Encoding↵\(minute)↵↵coded",
+          is: "stored content=coded"),
+        ask("GET /\(dcb)↵Range: bytes=0-1", is: "hit status=206 content=co"),
+        ask("GET /\(dcb)", is: "hit content=coded")),
+      History(
+        "a dictionary and no range", "9842 §2.2",
+        ask(
+          "GET /\(dcb)", is: ">available-dictionary::YQ==: >accept-encoding:br,_dcb")),
+      History(
+        "a part that is coded with a dictionary", "9842 §6",
+        ask(
+          "GET /\(dcb)↵Range: bytes=0-1",
+          "206↵ETag: \"a\"↵Content-Encoding: dcb↵Content-Range: bytes 0-1/7↵\(minute)↵↵co",
+          is: "!stored")),
+      History(
+        "one tag for all codings", "9842 §6",
+        ask(
+          "GET /\(dcb)", "200↵ETag: \"a\"↵Content-Encoding: dcb↵\(minute)", is: "stored"),
+        ask("GET /\(other)", is: "!>validates !>if-none-match")),
+      History(
+        "what is coded is validated with its dictionary", "9842 §6",
+        ask(
+          "GET /\(dcb)", "200↵ETag: \"a\"↵Content-Encoding: dcb↵\(minute)↵↵old", is: "stored"),
+        ask(60, "GET /\(dcb)", "304↵Vary: X", is: ">if-none-match:\"a\" content=old stored"),
+        ask(61, "GET /\(dcb)", is: "hit content=old"),
+        ask(61, "GET /\(other)", is: "fwd=vary-miss")),
+    ]
 }

@@ -88,7 +88,7 @@ let storageRows: [CachingRow] = [
     ask("", "304↵\(m)", "up:if-none-match:\"a\" stored")),
   // Cookies.
   kept("Cookie of a request", "§7.3", "↵Cookie: a=b", "200↵\(m)"),
-  kept("Set-Cookie with max-age", "§7.3", "", "200↵Set-Cookie: a=b↵\(m)", "set-cookie:a=b"),
+  kept("Set-Cookie with max-age", "§7.3", "", "200↵Set-Cookie: a=b↵\(m)", "!set-cookie"),
   kept("Set-Cookie with Expires", "§7.3", "", "200↵Set-Cookie: a=b↵Expires: {60}"),
   notKept(
     "Set-Cookie and heuristics", "§7.3", "",
@@ -101,8 +101,9 @@ let storageRows: [CachingRow] = [
     "206 that was not asked for", "§3.3", "", "206↵Content-Range: bytes 0-6/9↵\(m)", "partial"),
   CachingRow(
     "Content-Range with 200 means nothing", "9110 §14.4",
-    ask("", "200↵Content-Range: bytes 0-6/9↵\(m)", "stored 200 !content-range =content"),
-    hit("", "hit 200 !content-range =content")),
+    ask("", "200↵Content-Range: bytes 0-6/9↵\(m)", "stored 200 =content"),
+    hit("", "hit 200 content-range:bytes_0-6/9 =content"),
+    hit("↵Range: bytes=0-1", "hit 206 content-range:bytes_0-1/7 !content-range:bytes_0-6/9 =co")),
   CachingRow(
     "a range without a stored response is stored in part", "§3.3",
     ask(

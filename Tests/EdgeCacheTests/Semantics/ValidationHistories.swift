@@ -85,7 +85,43 @@ extension Histories {
       then: "fwd=stale"),
     stale(
       "304 with a cookie", "9111 §7.3", "ETag: \"a\"↵Last-Modified: {-90}",
-      "304↵Set-Cookie: a=b", "detail=set-cookie", then: "fwd=uri-miss"),
+      "304↵Set-Cookie: a=b", "stored set-cookie:a=b content=old", then: "hit !set-cookie"),
+    stale(
+      "304 with a cookie, and a lifetime", "9111 §7.3", tagged, "304↵Set-Cookie: a=b↵X: 1",
+      "stored set-cookie:a=b x:1 content=old", then: "hit !set-cookie x:1"),
+    stale(
+      "304 with a private field", "9111 §5.2.2.7", tagged,
+      "304↵Cache-Control: max-age=9, private=\"x\"↵X: 1", "stored x:1", then: "hit !x"),
+    stale(
+      "304 with a cookie at a site that keeps them", "9111 §7.3",
+      "ETag: \"a\"↵Last-Modified: {-90}", "304↵Set-Cookie: a=b", "detail=set-cookie",
+      then: "fwd=uri-miss"
+    ).with { $0.cookies = .keep },
+    stale(
+      "304 with a cookie and a lifetime at a site that keeps them", "9111 §7.3", tagged,
+      "304↵Set-Cookie: a=b", "stored set-cookie:a=b", then: "hit set-cookie:a=b"
+    ).with { $0.cookies = .keep },
+    stale(
+      "304 with a cookie at a site that stores none", "9111 §7.3", tagged, "304↵Set-Cookie: a=b",
+      "stored set-cookie:a=b content=old", then: "hit !set-cookie"
+    ).with { $0.cookies = .refuse },
+    History(
+      "304 with a cookie to a condition of the client", "9111 §7.3",
+      ask("GET /", "200↵\(tagged)", is: "stored"),
+      ask(
+        20, "GET /↵If-None-Match: \"a\"", "304↵Set-Cookie: a=b",
+        is: "status=304 set-cookie:a=b stored"),
+      ask(21, "GET /↵If-None-Match: \"a\"", is: "hit status=304 !set-cookie")),
+    History(
+      "a cookie that a background validation brings", "9111 §7.3",
+      ask("GET /", "200↵\(tagged), stale-while-revalidate=60", is: "stored"),
+      ask(20, "GET /", "304↵Set-Cookie: a=b", is: "hit background=1 !set-cookie"),
+      ask(21, "GET /", is: "hit !set-cookie")),
+    History(
+      "a cookie that HEAD brings", "9111 §4.3.5",
+      ask("GET /", "200↵\(tagged)", is: "stored"),
+      ask(20, "HEAD /", "200↵\(tagged)↵Set-Cookie: a=b", is: "set-cookie:a=b"),
+      ask(21, "GET /", is: "hit !set-cookie")),
     stale(
       "200 replaces", "9111 §4.3.3", tagged, "200↵Cache-Control: max-age=60↵↵new",
       "content=new stored !fwd-status=200", then: "hit content=new !etag"),

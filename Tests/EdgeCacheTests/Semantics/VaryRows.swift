@@ -104,10 +104,46 @@ let varyRows: [CachingRow] = [
     ask("+60 GET /↵A: 2", "304↵Vary: A↵\(m)", "=one vary:A"), hit("GET /↵A: 2", "hit =one"),
     ask("GET /↵A: 3", "200↵Vary: A↵\(m)↵↵three", "fwd=vary-miss =three")),
   CachingRow(
-    "a 304 may widen Vary", "§4.3.4",
+    "a 304 that leaves a name out of Vary makes nothing fit more requests", "§4.3.4",
     ask("GET /↵A: 1", "200↵Vary: A↵ETag: \"one\"↵\(m)↵↵one", "stored"),
-    ask("+60 GET /↵A: 1", "304↵Vary: B↵\(m)", "=one vary:B"), hit("GET /↵A: 2", "hit =one"),
-    ask("GET /↵A: 1↵B: 2", "200↵Vary: B↵\(m)↵↵two", "fwd=vary-miss =two")),
+    ask("+60 GET /↵A: 1", "304↵Vary: B↵\(m)", "=one vary:A vary:b"), hit("GET /↵A: 1", "hit =one"),
+    ask("GET /↵A: 2", "200↵Vary: A↵\(m)↵↵two", "fwd=vary-miss =two"),
+    ask("GET /↵A: 1↵B: 2", "200↵Vary: A, B↵\(m)↵↵three", "fwd=vary-miss =three")),
+  CachingRow(
+    "the same again and again adds nothing", "§4.3.4",
+    ask("GET /↵A: 1", "200↵Vary: A↵ETag: \"one\"↵\(m)↵↵one", "stored"),
+    ask("+60 GET /↵A: 1", "304↵Vary: B↵\(m)", "=one vary:A vary:b"),
+    ask("+60 GET /↵A: 1", "304↵Vary: b↵\(m)", "=one vary:A vary:b"),
+    ask("+60 GET /↵A: 1", "304↵Vary: B, C↵\(m)", "=one vary:A vary:b vary:c"),
+    ask("+60 GET /↵A: 1", "304↵Vary: C, B, a↵\(m)", "=one !vary:A !vary:b vary:C,_B,_a"),
+    hit("GET /↵A: 1", "hit =one"), ask("GET /↵A: 2", "200↵Vary: A↵\(m)", "fwd=vary-miss")),
+  CachingRow(
+    "a 304 with less in Vary", "§4.3.4",
+    ask("GET /↵A: 1↵B: 2", "200↵Vary: A, B↵ETag: \"one\"↵\(m)↵↵one", "stored"),
+    ask("+60 GET /↵A: 1↵B: 2", "304↵Vary: A↵\(m)", "=one vary:A,_B"),
+    ask("GET /↵A: 1", "200↵Vary: A↵\(m)↵↵two", "fwd=vary-miss =two")),
+  CachingRow(
+    "a 304 with an empty Vary", "§4.3.4",
+    ask("GET /↵A: 1", "200↵Vary: A↵ETag: \"one\"↵\(m)↵↵one", "stored"),
+    ask("+60 GET /↵A: 1", "304↵Vary:↵\(m)", "=one vary:A"),
+    ask("GET /↵A: 2", "200↵Vary: A↵\(m)↵↵two", "fwd=vary-miss =two")),
+  CachingRow(
+    "a 304 without Vary", "§4.3.4",
+    ask("GET /↵A: 1", "200↵Vary: A↵ETag: \"one\"↵\(m)↵↵one", "stored"),
+    ask("+60 GET /↵A: 1", "304↵\(m)", "=one vary:A"),
+    ask("GET /↵A: 2", "200↵Vary: A↵\(m)↵↵two", "fwd=vary-miss =two")),
+  CachingRow(
+    "a 304 for another variant with less in Vary", "§4.3.4",
+    ask("GET /↵A: 1", "200↵Vary: A↵ETag: \"one\"↵\(m)↵↵one", "stored"),
+    ask("GET /↵A: 2", "304↵ETag: \"one\"↵Vary: B↵\(m)", "fwd=vary-miss =one"),
+    hit("GET /↵A: 2", "hit =one"), hit("GET /↵A: 1", "hit =one"),
+    ask("GET /↵A: 3", "200↵Vary: A↵\(m)↵↵three", "fwd=vary-miss =three")),
+  CachingRow(
+    "HEAD with another Vary", "§4.3.5",
+    ask("GET /↵A: 1", "200↵Vary: A↵ETag: \"one\"↵\(m)↵↵one", "stored"),
+    ask("+60 HEAD /↵A: 1", "200↵Vary: B↵ETag: \"one\"↵\(m)↵Content-Length: 3↵-length", "fwd=stale"),
+    hit("GET /↵A: 1", "hit =one"), ask("GET /↵A: 2", "200↵Vary: A↵\(m)↵↵two", "fwd=vary-miss"),
+    ask("GET /↵A: 1↵B: 1", "200↵Vary: A↵\(m)↵↵two", "fwd=vary-miss")),
 ]
 
 @Suite struct VaryTests {

@@ -133,6 +133,16 @@ final class MemoryStream: ClientStream {
     }
     served.began(delivery.status(stored), status)
     served.contentBytes = delivery.contentCount(stored)
+    if let trailers = delivery.trailers {
+      let count = stored.content.count
+      if count > 0 { write { ContentEncoder.chunkHead(count, to: &$0) } }
+      delivery.forEachPiece(of: stored) { outbound.writeImmutableBuffer($0) }
+      write {
+        if count > 0 { ContentEncoder.chunkEnd(to: &$0) }
+        ContentEncoder.lastChunk(trailers, to: &$0)
+      }
+      return finish()
+    }
     delivery.forEachPiece(of: stored) { outbound.writeImmutableBuffer($0) }
     finish()
   }

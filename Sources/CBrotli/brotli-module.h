@@ -1,0 +1,2 @@
+/* Brotli, whose end only decoding finds. */
+#include <brotli/decode.h>

@@ -1,0 +1,2 @@
+/* gzip and deflate, whose end only decoding finds. */
+#include <zlib.h>
