@@ -47,6 +47,12 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "Memory for stored responses, such as 256MiB or 4GiB. (default: 256MiB)")
   var memory: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The largest content that memory keeps as one, at most half of it. (default: a quarter of it)",
+      valueName: "size"))
+  var largestResponse: String?
+
   @Option(help: "What is evicted when memory is full: lru, slru or size-lru. (default: size-lru)")
   var eviction: String?
 
@@ -191,6 +197,19 @@ struct EdgePoPCommand: AsyncParsableCommand {
       pop.memory = try described("--memory") { try ByteSize(parsing: memory) }
       if pop.memory.bytes < FleetConfiguration.smallestMemory.bytes {
         throw Failure("--memory \(memory): at least \(FleetConfiguration.smallestMemory)")
+      }
+    }
+    if let largestResponse {
+      pop.largestResponse = try described("--largest-response") {
+        try ByteSize(parsing: largestResponse)
+      }
+    }
+    if let largest = pop.largestResponse {
+      let most = FleetConfiguration.mostLargestResponse(pop.memory)
+      if largest.bytes == 0 || largest > most {
+        throw Failure(
+          "\(largestResponse == nil ? "largestResponse" : "--largest-response") \(largest): from 1B to "
+            + "half of the memory, \(most)")
       }
     }
     if let eviction {

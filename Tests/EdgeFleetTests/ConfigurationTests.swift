@@ -20,7 +20,7 @@ private let good = """
     "pops": [
       { "id": "iad1", "city": "Ashburn", "latitude": 38.9, "longitude": -77.4, "region": "us",
         "listen": ["127.0.0.1:8081", "[::1]:8081"], "admin": "127.0.0.1:9081",
-        "memory": "64MiB", "threads": 2, "eviction": "slru" },
+        "memory": "64MiB", "largestResponse": "24MiB", "threads": 2, "eviction": "slru" },
       { "id": "fra1", "city": "Frankfurt", "latitude": 50, "longitude": 8.57, "region": "eu",
         "listen": ["127.0.0.1:8082"], "admin": "127.0.0.1:9082" }
     ]
@@ -60,12 +60,12 @@ private func lines(of text: String) -> [String] {
       ])
     let (iad1, fra1) = (try configuration.pop(id: "iad1"), try configuration.pop(id: "fra1"))
     #expect(iad1.memory == .mebibytes(64))
-    #expect(iad1.threads == 2)
+    #expect(iad1.threads == 2 && iad1.largestResponse == .mebibytes(24))
     #expect(iad1.eviction == .slru)
     #expect(iad1.listen.map(\.description) == ["127.0.0.1:8081", "[::1]:8081"])
     #expect(iad1.latitude == 38.9)
     #expect(fra1.memory == .mebibytes(256))
-    #expect(fra1.threads == nil)
+    #expect(fra1.threads == nil && fra1.largestResponse == nil)
     #expect(fra1.eviction == nil)
     #expect(fra1.admin == SocketEndpoint(host: "127.0.0.1", port: 9082))
   }
@@ -205,6 +205,10 @@ private func lines(of text: String) -> [String] {
     Row("slru", "fifo", #"pops[0].eviction: "fifo" is not "lru" or "slru" or "size-lru""#),
     Row("64MiB", "256MB", #"pops[0].memory: "256MB" is not a size; write it like 256MiB"#),
     Row("64MiB", "64KiB", #"pops[0].memory: "64KiB" is too little; at least 1MiB"#),
+    Row("24MiB", "33MiB", #"pops[0].largestResponse: "33MiB" must be from 1B to half of the memo"#),
+    Row(
+      "24MiB", "0B", #"pops[0].largestResponse: "0B" must be from 1B to half of the memory, 32M"#),
+    Row("24MiB", "24MB", #"pops[0].largestResponse: "24MB" is not a size; write it like 256MiB"#),
     Row("\"threads\": 2", "\"threads\": 0", "pops[0].threads: 0 is not a whole number in 1...1024"),
     Row("\"threads\": 2", "\"threads\": 1.5", "pops[0].threads: 1.5 is not a whole number in 1..."),
   ])

@@ -40,7 +40,7 @@ struct PieceFailureTests {
     }
     let any = SocketEndpoint(host: "127.0.0.1", port: 0)
     var configuration = FleetConfiguration.single(
-      upstream: origin.url, listen: [any], admin: any, memory: .mebibytes(64), threads: 1)
+      upstream: origin.url, listen: [any], admin: any, memory: .mebibytes(16), threads: 1)
     configuration.pops[0].disks = [
       .init(path: directory, size: .mebibytes(1 << 10), admission: .all)
     ]

@@ -18,6 +18,11 @@ extension EndToEnd {
       (["--upstream", "ftp://x"], "--upstream: \"ftp://x\""),
       (["--upstream", "http://"], "--upstream: \"http://\""),
       (one + ["--threads", "x"], "'x'"),
+      (
+        one + ["--memory", "64MiB", "--largest-response", "40MiB"],
+        "--largest-response 40MiB: from 1B to half of the memory, 32MiB"
+      ),
+      (one + ["--largest-response", "x"], "--largest-response"),
       (one + ["--threads", "0"], "--threads 0: from 1 to 1024"),
       (one + ["--memory", "5MB"], "--memory: \"5MB\" is not a size"),
       (one + ["--memory", "5KiB"], "--memory 5KiB: at least 1MiB"),

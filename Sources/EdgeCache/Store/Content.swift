@@ -26,6 +26,11 @@ public struct Content: Sendable {
   public let count: Int
   /// Number of bytes of memory that the pieces take.
   public let capacity: Int
+  /// What counts the memory, where that is not what has stored it.
+  private(set) var lease: MemoryLease?
+
+  /// Bytes of a piece of large content, which is not copied when it is stored.
+  static let block = 1 << 20
 
   /// Content of no bytes.
   public static let empty = Content(copying: [], count: 0)
@@ -50,6 +55,25 @@ public struct Content: Sendable {
     parts = .file(file)
     count = file.region.count
     capacity = 0
+  }
+
+  /// Content of full blocks and what is behind them, not copied. O(blocks).
+  init(blocks: ArraySlice<ByteBuffer>, tail: Content) {
+    var pieces: [ByteBuffer] = []
+    pieces.reserveCapacity(blocks.count + tail.pieces.count)
+    pieces += blocks
+    pieces += tail.pieces
+    let room = MemoryCost.allocation(Self.block) + MemoryCost.bufferStorage
+    parts = .several(pieces)
+    count = blocks.count * Self.block + tail.count
+    capacity = blocks.count * room + tail.capacity + MemoryCost.array(of: pieces)
+  }
+
+  /// This content, whose memory a lease counts from now on.
+  func counted(by lease: MemoryLease) -> Content {
+    var content = self
+    content.lease = lease
+    return content
   }
 
   /// This content in memory of its own. O(count), and nothing where it is so already.

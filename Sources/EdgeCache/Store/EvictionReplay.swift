@@ -50,9 +50,8 @@ public struct EvictionReplay: Sendable {
     largest: Int = .max, changedSize: ChangedSize = .keep
   ) {
     invariant(shards > 0 && shards & (shards - 1) == 0, "the number of shards is no power of two")
-    self.shards = (0..<shards).map { _ in
-      MemoryShard(capacity: memory / shards, eviction: eviction)
-    }
+    let budget = MemoryBudget(capacity: memory, shards: shards)
+    self.shards = (0..<shards).map { _ in MemoryShard(budget, eviction: eviction) }
     (self.overhead, self.largest, self.changedSize) = (overhead, largest, changedSize)
   }
 
@@ -75,9 +74,17 @@ public struct EvictionReplay: Sendable {
       return replace(object, in: place, size: size)
     }
     if shards[place].find(key, purges: purges, where: { _ in true }) != nil { return .hit }
-    guard size <= largest, shards[place].reserve(cost) else { return .tooLarge }
+    guard size <= largest, reserve(cost, place) else { return .tooLarge }
     shards[place].insert(object.response, cost: cost, stamp: purges.head)
     return .stored
+  }
+
+  /// Makes room in one shard or, if nothing is left there, in the others.
+  private mutating func reserve(_ cost: Int, _ place: Int) -> Bool {
+    for other in 0..<shards.count where shards[(place + other) % shards.count].reserve(cost) {
+      return true
+    }
+    return false
   }
 
   private mutating func replace(_ object: Object, in place: Int, size: Int) -> Outcome {
@@ -89,7 +96,7 @@ public struct EvictionReplay: Sendable {
     }
     _ = shards[place].removeAll(key)
     let isHit = changedSize == .resize
-    guard size <= largest, shards[place].reserve(size + overhead) else {
+    guard size <= largest, reserve(size + overhead, place) else {
       return isHit ? .hit : .tooLarge
     }
     shards[place].insert(object.response, cost: size + overhead, stamp: purges.head, uses: uses)
@@ -101,7 +108,7 @@ public struct EvictionReplay: Sendable {
 
   /// Number of objects that are stored, and what they cost.
   public var stored: (count: Int, bytes: Int) {
-    shards.reduce((0, 0)) { ($0.0 + $1.count, $0.1 + $1.used) }
+    shards.reduce((0, 0)) { ($0.0 + $1.count, $0.1 + $1.stored) }
   }
 
   // MARK: What an object has in place of a response

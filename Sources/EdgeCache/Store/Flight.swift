@@ -5,11 +5,11 @@ import Synchronization
 //
 // The leader's upstream connection appends; every reader, the leader's own client among them, takes
 // what has arrived at its own pace and is woken when there is more. A reader that leaves or stalls
-// holds up nobody: content that may be stored is kept whole (and counted in the budget), content
-// that turns out too long is relayed through a window that a slow reader falls out of.
+// holds up nobody: content that may be stored is kept whole (and counted in the budget). Content that
+// turns out not to be storable is relayed: what all readers have is dropped, and the upstream is held
+// while the slowest of them is a window behind, so that none of them misses a byte.
 //
-// Invariant: `chunks[0]` has the number `firstChunk`; a reader whose next chunk has a lower number
-// has lagged too far behind and gets no more.
+// Invariant: no reader that has the head is at a place that was dropped.
 
 /// What a flight's response head tells its readers.
 public struct FlightHead: Sendable {
@@ -43,7 +43,7 @@ public enum FlightStep: Sendable {
   case goAlone(StorageRefusal)
   /// The upstream failed before a head came.
   case failed(UpstreamFailure)
-  /// The response broke off, or this reader lagged too far behind.
+  /// The response broke off.
   case truncated
 }
 
@@ -75,8 +75,6 @@ public final class Flight: Sendable {
   private let state: Mutex<State>
 
   private struct Reader: Sendable {
-    /// Number of the chunk that it gets next.
-    var chunk = 0
     /// Bytes that it got so far.
     var position = 0
     var sawHead = false
@@ -96,13 +94,9 @@ public final class Flight: Sendable {
 
   private struct State: Sendable {
     var outcome = Outcome.pending
-    var chunks: [ByteBuffer] = []
-    /// Number of the first chunk that is still here, counted from the start of the content.
-    var firstChunk = 0
-    /// Bytes that were dropped before it.
-    var dropped = 0
-    /// Bytes received so far.
-    var received = 0
+    var content = FlightContent()
+    /// What counts the content once its fill does not.
+    var lease: MemoryLease?
     var readers: [ReaderID: Reader] = [:]
     var nextReader = 0
     /// What came behind the content.
@@ -173,17 +167,14 @@ public final class Flight: Sendable {
     case .streaming(let head), .complete(let head), .truncated(let head):
       if !reader.sawHead {
         // Too late to join content whose beginning is gone.
-        if state.firstChunk > 0 { return .goAlone(.tooLarge) }
+        if state.content.start > 0 { return .goAlone(.tooLarge) }
         reader.sawHead = true
         return .head(head)
       }
     }
-    if reader.chunk < state.firstChunk { return .truncated }
-    let place = reader.chunk - state.firstChunk
-    if place < state.chunks.count {
-      reader.chunk += 1
-      reader.position += state.chunks[place].readableBytes
-      return .content(state.chunks[place])
+    if let piece = state.content.piece(from: reader.position) {
+      reader.position += piece.readableBytes
+      return .content(piece)
     }
     switch state.outcome {
     case .complete: return .end(state.trailers)
@@ -195,28 +186,25 @@ public final class Flight: Sendable {
   /// Drops what no reader needs and says whether the upstream is to be read again.
   private func afterReading(_ state: inout State) -> (@Sendable () -> Void)? {
     guard state.refusal != nil else { return nil }
-    Self.dropReadChunks(&state, window: limits.relayWindow)
-    let fastest = state.readers.values.reduce(0) { max($0, $1.position) }
-    guard state.isHeld, state.received - fastest < limits.relayBuffer || state.readers.isEmpty
-    else { return nil }
+    let mustWait = relay(&state)
+    guard state.isHeld, !mustWait else { return nil }
     state.isHeld = false
     return state.resume
   }
 
-  private static func dropReadChunks(_ state: inout State, window: Int) {
-    let slowest = state.readers.values.reduce(state.received) { min($0, $1.position) }
-    let keepFrom = max(slowest, state.received - window)
-    var count = 0
-    while count < state.chunks.count,
-      state.dropped + state.chunks[count].readableBytes <= keepFrom
-    {
-      state.dropped += state.chunks[count].readableBytes
-      count += 1
+  /// Drops what all readers have, and says whether the upstream must wait for them: for the fastest, or nobody
+  /// would read what comes, and for the slowest, or it would miss what is dropped. O(readers).
+  private func relay(_ state: inout State) -> Bool {
+    var (slowest, fastest) = (state.content.end, 0)
+    for reader in state.readers.values {
+      slowest = min(slowest, reader.position)
+      fastest = max(fastest, reader.position)
     }
-    if count > 0 {
-      state.chunks.removeFirst(count)
-      state.firstChunk += count
-    }
+    state.content.drop(upTo: slowest)
+    state.lease?.shrink(to: state.content.count)
+    if state.readers.isEmpty { return false }
+    return state.content.end - fastest >= limits.relayBuffer
+      || state.content.end - slowest >= limits.relayWindow
   }
 
   // MARK: The leader's side
@@ -234,13 +222,10 @@ public final class Flight: Sendable {
   /// Adds content. O(readers that sleep).
   func append(_ chunk: ByteBuffer) -> FillStep {
     let (step, wakes) = state.withLock { state -> (FillStep, [@Sendable () -> Void]) in
-      state.chunks.append(chunk)
-      state.received += chunk.readableBytes
+      state.content.append(chunk)
       guard state.refusal != nil else { return (.goOn, Self.wakeAll(&state)) }
       if state.readers.isEmpty { return (.cancel, []) }
-      Self.dropReadChunks(&state, window: limits.relayWindow)
-      let fastest = state.readers.values.reduce(0) { max($0, $1.position) }
-      state.isHeld = state.received - fastest >= limits.relayBuffer
+      state.isHeld = relay(&state)
       return (state.isHeld ? .hold : .goOn, Self.wakeAll(&state))
     }
     for wake in wakes { wake() }
@@ -248,19 +233,28 @@ public final class Flight: Sendable {
   }
 
   /// Bytes received so far.
-  var received: Int { state.withLock { $0.received } }
+  var received: Int { state.withLock { $0.content.end } }
 
-  /// The whole content, if it may be stored.
+  /// The whole content, if it may be stored. O(1 MiB).
   func takeContent() -> Content? {
-    let (chunks, count) = state.withLock { state in
-      state.refusal == nil ? (state.chunks, state.received) : ([], -1)
-    }
-    return count < 0 ? nil : Content(copying: chunks, count: count)
+    let content = state.withLock { $0.refusal == nil ? $0.content : nil }
+    return content?.content()
   }
+
+  /// What is here of the content is counted by a lease from now on, for as long as there are readers.
+  func hold(_ lease: MemoryLease) {
+    state.withLock { $0.lease = lease }
+  }
+
+  /// Bytes of content that are here for readers; none if there are no readers.
+  var waiting: Int { state.withLock { $0.readers.isEmpty ? 0 : $0.content.count } }
 
   /// The content will not be stored; readers still get it. The first reason stays.
   func refuse(_ refusal: StorageRefusal) {
-    state.withLock { if $0.refusal == nil { $0.refusal = refusal } }
+    state.withLock { state in
+      if state.refusal == nil { state.refusal = refusal }
+      state.content.relay()
+    }
   }
 
   /// Why the content will not be stored, if it will not.

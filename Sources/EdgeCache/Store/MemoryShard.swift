@@ -2,8 +2,8 @@
 // eviction through the slots. Everything is an integer or a reference to an immutable response, so
 // a hit allocates nothing.
 //
-// Invariants: `used` is the sum of the costs in the slots plus what fills have reserved, and never
-// exceeds `capacity`. Each stored response is in exactly one chain and one list of the order.
+// Invariants: `stored` is the sum of the costs in the slots, all of which the budget has granted. Each stored
+// response is in exactly one chain and one list of the order, and in `largeSlots` if its content has a lease.
 
 /// One shard; its owner guards it with a lock.
 struct MemoryShard: Sendable {
@@ -39,19 +39,25 @@ struct MemoryShard: Sendable {
   private var free: Int32 = MemoryShard.none
   private var order: EvictionOrder
 
-  /// Bytes that may be used.
-  let capacity: Int
-  /// Bytes in use, reservations included.
-  private(set) var used = 0
-  /// Bytes that fills have reserved, part of `used`.
-  private(set) var reserved = 0
+  /// The memory that this shard shares with others.
+  let budget: MemoryBudget
+  /// Slots of large content, those first that are looked at next when it must make room.
+  private var largeSlots: [Int32] = []
+  /// Bytes that stored responses take.
+  private(set) var stored = 0
   /// Number of stored responses.
   private(set) var count = 0
   /// Number of responses evicted so far.
   private(set) var evictions: UInt64 = 0
 
+  /// An empty shard with a budget of its own.
   init(capacity: Int, eviction: EvictionPolicy = .lru) {
-    self.capacity = capacity
+    self.init(MemoryBudget(capacity: capacity), eviction: eviction)
+  }
+
+  /// An empty shard.
+  init(_ budget: MemoryBudget, eviction: EvictionPolicy = .lru) {
+    self.budget = budget
     order = EvictionOrder(eviction)
     index = [Int32](repeating: Self.none, count: 64)
   }
@@ -234,27 +240,42 @@ struct MemoryShard: Sendable {
 
   // MARK: Space
 
-  /// Makes room for `bytes` by evicting what the policy says; false if even an empty shard with its
-  /// present reservations has none.
+  /// Reserves `bytes` and makes room for them by evicting from this shard what the policy says; false if nothing
+  /// is left here to evict. What cannot fit evicts nothing.
   mutating func reserve(_ bytes: Int) -> Bool {
-    // What cannot fit evicts nothing.
-    guard reserved + bytes <= capacity else { return false }
-    while used + bytes > capacity {
-      let victim = order.victim(&slots, room: capacity - reserved)
-      guard victim != Self.none else { return false }
-      evictions += 1
-      remove(victim)
+    guard budget.mayFit(bytes) else { return false }
+    while !budget.reserve(bytes) {
+      if evict() == nil { return false }
     }
-    used += bytes
-    reserved += bytes
     return true
   }
 
   /// Gives back a reservation.
-  mutating func release(_ bytes: Int) {
-    used -= bytes
-    reserved -= bytes
-    invariant(reserved >= 0, "more bytes released than reserved")
+  mutating func release(_ bytes: Int) { budget.release(bytes) }
+
+  /// Evicts what the policy says, if there is anything and, `onlyLarge`, if it is large; returns what it cost.
+  mutating func evict(onlyLarge: Bool = false) -> Int? {
+    let victim = order.victim(&slots, room: budget.share)
+    guard victim != Self.none, !onlyLarge || largeSlots.contains(victim) else { return nil }
+    evictions += 1
+    let cost = slots[Int(victim)].cost
+    remove(victim)
+    return cost
+  }
+
+  /// Evicts large content: of what has been used no more than once since it was looked at last, what was looked at
+  /// longest ago; returns what it cost. O(large responses).
+  mutating func evictLarge() -> Int? {
+    guard !largeSlots.isEmpty else { return nil }
+    while slots[Int(largeSlots[0])].uses > 1 {
+      slots[Int(largeSlots[0])].uses /= 2
+      largeSlots.append(largeSlots.removeFirst())
+    }
+    let victim = largeSlots[0]
+    evictions += 1
+    let cost = slots[Int(victim)].cost
+    remove(victim)
+    return cost
   }
 
   /// What was in a shard, to be freed where it holds nobody up.
@@ -274,19 +295,28 @@ struct MemoryShard: Sendable {
 
   /// Empties the shard. O(1): the content is handed to the caller to free.
   mutating func evacuate() -> Evacuated {
-    let content = Evacuated(responses: responses, count: count, bytes: used - reserved)
+    // Large content is freed at once: it is few, and its room would be missed.
+    var leased = 0
+    for slot in largeSlots {
+      leased += responses[Int(slot)]?.content.lease?.bytes ?? 0
+      responses[Int(slot)] = nil
+    }
+    largeSlots = []
+    budget.countStored(leased: -leased)
+    budget.free(stored - leased)
+    let content = Evacuated(responses: responses, count: count, bytes: stored)
     slots = []
     responses = []
     index = [Int32](repeating: Self.none, count: 64)
     chains = 0
     free = Self.none
     order.clear()
-    used = reserved
+    stored = 0
     count = 0
     return content
   }
 
-  /// Stores a response whose cost has been reserved, as the newest of its chain. With `uses` it takes
+  /// Stores a response whose cost has been reserved, but for what a lease counts of it, as the newest of its chain. With `uses` it takes
   /// the standing of what it replaces.
   mutating func insert(_ response: StoredResponse, cost: Int, stamp: UInt64, uses: UInt8 = 1) {
     let slot = takeFreeSlot()
@@ -298,8 +328,13 @@ struct MemoryShard: Sendable {
     if index[place] == Self.none { chains += 1 }
     index[place] = slot
     count += 1
-    reserved -= cost
-    invariant(reserved >= 0, "a response is stored without room for it")
+    stored += cost
+    let leased = response.content.lease?.bytes ?? 0
+    budget.store(cost - leased)
+    if leased > 0 {
+      budget.countStored(leased: leased)
+      largeSlots.append(slot)
+    }
     order.insert(slot, &slots)
     if chains * 4 > index.count * 3 { growIndex() }
   }
@@ -320,9 +355,16 @@ struct MemoryShard: Sendable {
   private mutating func remove(_ slot: Int32) {
     order.remove(slot, &slots)
     unchain(slot)
-    used -= slots[Int(slot)].cost
+    let cost = slots[Int(slot)].cost
+    stored -= cost
     count -= 1
-    invariant(used >= 0 && count >= 0, "the shard's sums are wrong")
+    invariant(stored >= 0 && count >= 0, "the shard's sums are wrong")
+    let leased = responses[Int(slot)]?.content.lease?.bytes ?? 0
+    budget.free(cost - leased)
+    if leased > 0 {
+      budget.countStored(leased: -leased)
+      largeSlots.removeAll { $0 == slot }
+    }
     slots[Int(slot)] = Slot(older: free)
     responses[Int(slot)] = nil
     free = slot
@@ -389,6 +431,13 @@ struct MemoryShard: Sendable {
   }
 
   // MARK: For tests
+
+  /// Bytes in use of the whole budget, reservations included.
+  var used: Int { budget.used }
+  /// Bytes that fills have reserved, part of `used`.
+  var reserved: Int { budget.reserved }
+  /// Bytes that may be used.
+  var capacity: Int { budget.capacity }
 
   /// Whether each stored response is once in the order of eviction, and nothing else is. O(slots).
   var ordersEachResponseOnce: Bool {

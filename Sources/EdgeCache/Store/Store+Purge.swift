@@ -55,7 +55,7 @@ extension Store {
       for shard in shards {
         shard.state.withLock { state in
           sum.count += state.memory.count
-          sum.bytes += state.memory.used - state.memory.reserved
+          sum.bytes += state.memory.stored
         }
       }
       return sum

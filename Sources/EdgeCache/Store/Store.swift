@@ -23,11 +23,10 @@ public final class Store: Sendable {
   final class Shard: Sendable {
     let state: Mutex<State>
 
-    init(limits: StoreLimits, hasLower: Bool) {
+    init(limits: StoreLimits, budget: MemoryBudget, hasLower: Bool) {
       state = Mutex(
         State(
-          memory: MemoryShard(
-            capacity: limits.memory / limits.shards, eviction: limits.eviction),
+          memory: MemoryShard(budget, eviction: limits.eviction),
           hitForMiss: HitForMiss(limit: limits.hitForMissKeys),
           promotions: RecentIdentities(capacity: hasLower ? 16_384 : 0)))
     }
@@ -42,6 +41,10 @@ public final class Store: Sendable {
   /// What is stored below memory, if anything is.
   public let lower: (any LowerTier)?
   let shards: [Shard]
+  /// The memory that they share.
+  let budget: MemoryBudget
+  /// Number of times that all shards made room.
+  let turns = Atomic<UInt64>(0)
   let variances = VarianceIndex()
   let sweeping = Mutex(Sweep())
   /// What purges of everything took, to be freed a little at a time.
@@ -57,13 +60,17 @@ public final class Store: Sendable {
     self.secret = secret
     self.purges = purges
     self.lower = lower
-    shards = (0..<limits.shards).map { _ in Shard(limits: limits, hasLower: lower != nil) }
+    let budget = MemoryBudget(capacity: limits.memory, shards: limits.shards)
+    self.budget = budget
+    shards = (0..<limits.shards).map { _ in
+      Shard(limits: limits, budget: budget, hasLower: lower != nil)
+    }
   }
 
   /// True if content that is too large for memory is kept in pieces: on disk, with room for a few in memory
   /// on their way.
   var keepsPieces: Bool {
-    lower != nil && limits.memory / limits.shards >= 4 * PiecedContent.pieceSize
+    lower != nil && limits.memory >= 4 * PiecedContent.pieceSize
   }
 
   /// A name for pieces that no others ever had: keyed, by the time and a count.
@@ -173,21 +180,9 @@ public final class Store: Sendable {
     return flight.append(chunk.compacted())
   }
 
-  private func reserve(_ bytes: Int, _ flight: Flight, fill: inout Fill) -> Bool {
-    // What is on its way is counted with the room its chunks may waste.
-    let wanted = StoredResponse.overhead + bytes + bytes / 8
-    guard wanted > fill.reserved else { return true }
-    let more = wanted - fill.reserved
-    guard shard(flight.key).state.withLock({ $0.memory.reserve(more) }) else { return false }
-    fill.reserved = wanted
-    return true
-  }
-
   private func refuse(_ flight: Flight, _ refusal: StorageRefusal, fill: inout Fill) {
     flight.refuse(refusal)
-    let reserved = fill.reserved
-    fill.reserved = 0
-    if reserved > 0 { shard(flight.key).state.withLock { $0.memory.release(reserved) } }
+    release(&fill, of: flight)
   }
 
   /// Completes a flight: stores its response in the place of `stale`, unless that has become
@@ -208,7 +203,7 @@ public final class Store: Sendable {
     if kept != nil, head.part != nil || stale?.part != nil {
       refuse(flight, .trailers, fill: &fill)
     }
-    guard var content = flight.takeContent() else {
+    guard var content = takeContent(of: flight, fill: &fill) else {
       let refusal = flight.refusal ?? .full
       close(flight, hitForMiss: refusal == .tooLarge, fill: &fill, now: now)
       return refusal
@@ -270,11 +265,12 @@ public final class Store: Sendable {
     _ response: StoredResponse, replacing stale: StoredResponse?, flight: Flight,
     fill: inout Fill, isNew: Bool, now: Instant
   ) -> StorageRefusal? {
-    let reserved = fill.reserved
+    var reserved = fill.reserved
     fill.reserved = 0
     let cost = response.cost
+    let ownCost = response.ownCost
     return shard(flight.key).state.withLock { state in
-      state.memory.release(reserved)
+      defer { budget.release(reserved) }
       Self.forget(flight, &state)
       if let refusal = flight.refusal { return refusal }
       if purges.isPurged(response.key, response.names, since: flight.sequence) {
@@ -303,7 +299,11 @@ public final class Store: Sendable {
       }
       // In memory it would keep a piece of the disk from being written anew.
       if response.content.file != nil { return nil }
-      guard state.memory.reserve(cost) else { return .full }
+      if reserved < ownCost {
+        guard reserve(ownCost - reserved, in: &state, of: response.key) else { return .full }
+        reserved = ownCost
+      }
+      reserved -= ownCost
       state.memory.insert(response, cost: cost, stamp: flight.sequence, uses: uses)
       state.hitForMiss.clear(flight.key)
       // What was only confirmed is below as it was, and will be confirmed again when it comes up.
@@ -324,9 +324,8 @@ public final class Store: Sendable {
       else { return }
       let uses = state.memory.uses(of: old.key) { $0 === old }
       _ = state.memory.removeAll(old.key) { $0 === old }
-      let cost = new.cost
-      guard state.memory.reserve(cost) else { return }
-      state.memory.insert(new, cost: cost, stamp: head, uses: uses)
+      guard reserve(new.ownCost, in: &state, of: new.key) else { return }
+      state.memory.insert(new, cost: new.cost, stamp: head, uses: uses)
       // It is older than what was learned of it.
       lower?.replaced(old)
     }
@@ -343,7 +342,7 @@ public final class Store: Sendable {
   private func isPromotionDue(_ hash: KeyHash) -> Bool {
     shards[Int(truncatingIfNeeded: hash.high) & (shards.count - 1)].state.withLock { state in
       guard state.promotions.remember(hash) else { return false }
-      if state.memory.used < state.memory.capacity / 8 * 7 { return true }
+      if budget.used < budget.capacity / 8 * 7 { return true }
       state.declined &+= 1
       return state.declined % 64 == 0
     }
@@ -374,7 +373,7 @@ public final class Store: Sendable {
       if let newer { return newer }
       guard keeps, cost <= limits.largestResponse,
         Self.makeVariantRoom(&state, for: response, limits: limits, now: now),
-        state.memory.reserve(cost)
+        reserve(response.ownCost, in: &state, of: response.key)
       else { return response }
       state.memory.insert(response, cost: cost, stamp: stamp)
       return response
@@ -407,10 +406,8 @@ public final class Store: Sendable {
   /// Ends a flight whose response is not stored, and gives back what it had reserved. With
   /// `hitForMiss` the next requests for the key will not wait for each other.
   public func close(_ flight: Flight, hitForMiss: Bool, fill: inout Fill, now: Instant) {
-    let reserved = fill.reserved
-    fill.reserved = 0
+    release(&fill, of: flight)
     shard(flight.key).state.withLock { state in
-      state.memory.release(reserved)
       Self.forget(flight, &state)
       if hitForMiss {
         state.hitForMiss.mark(
@@ -429,12 +426,12 @@ public final class Store: Sendable {
   public var statistics: StoreStatistics {
     var sum = StoreStatistics()
     sum.eviction = limits.eviction
+    sum.bytes = budget.used
+    sum.reservedBytes = budget.reserved
+    sum.capacity = budget.capacity
     for shard in shards {
       shard.state.withLock { state in
         sum.responses += state.memory.count
-        sum.bytes += state.memory.used
-        sum.reservedBytes += state.memory.reserved
-        sum.capacity += state.memory.capacity
         sum.evictions += state.memory.evictions
         for flights in state.flights.values { sum.flights += flights.count }
       }

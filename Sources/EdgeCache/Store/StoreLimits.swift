@@ -18,23 +18,29 @@ public struct StoreLimits: Sendable {
   public var hitForMiss: Int64 = 60
   /// Keys that are remembered as hit-for-miss in each shard.
   public var hitForMissKeys = 4096
-  /// Bytes that a reader may lag behind in content that is too large to be stored; more than the
-  /// largest stored response, so that nothing that a reader has yet to get is dropped at once when
-  /// content turns out too large.
-  public var relayWindow: Int
+  /// Bytes that a reader may lag behind in content that will not be stored before the upstream is held for it.
+  public var relayWindow = 4 << 20
   /// Bytes that wait for the fastest reader of such content before the upstream is held.
   public var relayBuffer = 256 << 10
 
-  /// Limits for a memory budget in bytes.
+  /// Limits for a memory budget in bytes, and for the largest response if that is not left to the budget: then it
+  /// is a quarter of it, or a mebibyte, whatever is more.
   ///
-  /// A shard has 32 MiB or more, so that the largest stored response is a small part of it, and a
-  /// small cache is one shard with an exact order of eviction.
-  public init(memory: Int) {
+  /// A shard has 32 MiB or more, so that a small cache is one shard with an exact order of eviction.
+  public init(memory: Int, largestResponse: Int? = nil) {
     self.memory = memory
     var shards = 1
     while shards < 16, memory / (shards * 2) >= 32 << 20 { shards *= 2 }
     self.shards = shards
-    largestResponse = min(memory / shards, max(memory / shards / 16, 1 << 20))
-    relayWindow = max(4 << 20, largestResponse + 2 * relayBuffer)
+    self.largestResponse = min(
+      largestResponse ?? max(memory / 4, 1 << 20), Self.mostForOne(memory))
+  }
+
+  /// Bytes of the largest response that a memory budget has room for.
+  ///
+  /// Half of it: three quarters are for large content, and it takes more room while it arrives. But what is no
+  /// larger than a block may have all of it.
+  public static func mostForOne(_ memory: Int) -> Int {
+    max(min(memory, Content.block), memory / 2)
   }
 }

@@ -75,6 +75,9 @@ public final class StoredResponse: Sendable {
       + content.capacity + names.cost
   }
 
+  /// The same without what a lease counts.
+  var ownCost: Int { cost - (content.lease?.bytes ?? 0) }
+
   /// Bytes for the object, its slot, and its share of the index and of what grows by doubling.
   static let overhead = 512
 

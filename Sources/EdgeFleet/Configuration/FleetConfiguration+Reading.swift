@@ -8,6 +8,10 @@ extension FleetConfiguration {
 
   /// The least memory tier that makes sense to configure.
   public static let smallestMemory = ByteSize.mebibytes(1)
+  /// The largest content that a memory tier may be told to keep as one: half of it, or a mebibyte.
+  public static func mostLargestResponse(_ memory: ByteSize) -> ByteSize {
+    max(ByteSize(bytes: memory.bytes / 2), smallestMemory)
+  }
   /// The least that a disk tier takes.
   public static let smallestDisk = ByteSize.mebibytes(16)
 
@@ -218,7 +222,7 @@ private struct FleetReading {
 
   private mutating func readPoP(_ node: ConfigurationNode, index: Int) -> FleetConfiguration.PoP? {
     let required = ["id", "city", "latitude", "longitude", "region", "listen", "admin"]
-    let optional = ["memory", "threads", "eviction", "disk", "parent"]
+    let optional = ["memory", "largestResponse", "threads", "eviction", "disk", "parent"]
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
     }
@@ -251,6 +255,8 @@ private struct FleetReading {
     }
     if let admin, let node = fields["admin"] { claim(admin, pop: index, path: node.path) }
     let memory = readSize(fields["memory"], atLeast: FleetConfiguration.smallestMemory)
+    let largest = readLargest(
+      fields["largestResponse"], memory: memory ?? FleetConfiguration.PoP.defaultMemory)
     let threads = reader.integer(fields["threads"], in: 1...FleetConfiguration.mostThreads)
     let eviction = reader.choice(fields["eviction"], FleetConfiguration.Eviction.self)
     let disks = readDisks(fields["disk"])
@@ -260,7 +266,7 @@ private struct FleetReading {
     return .init(
       id: id, city: city, latitude: latitude, longitude: longitude, region: region,
       listen: listen, admin: admin, memory: memory ?? FleetConfiguration.PoP.defaultMemory,
-      threads: threads, eviction: eviction, disks: disks, parent: parent)
+      largestResponse: largest, threads: threads, eviction: eviction, disks: disks, parent: parent)
   }
 
   /// Parents are PoPs that can be reached, and lead to an origin in the end.
@@ -315,6 +321,19 @@ private struct FleetReading {
     guard let path else { return nil }
     return .init(
       path: path, size: size ?? FleetConfiguration.Disk.defaultSize, admission: admission)
+  }
+
+  private mutating func readLargest(
+    _ node: ConfigurationNode?, memory: ByteSize
+  ) -> ByteSize? {
+    reader.value(node) { text throws(ValueProblem) in
+      let size = try ByteSize(parsing: text)
+      let most = FleetConfiguration.mostLargestResponse(memory)
+      guard size.bytes > 0, size <= most else {
+        throw ValueProblem(text, "must be from 1B to half of the memory, \(most)")
+      }
+      return size
+    }
   }
 
   private mutating func readSize(

@@ -160,6 +160,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var admin: SocketEndpoint
     /// The capacity of the memory tier.
     public var memory: ByteSize
+    /// The largest content that memory keeps as one; nil leaves it to the PoP.
+    public var largestResponse: ByteSize?
     /// How many threads serve clients; nil leaves it to the PoP.
     public var threads: Int?
     /// Which stored response is evicted when memory is full; nil leaves it to the PoP.
@@ -176,8 +178,10 @@ public struct FleetConfiguration: Sendable, Hashable {
     public init(
       id: String, city: String, latitude: Double, longitude: Double, region: String,
       listen: [SocketEndpoint], admin: SocketEndpoint, memory: ByteSize = Self.defaultMemory,
-      threads: Int? = nil, eviction: Eviction? = nil, disks: [Disk] = [], parent: String? = nil
+      largestResponse: ByteSize? = nil, threads: Int? = nil, eviction: Eviction? = nil,
+      disks: [Disk] = [], parent: String? = nil
     ) {
+      self.largestResponse = largestResponse
       self.parent = parent
       (self.id, self.city, self.region) = (id, city, region)
       (self.latitude, self.longitude) = (latitude, longitude)

@@ -26,7 +26,7 @@ struct PoPStorage: Sendable {
   var isFresh: Bool { disk?.isFresh ?? true }
 
   private static func limits(_ pop: FleetConfiguration.PoP) -> StoreLimits {
-    var limits = StoreLimits(memory: pop.memory.bytes)
+    var limits = StoreLimits(memory: pop.memory.bytes, largestResponse: pop.largestResponse?.bytes)
     switch pop.eviction {
     case .lru: limits.eviction = .lru
     case .slru: limits.eviction = .slru

@@ -279,7 +279,8 @@ final class CoreExchange {
     handle(.upstreamHead(Self.parseResponse(text, toHead: transaction.request.method == .head)))
   }
 
-  func upstreamContent(_ bytes: [UInt8]) { handle(.upstreamContent(ByteBuffer(bytes: bytes))) }
+  func upstreamContent(_ bytes: ByteBuffer) { handle(.upstreamContent(bytes)) }
+  func upstreamContent(_ bytes: [UInt8]) { upstreamContent(ByteBuffer(bytes: bytes)) }
   func upstreamContent(_ text: String) { upstreamContent(Array(text.utf8)) }
 
   func upstreamEnd(trailers: FieldSection? = nil) {

@@ -55,7 +55,8 @@ extension Histories {
           "hit status=200 accept-ranges:bytes content-length:10 !content-range !content-digest repr-digest:sha-256=:all:"
       ),
       ask(
-        "GET /↵Range: bytes=4-5", is: "hit content=45 accept-ranges:bytes content-range:bytes_4-5/10")),
+        "GET /↵Range: bytes=4-5",
+        is: "hit content=45 accept-ranges:bytes content-range:bytes_4-5/10")),
     History(
       "and so has what one part completes", "9110 §14.3", first("0-4", "0-4/10", "01234"),
       ask(
@@ -79,7 +80,8 @@ extension Histories {
         "GET /", "200↵\(m)↵Content-MD5: all↵content-digest: sha-256=:all:↵X: y↵↵0123456789",
         is: "stored content-md5:all"),
       ask("GET /", is: "hit content-digest:sha-256=:all: x:y"),
-      ask("GET /↵Range: bytes=0-1", is: "hit status=206 !content-digest !content-md5 x:y content=01"),
+      ask(
+        "GET /↵Range: bytes=0-1", is: "hit status=206 !content-digest !content-md5 x:y content=01"),
       ask(
         "GET /↵If-None-Match: \"a\"", is: "hit status=304 !content-digest !content-md5 x:y")),
     History(
