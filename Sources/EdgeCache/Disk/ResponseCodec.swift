@@ -74,12 +74,13 @@ enum ResponseCodec {
     return writer.bytes
   }
 
-  /// Tells the responses of one identity apart: by scheme, port and what selects them.
+  /// Tells the responses of one identity apart: by spelling, scheme, port and what selects them.
   static func variant(_ key: CacheKey, _ selector: VariantSelector) -> UInt64 {
     var writer = DiskWriter(capacity: 64)
     writer.write(UInt8(key.scheme.isSecure ? 1 : 0))
     writer.write(key.scheme.port)
     write(selector, to: &writer)
+    if key.isRespelled { writer.write(key.bytes) }
     return Checksum.of(writer.bytes.span)
   }
 

@@ -89,6 +89,58 @@ enum HeadScanner {
     byte > 0x20 && byte < 0x7F && byte != ASCII.hash
   }
 
+  /// The high bit of each byte that is `byte`; exact in every place.
+  @inline(__always)
+  private static func exactMarks(_ byte: UInt8, _ word: UInt64) -> UInt64 {
+    let other = word ^ spread(byte)
+    return ~(((other & spread(0x7F)) &+ spread(0x7F)) | other) & spread(0x80)
+  }
+
+  /// A mark if a byte of a word could be part of another spelling; `before` is the mark of the byte before it.
+  @inline(__always)
+  private static func marksRespelled(_ word: UInt64, _ dots: UInt64, _ before: UInt64) -> UInt64 {
+    marks(ASCII.percent, word) | marks(ASCII.semicolon, word) | marks(ASCII.backslash, word)
+      | (dots & (dots << 8 | before))
+  }
+
+  /// True if a target from `start` on has a percent sign, a semicolon, a backslash, or two slashes and dots beside each
+  /// other: all that a path has that is not in normal form. O(bytes).
+  @inline(__always)
+  static func mayBeRespelled(_ bytes: Span<UInt8>, from start: Int) -> Bool {
+    bytes.withUnsafeBufferPointer { memory in
+      guard let base = memory.baseAddress else { return false }
+      let end = memory.count
+      var index = start
+      var before: UInt64 = 0
+      while index &+ 8 <= end {
+        let word = load(base, index)
+        // A dot and a slash differ in their last bit.
+        let dots = exactMarks(ASCII.slash, word | spread(1))
+        if marksRespelled(word, dots, before) != 0 { return true }
+        before = dots >> 56
+        index &+= 8
+      }
+      if index == end { return false }
+      if end &- start >= 8 {
+        // The last eight overlap with what was looked at already.
+        let word = load(base, end &- 8)
+        return marksRespelled(word, exactMarks(ASCII.slash, word | spread(1)), 0) != 0
+      }
+      var wasDot = false
+      while index < end {
+        let byte = base[index]
+        if byte == ASCII.percent || byte == ASCII.semicolon || byte == ASCII.backslash {
+          return true
+        }
+        let isDot = byte | 1 == ASCII.slash
+        if isDot, wasDot { return true }
+        wasDot = isDot
+        index &+= 1
+      }
+      return false
+    }
+  }
+
   /// The index of the first byte from `start` that a quoted string escapes (RFC 9110 §5.6.4). O(bytes).
   static func endOfUnescaped(_ bytes: Span<UInt8>, from start: Int) -> Int {
     bytes.withUnsafeBufferPointer { memory in

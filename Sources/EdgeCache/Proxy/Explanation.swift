@@ -123,6 +123,9 @@ public struct Explanation: Sendable {
     switch refusal {
     case .method: "Only GET and HEAD are answered from the store; it is forwarded (RFC 9111 §4)."
     case .route: "The path belongs to the regional API; it is passed through."
+    case .ambiguousPath:
+      "Servers that decode more of a path than others would take it for one of the regional API; it "
+        + "is passed through to where its own route leads, and never stored."
     case .requestNoStore:
       "The request says no-store; it is passed through and not stored (RFC 9111 §5.2.1.5)."
     case .head:

@@ -110,7 +110,7 @@ public enum FirstLook: Sendable {
     case .get, .head: break
     default: return (.method, .method)
     }
-    if route.cached == nil { return (.bypass, .route) }
+    if route.cached == nil { return (.bypass, route.refusal) }
     // What has no host could not be named by a purge.
     if request.authority.isEmpty { return (.bypass, .passThrough) }
     if directives.noStore { return (.request, .requestNoStore) }

@@ -5,8 +5,10 @@ public typealias UpstreamGroupID = Int
 
 /// What the configuration says about a request.
 public struct RequestRoute: Sendable, Hashable {
-  /// The upstreams of responses that may be stored; nil if the path belongs to the regional API.
+  /// The upstreams of responses that may be stored; nil if no response may be.
   public var cached: UpstreamGroupID?
+  /// Why no response may be stored, if none may be: the path belongs to the regional API, or might.
+  public var refusal: StorageRefusal
   /// The upstreams of everything that goes past the store.
   public var passThrough: UpstreamGroupID
 
@@ -18,9 +20,10 @@ public struct RequestRoute: Sendable, Hashable {
   /// A route from its parts.
   public init(
     cached: UpstreamGroupID?, passThrough: UpstreamGroupID, site: Int = 0,
-    ignoresRequestDirectives: Bool = false
+    ignoresRequestDirectives: Bool = false, refusal: StorageRefusal = .route
   ) {
     self.cached = cached
+    self.refusal = refusal
     self.passThrough = passThrough
     self.site = site
     self.ignoresRequestDirectives = ignoresRequestDirectives

@@ -89,8 +89,9 @@ public struct Transaction {
     self.policy = policy
     self.store = store
     piece = nil
-    let path = key.bytes.span.extracting(key.pathRange)
-    isHashedURL = HashedURL.matches(path)
+    let normal = key.normalized
+    let path = normal.bytes.span.extracting(normal.pathRange)
+    isHashedURL = key.hasPlainName && HashedURL.matches(path)
   }
 
   /// A transaction that gets one piece of content for a request.

@@ -62,6 +62,7 @@ struct PurgeIndex: Sendable {
       let host = PurgeHost(of: key).mark
       newest.join(hosts[host])
       if let lengths = prefixLengths[host] {
+        let key = key.normalized
         for count in lengths where count <= key.bytes.count && count > key.hostCount {
           newest.join(prefixes[PurgePrefix.mark(key, count: count)]?.coverage)
         }

@@ -55,14 +55,21 @@ public struct PurgePrefix: Sendable, Hashable {
   /// Bytes of host and path together.
   let count: Int
 
-  /// All URLs that begin as the host, path and query of `key`. O(bytes).
+  /// All URLs whose normal form begins as that of the host, path and query of `key`. O(bytes).
   public init(_ key: CacheKey) {
+    let key = key.normalized
     host = PurgeHost.mark(key)
     count = key.bytes.count
     mark = Self.mark(key, count: count)
   }
 
-  /// What a prefix of `count` bytes would be told by if it covered `key`; `key` has as many. O(bytes).
+  /// True if it covers a key in normal form. O(bytes).
+  fileprivate func covers(_ key: CacheKey) -> Bool {
+    key.bytes.count >= count && count > key.hostCount && Self.mark(key, count: count) == mark
+  }
+
+  /// What a prefix of `count` bytes would be told by if it covered `key`, which is in normal form and has as many.
+  /// O(bytes).
   static func mark(_ key: CacheKey, count: Int) -> UInt64 {
     NameMark.of(key.bytes, 0..<count, as: .prefix(hostCount: key.hostCount))
   }
@@ -135,9 +142,7 @@ extension PurgeScope {
   func covers(_ key: CacheKey, _ names: ResponseNames) -> Bool {
     switch self {
     case .url(let other): key.hash == other.hash
-    case .prefix(let prefix):
-      key.bytes.count >= prefix.count && prefix.count > key.hostCount
-        && PurgePrefix.mark(key, count: prefix.count) == prefix.mark
+    case .prefix(let prefix): prefix.covers(key.normalized)
     case .host(let host): PurgeHost(of: key) == host
     case .tag(let tag): names.tags.contains(tag)
     case .group(let group): names.groups.contains(group)

@@ -2,10 +2,10 @@ import NIOCore
 
 // The cache key (RFC 9111 §2): the target URI; the method is always GET.
 //
-// Its *identity* is host, path and query. Scheme and port are compared too, but are not part of the
-// identity: everything stored under one identity hangs in one chain, so that a purge of a URL finds
-// the responses of both schemes and of every port, which is what an operator who copies a URL from
-// a browser means, behind a TLS terminator too.
+// Its *identity* is host, path and query in normal form (RFC 3986 §6.2.2). Their spelling, scheme and port are compared
+// too, but are not part of the identity: everything stored under one identity hangs in one chain, so that a purge of a URL
+// finds the responses of both schemes, of every port and of every spelling, which is what an operator who copies a URL
+// from a browser means, behind a TLS terminator too.
 
 /// The scheme of a request's target URI, with the port that goes with it.
 public struct KeyScheme: Sendable, Hashable {
@@ -51,25 +51,58 @@ public struct CacheKey: Sendable, Hashable {
   public let hostCount: Int
   /// Scheme and port.
   public let scheme: KeyScheme
-  /// Keyed hash of host and path.
+  /// How path and query are written.
+  let shape: TargetShape
+  /// Keyed hash of the identity.
   public let hash: KeyHash
 
   public static func == (lhs: CacheKey, rhs: CacheKey) -> Bool {
-    lhs.hash == rhs.hash && lhs.scheme == rhs.scheme && lhs.hasIdentity(of: rhs)
+    lhs.hash == rhs.hash && lhs.scheme == rhs.scheme && lhs.hasSpelling(of: rhs)
   }
 
   public func hash(into hasher: inout Hasher) {
     hasher.combine(hash.low)
   }
 
-  /// True if host, path and query are the same. O(bytes).
-  public func hasIdentity(of other: CacheKey) -> Bool {
+  /// True if host, path and query are the same, in the same spelling. O(bytes).
+  public func hasSpelling(of other: CacheKey) -> Bool {
     hostCount == other.hostCount && bytes == other.bytes
   }
 
   /// The host, path and query as text, for logs.
   public var text: String {
     String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// True if path and query are not in their normal form.
+  var isRespelled: Bool { shape.contains(.respelled) }
+
+  /// This key with path and query in their normal form (RFC 3986 §6.2.2). O(1) if they are, else O(bytes).
+  var normalized: CacheKey {
+    guard isRespelled else { return self }
+    return CacheKey(
+      bytes: Array(bytes[..<hostCount]) + NormalTarget.of(bytes[pathRange]), hostCount: hostCount,
+      scheme: scheme, shape: shape.subtracting(.respelled), hash: hash)
+  }
+
+  /// The path in its normal form, without the query. O(bytes).
+  public var normalPath: [UInt8] {
+    let key = normalized
+    return Array(key.bytes[key.pathRange].prefix { $0 != ASCII.question })
+  }
+
+  /// True if the last segment of the path is the end of it for every server.
+  var hasPlainName: Bool { !shape.contains(.disguised) }
+
+  /// True if servers read the path in more than one way.
+  public var isAmbiguous: Bool { shape.contains(.ambiguous) }
+
+  /// True if path and query are in normal form: the route goes by them as they are.
+  public var isNormal: Bool { !isRespelled }
+
+  /// A hash that tells spellings apart, for what is remembered of each by itself. O(1), or O(bytes).
+  var spellingHash: KeyHash {
+    isRespelled ? KeyHash(low: hash.low ^ Checksum.of(bytes.span), high: hash.high) : hash
   }
 
   /// Where path and query lie within `bytes`.
@@ -93,7 +126,8 @@ public struct CacheKey: Sendable, Hashable {
 
   /// This key in memory of exactly its size. O(bytes).
   public var compacted: CacheKey {
-    CacheKey(bytes: Array(bytes[...]), hostCount: hostCount, scheme: scheme, hash: hash)
+    CacheKey(
+      bytes: Array(bytes[...]), hostCount: hostCount, scheme: scheme, shape: shape, hash: hash)
   }
 
   /// Ends the use of a key: the next one can be made in its memory.
@@ -140,8 +174,8 @@ public struct CacheKey: Sendable, Hashable {
     // RFC 9110 §4.2.3: an empty path is "/".
     if path.isEmpty || source[path.lowerBound] == ASCII.question { key.append(ASCII.slash) }
     source.extracting(path).withUnsafeBufferPointer { key.append(contentsOf: $0) }
+    (shape, hash) = Self.identify(key, hostCount, secret)
     bytes = key
-    hash = SipHash.hash(key.span, prefix: UInt64(hostCount), secret: secret)
   }
 
   /// This key with the query that a site's rules leave (RFC 9111 §2 lets a cache do so). O(bytes).
@@ -166,34 +200,69 @@ public struct CacheKey: Sendable, Hashable {
 
   /// The same host, path and query under another scheme or port. O(1).
   func with(_ scheme: KeyScheme) -> CacheKey {
-    CacheKey(bytes: bytes, hostCount: hostCount, scheme: scheme, hash: hash)
+    CacheKey(bytes: bytes, hostCount: hostCount, scheme: scheme, shape: shape, hash: hash)
   }
 
-  /// The key of the path as that of a collection (RFC 4918 §5.2): without a query, and with a slash at its end.
-  /// O(bytes).
+  /// The key of the path in normal form, as that of a collection (RFC 4918 §5.2): without a query, and with a slash at its
+  /// end. O(bytes).
   func collection(_ secret: HashSecret) -> CacheKey {
+    let bytes = normalized.bytes
     var path = bytes[..<(bytes[hostCount...].firstIndex(of: ASCII.question) ?? bytes.count)]
     if path.last != ASCII.slash { path.append(ASCII.slash) }
     return CacheKey(bytes: Array(path), hostCount: hostCount, scheme: scheme, secret: secret)
   }
 
-  private init(bytes: [UInt8], hostCount: Int, scheme: KeyScheme, hash: KeyHash) {
+  private init(
+    bytes: [UInt8], hostCount: Int, scheme: KeyScheme, shape: TargetShape, hash: KeyHash
+  ) {
     self.bytes = bytes
     self.hostCount = hostCount
     self.scheme = scheme
+    self.shape = shape
     self.hash = hash
+  }
+
+  /// How path and query are written, and the hash of the identity.
+  @inline(__always)
+  private static func identify(
+    _ bytes: [UInt8], _ hostCount: Int, _ secret: HashSecret
+  ) -> (TargetShape, KeyHash) {
+    let (shape, normal) = shape(bytes, hostCount)
+    let prefix = UInt64(hostCount)
+    if let normal { return (shape, SipHash.hash(normal.span, prefix: prefix, secret: secret)) }
+    return (shape, SipHash.hash(bytes.span, prefix: prefix, secret: secret))
+  }
+
+  /// How path and query are written, and host, path and query in normal form if that is another one.
+  @inline(__always)
+  private static func shape(_ bytes: [UInt8], _ hostCount: Int) -> (
+    shape: TargetShape, normal: [UInt8]?
+  ) {
+    let shape = TargetShape(bytes.span, from: hostCount)
+    return shape.contains(.respelled) ? respelled(bytes, hostCount, shape) : (shape, nil)
+  }
+
+  @inline(never)
+  private static func respelled(
+    _ bytes: [UInt8], _ hostCount: Int, _ shape: TargetShape
+  ) -> (shape: TargetShape, normal: [UInt8]?) {
+    let normal = bytes[..<hostCount] + NormalTarget.of(bytes[hostCount...])
+    // What is ambiguous may show only then: a percent-encoded dot at the end of a segment.
+    return (shape.union(TargetShape(normal.span, from: hostCount)), Array(normal))
   }
 
   private init(bytes: [UInt8], hostCount: Int, scheme: KeyScheme, secret: HashSecret) {
     self.bytes = bytes
     self.hostCount = hostCount
     self.scheme = scheme
-    hash = SipHash.hash(bytes.span, prefix: UInt64(hostCount), secret: secret)
+    (shape, hash) = Self.identify(bytes, hostCount, secret)
   }
 
   /// A key from what another process kept of it; the hash is the one that it had.
   init(stored bytes: [UInt8], hostCount: Int, scheme: KeyScheme, hash: KeyHash) {
-    self.init(bytes: bytes, hostCount: hostCount, scheme: scheme, hash: hash)
+    self.init(
+      bytes: bytes, hostCount: hostCount, scheme: scheme,
+      shape: Self.shape(bytes, hostCount).shape, hash: hash)
   }
 
   /// The key as a URL; the port is left out where it is the scheme's own.

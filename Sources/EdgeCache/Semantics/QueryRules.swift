@@ -1,8 +1,8 @@
 // What of a query is part of the cache key, by the rules of a site's operator (RFC 9111 §2 leaves to
 // the cache which of a request's parts make its key).
 //
-// Names are compared as they were written: a rule can only merge URLs that the operator had in view,
-// and a client gains nothing by writing a name in another way but an entry of its own. Where no rule
+// Names are compared in their normal form (RFC 3986 §6.2.2): `%75tm_source` is `utm_source`. What is left keeps its
+// spelling. Where no rule
 // is set the key is the URL byte for byte; once one is, parameters that are empty, as in `a&&b`, go
 // as well.
 
@@ -40,12 +40,13 @@ public struct QueryRules: Sendable, Hashable {
     var kept: [Parameter] = []
     bytes.forEachParameter((question + 1)..<bytes.count) { range in
       let equals = bytes.firstIndex(of: ASCII.equals, in: range)
-      let name = range.lowerBound..<(equals ?? range.upperBound)
-      if counts(bytes.extracting(name)) { kept.append(Parameter(range: range, name: name)) }
+      let name = target[range.lowerBound..<(equals ?? range.upperBound)]
+      let normal = name.contains(ASCII.percent) ? NormalTarget.decodingUnreserved(name)[...] : name
+      if counts(normal.span) { kept.append(Parameter(range: range, name: normal)) }
     }
     if sorts {
       // The sort is stable.
-      kept.sort { target[$0.name].lexicographicallyPrecedes(target[$1.name]) }
+      kept.sort { $0.name.lexicographicallyPrecedes($1.name) }
     }
     var result = Array(target[..<question])
     result.reserveCapacity(target.count)
@@ -56,10 +57,10 @@ public struct QueryRules: Sendable, Hashable {
     return result
   }
 
-  /// Where a parameter and its name lie.
+  /// Where a parameter lies, and its name in normal form.
   private struct Parameter {
     var range: Range<Int>
-    var name: Range<Int>
+    var name: ArraySlice<UInt8>
   }
 
   /// True if a parameter of that name is part of the key.

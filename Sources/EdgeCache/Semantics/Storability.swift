@@ -13,6 +13,8 @@ public enum StorageRefusal: String, Error, Sendable, Hashable, CaseIterable {
   case passThrough = "pass-through"
   /// The path belongs to the regional API.
   case route = "route"
+  /// A server that decodes more than others would take the path for one of the regional API.
+  case ambiguousPath = "ambiguous-path"
   /// The response said `no-store` (§5.2.2.5).
   case noStore = "no-store"
   /// The response said `private` (§5.2.2.7).

@@ -10,7 +10,7 @@ struct HitForMiss: Sendable {
 
   /// True if the key was marked and the mark has not run out. O(1).
   func contains(_ key: CacheKey, now: Instant) -> Bool {
-    guard let end = until[key.hash] else { return false }
+    guard let end = until[key.spellingHash] else { return false }
     return now < end
   }
 
@@ -21,11 +21,11 @@ struct HitForMiss: Sendable {
       until = until.filter { now < $0.value }
       if until.count >= limit { until.removeAll(keepingCapacity: true) }
     }
-    until[key.hash] = end
+    until[key.spellingHash] = end
   }
 
   /// Takes the mark off a key. O(1).
   mutating func clear(_ key: CacheKey) {
-    until[key.hash] = nil
+    until[key.spellingHash] = nil
   }
 }

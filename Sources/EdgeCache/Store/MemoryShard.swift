@@ -82,7 +82,7 @@ struct MemoryShard: Sendable {
         continue
       }
       guard let response = responses[Int(slot)] else { break }
-      if response.key.hasIdentity(of: key), response.key.scheme == key.scheme {
+      if response.key.hasSpelling(of: key), response.key.scheme == key.scheme {
         if response.selector.isAny {
           if found == Self.none { found = slot }
         } else if response.selector.matches(request) {
@@ -129,7 +129,7 @@ struct MemoryShard: Sendable {
     while slot != Self.none {
       let next = slots[Int(slot)].next
       if slots[Int(slot)].stamp == head || isCurrent(slot, head, purges),
-        let response = responses[Int(slot)], response.key.hasIdentity(of: key), body(response)
+        let response = responses[Int(slot)], response.key.hasSpelling(of: key), body(response)
       {
         if touches { order.touch(slot, &slots) }
         return response
@@ -139,18 +139,19 @@ struct MemoryShard: Sendable {
     return nil
   }
 
-  /// Calls `body` with each stored response of that identity and takes out those for which it
-  /// returns true; returns their number and cost.
+  /// Calls `body` with each stored response of that identity, in the spelling of `key` or in any, and takes out those
+  /// for which it returns true; returns their number and cost.
   mutating func removeAll(
-    _ key: CacheKey, where body: (StoredResponse) -> Bool = { _ in true }
+    _ key: CacheKey, inAnySpelling: Bool = false,
+    where body: (StoredResponse) -> Bool = { _ in true }
   ) -> (count: Int, bytes: Int) {
     var removed = 0
     var bytes = 0
     var slot = first(key.hash)
     while slot != Self.none {
       let next = slots[Int(slot)].next
-      if let response = responses[Int(slot)], response.key.hasIdentity(of: key),
-        body(response)
+      if let response = responses[Int(slot)],
+        inAnySpelling || response.key.hasSpelling(of: key), body(response)
       {
         removed += 1
         bytes += slots[Int(slot)].cost
@@ -161,15 +162,13 @@ struct MemoryShard: Sendable {
     return (removed, bytes)
   }
 
-  /// Number and cost of what is stored of an identity. O(variants).
+  /// Number and cost of what is stored of an identity, in any spelling. O(variants).
   func size(of key: CacheKey) -> PurgeEstimate {
     var size = PurgeEstimate()
     var slot = first(key.hash)
     while slot != Self.none {
-      if let response = responses[Int(slot)], response.key.hasIdentity(of: key) {
-        size.count += 1
-        size.bytes += slots[Int(slot)].cost
-      }
+      size.count += 1
+      size.bytes += slots[Int(slot)].cost
       slot = slots[Int(slot)].next
     }
     return size
@@ -189,7 +188,7 @@ struct MemoryShard: Sendable {
   private func look(_ key: CacheKey, where body: (StoredResponse) -> Bool) -> Int32? {
     var slot = first(key.hash)
     while slot != Self.none {
-      if let response = responses[Int(slot)], response.key.hasIdentity(of: key),
+      if let response = responses[Int(slot)], response.key.hasSpelling(of: key),
         body(response)
       {
         return slot

@@ -92,7 +92,7 @@ extension Store {
   private func remove(_ key: CacheKey, _ mode: PurgeMode) -> PurgeEstimate {
     shard(key).state.withLock { state in
       guard mode == .hard else { return state.memory.size(of: key) }
-      let removed = state.memory.removeAll(key)
+      let removed = state.memory.removeAll(key, inAnySpelling: true)
       return PurgeEstimate(count: removed.count, bytes: removed.bytes)
     }
   }
@@ -129,12 +129,12 @@ extension Store {
   private func remove(_ key: CacheKey) -> Set<CacheGroup> {
     shard(key).state.withLock { state in
       var groups: Set<CacheGroup> = []
-      _ = state.memory.removeAll(key) { response in
+      _ = state.memory.removeAll(key, inAnySpelling: true) { response in
         guard response.key.scheme == key.scheme else { return false }
         groups.formUnion(response.names.groups)
         return true
       }
-      for flight in state.flights[key.hash] ?? [] where flight.key == key {
+      for flight in state.flights[key.hash] ?? [] where flight.key.scheme == key.scheme {
         flight.refuse(.invalidated)
       }
       lower?.removed(key.hash)

@@ -386,9 +386,9 @@ public final class Store: Sendable {
   ) -> Bool {
     var variants = 0
     var all = 0
-    _ = state.memory.removeAll(response.key) { other in
+    _ = state.memory.removeAll(response.key, inAnySpelling: true) { other in
       all += 1
-      if other.key.scheme == response.key.scheme { variants += 1 }
+      if other.key == response.key { variants += 1 }
       return false
     }
     if variants >= limits.variants {
@@ -399,8 +399,10 @@ public final class Store: Sendable {
       all -= stale.count
     }
     if all < limits.chain { return true }
-    // Other ports and schemes of the host: forged Host fields must not crowd out the real one.
-    return state.memory.removeAll(response.key) { $0.key.scheme != response.key.scheme }.count > 0
+    // Other ports, schemes and spellings: forged ones must not crowd out the real one.
+    return state.memory.removeAll(response.key, inAnySpelling: true) {
+      $0.key != response.key && ($0.key.isRespelled || !response.key.isRespelled)
+    }.count > 0
   }
 
   /// Ends a flight whose response is not stored, and gives back what it had reserved. With

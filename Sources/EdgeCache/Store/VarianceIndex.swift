@@ -56,12 +56,14 @@ final class VarianceIndex: Sendable {
   }
 
   private static func path(_ key: CacheKey, secret: HashSecret) -> KeyHash {
-    hash(key, Array(key.bytes[..<split(key)]), secret: secret)
+    let key = key.normalized
+    return hash(key, Array(key.bytes[..<split(key)]), secret: secret)
   }
 
   private static func canonical(
     _ key: CacheKey, _ variance: SearchVariance, secret: HashSecret
   ) -> KeyHash {
+    let key = key.normalized
     let split = split(key)
     return hash(
       key, key.bytes[..<split] + [ASCII.question] + variance.canonicalQuery(query(key).span),

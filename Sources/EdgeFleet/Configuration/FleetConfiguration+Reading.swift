@@ -2,6 +2,8 @@
 // parts together (a region that exists, an address used once) are checked here too, where both
 // paths are known. Key by key the same order as the model and docs/configuration.md.
 
+import EdgeCache
+
 extension FleetConfiguration {
   /// Where the configuration is looked for when nobody says.
   public static let defaultPath = "Config/pops.json"
@@ -209,6 +211,24 @@ private struct FleetReading {
       else {
         throw ValueProblem(
           text, "is not the beginning of a path; no query, fragment or unencoded character")
+      }
+      guard !text.contains("*") else {
+        throw ValueProblem(
+          text, "has a *, which stands for nothing here: a prefix takes all that begins with it")
+      }
+      guard !text.contains("\\") else {
+        throw ValueProblem(text, "has a backslash, which no path has; write %5C or /")
+      }
+      guard PathPrefix.isEncoded(text) else {
+        throw ValueProblem(
+          text, "has a % without two hexadecimal digits; write %25 for a percent sign")
+      }
+      guard PathPrefix.isBeginning(text) else {
+        throw ValueProblem(text, "ends in a dot segment, so it begins no path")
+      }
+      let normal = PathPrefix.normal(text)
+      guard normal == text else {
+        throw ValueProblem(text, "should be written \(normal): paths are compared in that form")
       }
       return text
     }

@@ -52,13 +52,18 @@ struct Explainer: Sendable {
     _ query: ExplainQuery, _ key: CacheKey, _ route: RequestRoute, _ explanation: Explanation,
     _ now: Instant
   ) -> ExplainReport {
-    ExplainReport(
+    var because = explanation.because
+    if route.cached == nil, route.refusal == .ambiguousPath, let other = routing.apiReading(key) {
+      because.append("It may be taken for \(other), which belongs to the regional API.")
+    }
+    return ExplainReport(
       pop: popID, url: query.url, method: query.method, key: key.url,
-      site: routing.siteName(route), route: route.cached == nil ? "api" : "origin",
+      site: routing.siteName(route),
+      route: route.cached == nil && route.refusal == .route ? "api" : "origin",
       stored: explanation.stored.map { Self.variant($0, now) },
       purge: explanation.purge == 0 ? nil : explanation.purge, purgeHead: store.purges.head,
       hitForMiss: explanation.isHitForMiss, inFlight: explanation.flights,
-      outcome: Self.text(explanation.status), because: explanation.because)
+      outcome: Self.text(explanation.status), because: because)
   }
 
   private func refused(_ query: ExplainQuery, _ key: CacheKey, _ why: String) -> ExplainReport {

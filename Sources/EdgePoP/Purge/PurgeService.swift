@@ -122,6 +122,12 @@ final class PurgeService: Sendable {
       let keys = prefixes.compactMap {
         CacheKey(url: "http://\($0.host)\($0.target)".utf8, secret: secret)
       }
+      if let prefix = prefixes.first(where: { !PathPrefix.isBeginning($0.target) }) {
+        throw Refusal(
+          reason:
+            "the prefix \(prefix.description) ends in a dot segment or within a percent-encoded "
+            + "byte, so it begins no URL; nothing was purged")
+      }
       guard keys.count == prefixes.count else {
         throw Refusal(reason: "a prefix has a host that no request can have; nothing was purged")
       }

@@ -19,6 +19,8 @@ final class Routing: Sendable {
     let ignoresRequestDirectives: Bool
     let withholdsTags: Bool
     private let hasQueryRules: Bool
+    /// The routes for who takes capital letters for small ones; empty if none leads to the regional API.
+    private let folded: [(prefix: [UInt8], target: FleetConfiguration.RouteTarget)]
 
     init(
       origin: UpstreamGroupID, api: UpstreamGroupID,
@@ -35,6 +37,13 @@ final class Routing: Sendable {
       ignoresRequestDirectives = site.caching.requestDirectives == .ignore
       hasQueryRules = !policy.query.isIdentity
       withholdsTags = !policy.tagFields.areForwarded
+      folded =
+        routes.contains { $0.target == .api }
+        ? routes.map { ($0.prefix.map(Self.folded), $0.target) } : []
+    }
+
+    private static func folded(_ byte: UInt8) -> UInt8 {
+      byte &- 0x41 < 26 ? byte | 0x20 : byte
     }
 
     func route(_ key: inout CacheKey, secret: HashSecret) -> RequestRoute {
@@ -43,21 +52,54 @@ final class Routing: Sendable {
     }
 
     private func route(_ key: CacheKey) -> RequestRoute {
-      let path = key.bytes.span.extracting(key.pathRange)
-      var target = FleetConfiguration.RouteTarget.origin
+      var isAmbiguous = false
+      if !folded.isEmpty {
+        let reading =
+          key.isNormal
+          ? read(key.bytes.span.extracting(key.pathRange)) : read(key.normalPath.span)
+        if reading == .api { return RequestRoute(cached: nil, passThrough: api, site: index) }
+        isAmbiguous = reading == nil || key.isAmbiguous && apiReading(key) != nil
+      }
+      return RequestRoute(
+        cached: isAmbiguous ? nil : origin, passThrough: passThroughTo == .api ? api : origin,
+        site: index, ignoresRequestDirectives: ignoresRequestDirectives,
+        refusal: isAmbiguous ? .ambiguousPath : .route)
+    }
+
+    /// Where a path in normal form leads; nil if it leads to the origin, and to the regional API for who takes
+    /// capital letters for small ones.
+    private func read(_ path: Span<UInt8>) -> FleetConfiguration.RouteTarget? {
+      guard let match = folded(path) else { return .origin }
       for route in routes where path.count >= route.prefix.count {
         if path.extracting(first: route.prefix.count).elementsEqual(route.prefix.span) {
-          target = route.target
-          break
+          return route.target == .origin && match == .api ? nil : route.target
         }
       }
-      switch target {
-      case .api: return RequestRoute(cached: nil, passThrough: api, site: index)
-      case .origin:
-        return RequestRoute(
-          cached: origin, passThrough: passThroughTo == .api ? api : origin, site: index,
-          ignoresRequestDirectives: ignoresRequestDirectives)
+      return match == .api ? nil : .origin
+    }
+
+    /// Where the longest prefix leads that a path begins with, letters without regard to case.
+    private func folded(_ path: Span<UInt8>) -> FleetConfiguration.RouteTarget? {
+      for route in folded where path.count >= route.prefix.count {
+        var index = 0
+        while index < route.prefix.count, Self.folded(path[index]) == route.prefix[index] {
+          index += 1
+        }
+        if index == route.prefix.count { return route.target }
       }
+      return nil
+    }
+
+    /// What a server that decodes more than others takes the path for that then leads to the regional API, if one does.
+    @inline(never)
+    func apiReading(_ key: CacheKey) -> [UInt8]? {
+      let path = key.normalPath
+      guard let readings = LenientPath.readings(of: path) else { return path }
+      for reading in readings {
+        let climbs = folded.contains { $0.target == .api && reading.mayClimb(to: $0.prefix) }
+        if climbs || folded(reading.path.span) == .api { return reading.path }
+      }
+      return nil
     }
   }
 
@@ -141,6 +183,11 @@ final class Routing: Sendable {
   /// host. O(host + routes).
   func route(_ key: inout CacheKey, secret: HashSecret) -> RequestRoute? {
     site(key)?.route(&key, secret: secret)
+  }
+
+  /// What the path of a key may be taken for that belongs to the regional API, though it does not; nil if nothing.
+  func apiReading(_ key: CacheKey) -> String? {
+    site(key)?.apiReading(key).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// The key that a purge of a URL takes: as its site makes it of a request for the URL.

@@ -57,7 +57,7 @@ private struct NaiveShard {
   }
 
   mutating func find(_ key: CacheKey, where body: (StoredResponse) -> Bool) -> StoredResponse? {
-    let chain = entries.filter { $0.response.key.hasIdentity(of: key) }
+    let chain = entries.filter { $0.response.key.hasSpelling(of: key) }
       .sorted { $0.order > $1.order }
     guard let found = chain.first(where: { body($0.response) }),
       let place = entries.firstIndex(where: { $0.order == found.order })
@@ -67,7 +67,7 @@ private struct NaiveShard {
   }
 
   mutating func removeAll(_ key: CacheKey, where body: (StoredResponse) -> Bool) -> (Int, Int) {
-    let gone = entries.filter { $0.response.key.hasIdentity(of: key) && body($0.response) }
+    let gone = entries.filter { $0.response.key.hasSpelling(of: key) && body($0.response) }
     entries.removeAll { entry in gone.contains { $0.order == entry.order } }
     return (gone.count, gone.reduce(0) { $0 + $1.cost })
   }
