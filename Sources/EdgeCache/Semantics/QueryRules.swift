@@ -20,8 +20,8 @@ public struct QueryRules: Sendable, Hashable {
   /// Rules; those that are not given leave the query alone.
   public init(sorts: Bool = false, include: [[UInt8]]? = nil, exclude: [[UInt8]] = []) {
     self.sorts = sorts
-    self.include = include
-    self.exclude = exclude
+    self.include = include?.map { NormalTarget.decodingUnreserved($0) }
+    self.exclude = exclude.map { NormalTarget.decodingUnreserved($0) }
   }
 
   /// True if the rules leave every query as it is.
