@@ -119,21 +119,6 @@ public struct Invalidation: Sendable {
   /// A path, with its query, without `.` and `..` (RFC 3986 §5.2.4).
   private static func removingDotSegments(_ target: ArraySlice<UInt8>) -> [UInt8] {
     let query = target.firstIndex(of: ASCII.question) ?? target.endIndex
-    var kept: [ArraySlice<UInt8>] = []
-    let segments = target[..<query].split(
-      separator: ASCII.slash, omittingEmptySubsequences: false
-    ).dropFirst()
-    for (index, segment) in segments.enumerated() {
-      let isLast = index == segments.count - 1
-      if segment.elementsEqual(".".utf8) {
-        if isLast { kept.append([]) }
-      } else if segment.elementsEqual("..".utf8) {
-        if !kept.isEmpty { kept.removeLast() }
-        if isLast { kept.append([]) }
-      } else {
-        kept.append(segment)
-      }
-    }
-    return kept.flatMap { [ASCII.slash] + $0 } + target[query...]
+    return NormalTarget.removingDotSegments(target[..<query]) + target[query...]
   }
 }
