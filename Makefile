@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup build run test crash bench bench-guard bench-memory bench-offload bench-disk bench-purge simulate-eviction \
-  conformance lint format clean
+  conformance hashed-names lint format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -87,6 +87,15 @@ bench-offload: ## Measure what the origin is spared at 10 000 requests per secon
 conformance: ## Write docs/conformance.md from the tables of behaviour
 	@swift build --build-tests
 	@EDGECACHE_WRITE_CONFORMANCE=1 swift test --skip-build --filter 'ConformanceTests'
+
+# A list of real names, `yes`, `no` or `no?` in the first of four columns; without it nothing is tried.
+NAMES ?= ../shared/hashed/names.tsv.gz
+
+hashed-names: ## Try the rule about hashed URLs on a list of real names: NAMES=FILE.gz
+	@test -r "$(NAMES)" || { echo "there is no list of names at $(NAMES): say NAMES=FILE.gz" >&2; exit 1; }
+	@swift build --build-tests
+	@gzip -dc "$(NAMES)" > .build/hashed-names.tsv
+	@EDGECACHE_HASHED_NAMES=$(CURDIR)/.build/hashed-names.tsv swift test --skip-build --filter HashedNamesTests
 
 lint: ## Check the style of all Swift sources
 	@scripts/lint

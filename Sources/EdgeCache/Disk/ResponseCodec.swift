@@ -34,7 +34,6 @@ enum ResponseCodec {
     var writer = DiskWriter(capacity: response.head.storage.count + 160)
     let freshness = response.freshness
     var flags: UInt16 = 0
-    if response.isHashedURL { flags |= 1 }
     if freshness.alwaysValidate { flags |= 2 }
     if freshness.neverStale { flags |= 4 }
     if freshness.immutable { flags |= 8 }
@@ -137,19 +136,29 @@ enum ResponseCodec {
       else { return nil }
       pieced = PiecedContent(name: KeyHash(low: nameLow, high: nameHigh), count: Int(whole))
     }
-    let freshness = Freshness(
+    var freshness = Freshness(
       responseTime: Instant(milliseconds: received), initialAge: initialAge, lifetime: lifetime,
       source: source, field: field, alwaysValidate: flag(2), neverStale: flag(4),
       immutable: flag(8), staleIfError: flag(16) ? staleIfError : nil,
       staleWhileRevalidate: whileRevalidate)
+    if source == .hashedURL, !isStillHashed(key, head, isEmpty: pieced == nil && content.count == 0)
+    {
+      freshness.alwaysValidate = true
+      freshness.immutable = false
+    }
     if flag(1024) {
       return StoredResponse(
         plain: head, key: key, selector: selector, freshness: freshness, content: content,
-        isHashedURL: flag(1), part: part, pieced: pieced)
+        part: part, pieced: pieced)
     }
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      isHashedURL: flag(1), part: part, pieced: pieced)
+      part: part, pieced: pieced)
+  }
+
+  /// False for a guess that an earlier version of the rule about names made and this one does not.
+  private static func isStillHashed(_ key: CacheKey, _ head: StoredHead, isEmpty: Bool) -> Bool {
+    HashedURL(key, head.fields, isEmpty: isEmpty) == .fits
   }
 
   private static func readSelector(_ reader: inout DiskReader) -> VariantSelector? {

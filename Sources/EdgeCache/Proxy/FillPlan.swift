@@ -12,13 +12,14 @@ enum FillPlan {
   /// The plan for a response to a request. `asksForPart` if the client's own range was sent along.
   init(
     for head: ResponseHead, to request: RequestHead, directives: CacheControl, policy: SitePolicy,
-    key: CacheKey, asksForPart: Bool, isHashedURL: Bool, requestTime: Instant, store: Store,
-    now: Instant
+    key: CacheKey, asksForPart: Bool, requestTime: Instant, store: Store, now: Instant
   ) {
     let decision = Storability.decide(
       request: request, requestDirectives: directives, response: head, policy: policy,
-      asksForPart: asksForPart, isHashedURL: isHashedURL, requestTime: requestTime,
-      responseTime: now)
+      asksForPart: asksForPart, requestTime: requestTime, responseTime: now,
+      hashedURL: HashedURL(
+        key, head.fields,
+        isEmpty: head.contentLength == 0 || request.method == .get && head.framing == .none))
     let accepted: Storability.Accepted
     switch decision {
     case .success(let known): accepted = known
@@ -38,8 +39,7 @@ enum FillPlan {
           key: key, selector: accepted.selector,
           head: StoredHead(
             head, withheld: accepted.withheld + stripped, tags: policy.tagFields, now: now),
-          freshness: accepted.freshness, content: .empty, isHashedURL: isHashedURL,
-          pieced: pieced),
+          freshness: accepted.freshness, content: .empty, pieced: pieced),
         leadersHead: leadersHead)
       return
     }

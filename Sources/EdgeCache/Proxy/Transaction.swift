@@ -56,7 +56,6 @@ public struct Transaction {
   private let directives: CacheControl
   private var wake: (@Sendable () -> Void)?
   private var resume: (@Sendable () -> Void)?
-  private let isHashedURL: Bool
   /// What it is about, if it is not the whole response.
   private let piece: PieceOrder?
 
@@ -89,9 +88,6 @@ public struct Transaction {
     self.policy = policy
     self.store = store
     piece = nil
-    let normal = key.normalized
-    let path = normal.bytes.span.extracting(normal.pathRange)
-    isHashedURL = key.hasPlainName && HashedURL.matches(path)
   }
 
   /// A transaction that gets one piece of content for a request.
@@ -111,7 +107,6 @@ public struct Transaction {
     self.policy = policy
     self.store = store
     self.piece = piece
-    isHashedURL = false
   }
 
   /// Says what is called, from any thread: `wake` when ``Event/flightNews`` is due, and `resume` when
@@ -563,7 +558,7 @@ public struct Transaction {
     let plan = FillPlan(
       for: head, to: request, directives: directives, policy: policy, key: key,
       asksForPart: plan(stale).asksForPart && !request.fields.contains(.ifRange),
-      isHashedURL: isHashedURL, requestTime: requestTime, store: store, now: now)
+      requestTime: requestTime, store: store, now: now)
     switch plan {
     case .fill(let flightHead, let expectedLength):
       fill(flight, flightHead, expectedLength: expectedLength)
@@ -666,7 +661,7 @@ public struct Transaction {
       remainder = nil
       let refusal = store.complete(
         flight, head: head, trailers: trailers?.detached(), replacing: stale, fill: &fill,
-        isHashedURL: isHashedURL, now: now)
+        now: now)
       actions.append(.countStored(refusal))
     case .passing:
       state = .answered

@@ -83,14 +83,15 @@ extension Freshness {
   static let heuristicLimit: Int64 = 24 * 3600
 
   /// Works out age and lifetime of a response that arrived at `responseTime` on a request sent at
-  /// `requestTime`. O(bytes of the fields that matter).
+  /// `requestTime`. What the URL says of the content is asked for only if the origin says nothing.
+  /// O(bytes of the fields that matter).
   public init(
     _ response: ResponseHead,
     directives responseDirectives: ResponseDirectives,
     policy: SitePolicy,
-    isHashedURL: Bool,
     requestTime: Instant,
-    responseTime: Instant
+    responseTime: Instant,
+    hashedURL: @autoclosure () -> HashedURL
   ) {
     let fields = response.fields
     let directives = responseDirectives.control
@@ -104,7 +105,7 @@ extension Freshness {
 
     let (lifetime, source) = Self.lifetime(
       status: response.status, directives: responseDirectives, policy: policy, dates: dates,
-      date: date, isHashedURL: isHashedURL)
+      date: date, hashedURL: hashedURL())
     let neverStale =
       directives.mustRevalidate || directives.proxyRevalidate || directives.sMaxAge != nil
       || directives.noCache
@@ -119,7 +120,7 @@ extension Freshness {
   /// freshness_lifetime (§4.2.1), the first that applies.
   private static func lifetime(
     status: Int, directives: ResponseDirectives, policy: SitePolicy, dates: ResponseDates,
-    date: Int64, isHashedURL: Bool
+    date: Int64, hashedURL: @autoclosure () -> HashedURL
   ) -> (Int64, LifetimeSource) {
     let control = directives.control
     if let seconds = control.sMaxAge { return (seconds, .sMaxAge) }
@@ -131,13 +132,19 @@ extension Freshness {
       case .absent: break
       }
     }
+    let hashedURL = hashedURL()
     // A file that a deployment is about to bring must not be missing for longer than it takes.
-    let isMissingHashedURL = isHashedURL && (status == 404 || status == 410)
+    let isMissingHashedURL = hashedURL != .none && (status == 404 || status == 410)
     if let seconds = policy.negative[status] {
       return (isMissingHashedURL ? min(seconds, missingHashedURLLimit) : seconds, .negative)
     }
-    if isHashedURL, status == 200, !control.noCache {
-      return (hashedURLLifetime, .hashedURL)
+    switch hashedURL {
+    case .none: break
+    case .fits:
+      if status == 200, !control.noCache { return (hashedURLLifetime, .hashedURL) }
+    case .differs:
+      // A page in the place of a file, until a deployment brings that: nothing is guessed of it.
+      if status / 100 == 2 { return (0, .none) }
     }
     if policy.guessesFreshness, isHeuristicallyCacheable(status) || control.isPublic,
       let modified = dates.lastModified, modified <= date

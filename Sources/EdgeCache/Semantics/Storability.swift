@@ -77,9 +77,9 @@ public enum Storability {
     response: ResponseHead,
     policy: SitePolicy,
     asksForPart: Bool = false,
-    isHashedURL: Bool,
     requestTime: Instant,
-    responseTime: Instant
+    responseTime: Instant,
+    hashedURL: @autoclosure () -> HashedURL
   ) -> Result<Accepted, StorageRefusal> {
     // HEAD can freshen what GET stored (§4.3.5).
     guard request.method == .get || request.method == .head else { return .failure(.method) }
@@ -120,8 +120,8 @@ public enum Storability {
     }
 
     let freshness = Freshness(
-      response, directives: directives, policy: policy, isHashedURL: isHashedURL,
-      requestTime: requestTime, responseTime: responseTime)
+      response, directives: directives, policy: policy, requestTime: requestTime,
+      responseTime: responseTime, hashedURL: hashedURL())
     // Whoever sets a cookie and says nothing of a lifetime may well have made the content for that one client too.
     if !freshness.source.isExplicit || policy.cookies == .refuse,
       ClientFields.setsCookie(response.fields, withheld: directives.withheld)

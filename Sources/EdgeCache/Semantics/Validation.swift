@@ -94,8 +94,8 @@ public enum Validation {
     }
     let accepted = Storability.decide(
       request: context.request, requestDirectives: CacheControl(), response: renewed,
-      policy: context.policy, isHashedURL: chosen.isHashedURL, requestTime: context.requestTime,
-      responseTime: now)
+      policy: context.policy, requestTime: context.requestTime,
+      responseTime: now, hashedURL: chosen.hashedURL(renewed.fields))
     switch accepted {
     case .success(var accepted):
       // A 304 that leaves out of `Vary` what was in it does not make the content fit more requests than before.
@@ -108,8 +108,8 @@ public enum Validation {
     case .failure(let refusal):
       let freshness = Freshness(
         renewed, directives: ResponseDirectives(renewed.fields, policy: context.policy),
-        policy: context.policy, isHashedURL: chosen.isHashedURL, requestTime: context.requestTime,
-        responseTime: now)
+        policy: context.policy, requestTime: context.requestTime,
+        responseTime: now, hashedURL: chosen.hashedURL(renewed.fields))
       let accepted = Storability.Accepted(freshness: freshness, selector: chosen.selector)
       return .confirmed(
         FreshenedResponse(

@@ -62,7 +62,7 @@ public struct EvictionReplay: Sendable {
     return Object(
       response: StoredResponse(
         key: cacheKey, selector: .any, head: Self.response.head, freshness: Self.response.freshness,
-        content: .empty, isHashedURL: false))
+        content: .empty))
   }
 
   /// Replays one request. O(1), and what is evicted.
@@ -122,8 +122,8 @@ public struct EvictionReplay: Sendable {
     }
     let directives = ResponseDirectives(head.fields, policy: SitePolicy())
     let freshness = Freshness(
-      head, directives: directives, policy: SitePolicy(), isHashedURL: false, requestTime: now,
-      responseTime: now)
+      head, directives: directives, policy: SitePolicy(), requestTime: now, responseTime: now,
+      hashedURL: .none)
     return (StoredHead(head, now: now), freshness)
   }()
 }

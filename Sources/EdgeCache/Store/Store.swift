@@ -190,7 +190,7 @@ public final class Store: Sendable {
   @discardableResult
   public func complete(
     _ flight: Flight, head: FlightHead, trailers: FieldSection? = nil,
-    replacing stale: StoredResponse?, fill: inout Fill, isHashedURL: Bool, now: Instant
+    replacing stale: StoredResponse?, fill: inout Fill, now: Instant
   ) -> StorageRefusal? {
     if let length = fill.expectedLength, flight.received != length {
       close(flight, hitForMiss: false, fill: &fill, now: now)
@@ -208,6 +208,11 @@ public final class Store: Sendable {
       close(flight, hitForMiss: refusal == .tooLarge, fill: &fill, now: now)
       return refusal
     }
+    // Of a length that was not known before: nothing is what the name means.
+    if head.freshness.source == .hashedURL, content.count == 0 {
+      close(flight, hitForMiss: false, fill: &fill, now: now)
+      return .noFreshness
+    }
     var part = head.part
     var stored = head.head
     stored.trailers = kept
@@ -216,7 +221,7 @@ public final class Store: Sendable {
     }
     let response = StoredResponse(
       key: flight.key, selector: head.selector, head: stored, freshness: head.freshness,
-      content: content, isHashedURL: isHashedURL, part: part)
+      content: content, part: part)
     return put(
       response, replacing: stale, flight: flight, fill: &fill, isNew: true, now: now)
   }

@@ -13,8 +13,6 @@ public final class StoredResponse: Sendable {
   public let freshness: Freshness
   /// The content.
   public let content: Content
-  /// True if the URL holds the hash of the content.
-  public let isHashedURL: Bool
   /// The part of the content that is there; nil if all of it is (RFC 9111 §3.3).
   public let part: ContentPart?
   /// What is known of content that is kept in pieces; ``content`` is empty then.
@@ -32,17 +30,24 @@ public final class StoredResponse: Sendable {
   /// The length of what is stored, as it goes out whole: of a part, only that part.
   public var sentCount: Int { pieced?.count ?? content.count }
 
+  /// What its URL says of its content, with the fields that it has or will have. O(path).
+  func hashedURL(_ fields: FieldSection) -> HashedURL {
+    HashedURL(key, fields, isEmpty: completeLength == 0)
+  }
+
+  /// True if the URL holds what looks like a hash of the content. O(path).
+  public var isHashedURL: Bool { HashedURL.matches(key) }
+
   /// A stored response from its parts.
   public init(
     key: CacheKey, selector: VariantSelector, head: StoredHead, freshness: Freshness,
-    content: Content, isHashedURL: Bool, part: ContentPart? = nil, pieced: PiecedContent? = nil
+    content: Content, part: ContentPart? = nil, pieced: PiecedContent? = nil
   ) {
     self.key = key
     self.selector = selector
     self.head = head
     self.freshness = freshness
     self.content = content
-    self.isHashedURL = isHashedURL
     self.part = part?.isComplete == true ? nil : part
     self.pieced = pieced
     names = ResponseNames(head, at: key)
@@ -52,14 +57,13 @@ public final class StoredResponse: Sendable {
   /// A stored response of which it is known that its head has no names and no other queries. O(1).
   init(
     plain head: StoredHead, key: CacheKey, selector: VariantSelector, freshness: Freshness,
-    content: Content, isHashedURL: Bool, part: ContentPart?, pieced: PiecedContent?
+    content: Content, part: ContentPart?, pieced: PiecedContent?
   ) {
     self.key = key
     self.selector = selector
     self.head = head
     self.freshness = freshness
     self.content = content
-    self.isHashedURL = isHashedURL
     self.part = part
     self.pieced = pieced
     names = .none
@@ -86,7 +90,7 @@ public final class StoredResponse: Sendable {
   public func freshened(head: StoredHead, accepted: Storability.Accepted) -> StoredResponse {
     StoredResponse(
       key: key, selector: accepted.selector, head: head, freshness: accepted.freshness,
-      content: content, isHashedURL: isHashedURL, part: part, pieced: pieced)
+      content: content, part: part, pieced: pieced)
   }
 
   /// This response with its content.
@@ -94,18 +98,18 @@ public final class StoredResponse: Sendable {
     if isPlain {
       return StoredResponse(
         plain: head, key: key, selector: selector, freshness: freshness, content: content,
-        isHashedURL: isHashedURL, part: part, pieced: pieced)
+        part: part, pieced: pieced)
     }
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      isHashedURL: isHashedURL, part: part, pieced: pieced)
+      part: part, pieced: pieced)
   }
 
   /// This response with another head, for one client alone.
   func with(head: StoredHead) -> StoredResponse {
     StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      isHashedURL: isHashedURL, part: part, pieced: pieced)
+      part: part, pieced: pieced)
   }
 
   /// This response as one that must be validated before it is used again. With `neverStale` it may not stand
@@ -116,7 +120,7 @@ public final class StoredResponse: Sendable {
     freshness.neverStale = freshness.neverStale || neverStale
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      isHashedURL: isHashedURL, part: part, pieced: pieced)
+      part: part, pieced: pieced)
   }
 
   /// This response as purges leave it; nil if one took it away.

@@ -159,7 +159,7 @@ struct DiskInspectionTests {
     filled.store.write(
       StoredResponse(
         key: key, selector: .any, head: plain.head, freshness: plain.freshness, content: .empty,
-        isHashedURL: false, pieced: pieced), stamp: 0)
+        pieced: pieced), stamp: 0)
     #expect(try filled.alive() == ["/large"])
     let site = "http://www.example"
     let all = try filled.listed(pieces: true)

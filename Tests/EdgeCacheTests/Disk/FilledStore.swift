@@ -48,8 +48,9 @@ struct FilledStore {
       head: StoredHead(head, now: Self.now),
       freshness: Freshness(
         head, directives: ResponseDirectives(head.fields, policy: SitePolicy()),
-        policy: SitePolicy(), isHashedURL: false, requestTime: Self.now, responseTime: Self.now),
-      content: Content(copying: [bytes], count: bytes.readableBytes), isHashedURL: false)
+        policy: SitePolicy(), requestTime: Self.now, responseTime: Self.now,
+        hashedURL: .none),
+      content: Content(copying: [bytes], count: bytes.readableBytes))
     store.write(response, stamp: stamp ?? purges.head)
     return response
   }

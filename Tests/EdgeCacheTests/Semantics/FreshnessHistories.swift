@@ -1,6 +1,8 @@
 // How long a response is used, and how old it is (RFC 9111 §4.2).
 
 extension Histories {
+  private static let script = "Content-Type: text/javascript"
+
   static let lifetimes: [History] = [
     twice("max-age", "9111 §4.2.1", "Cache-Control: max-age=60", "hit ttl=60"),
     twice(
@@ -60,11 +62,11 @@ extension Histories {
       "Cache-Control: must-revalidate↵Last-Modified: {-1000}", "hit ttl=100"),
     History(
       "a hashed URL without a word", "9111 §4.2.2",
-      ask("GET /app-3f2a9c1b.js", "200", is: "stored"),
+      ask("GET /app-3f2a9c1b.js", "200↵\(script)", is: "stored"),
       ask(86_400, "GET /app-3f2a9c1b.js", is: "hit ttl=31449600")),
     History(
       "a hashed URL and Last-Modified", "9111 §4.2.2",
-      ask("GET /app-3f2a9c1b.js", "200↵Last-Modified: {-1000}", is: "stored"),
+      ask("GET /app-3f2a9c1b.js", "200↵\(script)↵Last-Modified: {-1000}", is: "stored"),
       ask("GET /app-3f2a9c1b.js", is: "hit ttl=31536000")),
     History(
       "a hashed URL and max-age", "9111 §4.2.1",
@@ -84,7 +86,7 @@ extension Histories {
       ask("GET /app-3f2a9c1b.js", is: "fwd=uri-miss")),
     History(
       "a hashed URL with a query", "9111 §4.2.2",
-      ask("GET /app-3f2a9c1b.js?x", "200", is: "stored"),
+      ask("GET /app-3f2a9c1b.js?x", "200↵\(script)", is: "stored"),
       ask("GET /app-3f2a9c1b.js?y", is: "fwd=uri-miss")),
     History(
       "fresh until its age is its lifetime", "9111 §4.2",

@@ -29,6 +29,7 @@ private func refused(
 }
 
 private let e = "ETag: \"a\"↵"
+private let script = "Content-Type: text/javascript"
 
 let lifetimeRows: [CachingRow] = [
   fresh("max-age", "§4.2.1", "200↵Cache-Control: max-age=60", for: 60),
@@ -60,20 +61,20 @@ let lifetimeRows: [CachingRow] = [
     "heuristic for public 302", "§5.2.2.9",
     "302↵Cache-Control: public↵Last-Modified: {-1000}", for: 100),
   fresh("Last-Modified just now", "§4.2.2", "200↵Last-Modified: {-9}", for: 0),
-  fresh("hashed URL", "§4.2.1", "200", for: 31_536_000, at: "/app-abc123.js"),
+  fresh("hashed URL", "§4.2.1", "200↵\(script)", for: 31_536_000, at: "/app-3f2a9c1b.js"),
   fresh(
     "max-age and a hashed URL", "§4.2.1", "200↵Cache-Control: max-age=9", for: 9,
-    at: "/app-abc123.js"),
-  fresh("Expires and a hashed URL", "§4.2.1", "200↵Expires: {9}", for: 9, at: "/app-abc123.js"),
+    at: "/app-3f2a9c1b.js"),
+  fresh("Expires and a hashed URL", "§4.2.1", "200↵Expires: {9}", for: 9, at: "/app-3f2a9c1b.js"),
   fresh(
-    "hashed URL before heuristic", "§4.2.1", "200↵Last-Modified: {-1000}", for: 31_536_000,
-    at: "/app-abc123.js"),
+    "hashed URL before heuristic", "§4.2.1", "200↵\(script)↵Last-Modified: {-1000}",
+    for: 31_536_000, at: "/app-3f2a9c1b.js"),
   fresh(
     "max-age=0 and a hashed URL", "§4.2.1", "200↵\(e)Cache-Control: max-age=0", for: 0,
-    at: "/app-abc123.js"),
+    at: "/app-3f2a9c1b.js"),
   fresh(
     "no-cache and a hashed URL", "§5.2.2.4", "200↵\(e)Cache-Control: no-cache", for: 0,
-    at: "/app-abc123.js"),
+    at: "/app-3f2a9c1b.js"),
   fresh("explicit lifetime of 404", "§3", "404↵Cache-Control: max-age=9", for: 9),
   fresh("explicit lifetime of 500", "§3", "500↵Cache-Control: max-age=9", for: 9),
   fresh("explicit lifetime of an unknown status", "§3", "299↵Cache-Control: max-age=9", for: 9),

@@ -8,7 +8,8 @@ import Testing
     try Player.check(history)
   }
 
-  @Test(arguments: Histories.lifetimes + Histories.statuses + Histories.ages)
+  @Test(
+    arguments: Histories.lifetimes + Histories.statuses + Histories.ages + Histories.hashedURLs)
   func freshness(_ history: History) throws {
     try Player.check(history)
   }
@@ -78,9 +79,9 @@ import Testing
 
 extension Histories {
   static let all: [History] =
-    cacheControl + lifetimes + statuses + ages + storage + authorization + cookies + dictionaries
-    + vary
-    + requestDirectives + immutable + conditions + ranges + heads + validation + failures
+    cacheControl + lifetimes + statuses + ages + hashedURLs + storage + authorization + cookies
+    + dictionaries + vary + requestDirectives + immutable + conditions + ranges + heads + validation
+    + failures
     + invalidation + forwarding + cacheStatus + targeted + qualified + siteChoices + staleness
     + parts + multipart + selecting + headFreshening + groups + queries + loops
 }

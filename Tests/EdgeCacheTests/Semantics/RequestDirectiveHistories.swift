@@ -157,7 +157,8 @@ extension Histories {
       "Cache-Control: max-age=0↵If-None-Match: \"a\"",
       response: "Cache-Control: max-age=60, immutable", "hit status=304 asked=0"),
     History(
-      "a reload of a hashed URL", "8246 §2", ask("GET /app-3f2a9c1b.js", "200", is: "stored"),
+      "a reload of a hashed URL", "8246 §2",
+      ask("GET /app-3f2a9c1b.js", "200↵Content-Type: text/javascript", is: "stored"),
       ask(9, "GET /app-3f2a9c1b.js↵Cache-Control: max-age=0", is: "hit")),
     History(
       "a reload of a hashed URL with its own lifetime", "8246 §2",

@@ -17,6 +17,7 @@ extension Histories {
       ask("GET /", is: "!hit asked=1 fwd=uri-miss"))
   }
 
+  private static let script = "Content-Type: text/javascript"
   private static let minute = "Cache-Control: max-age=60"
 
   static let storage: [History] = [
@@ -231,7 +232,9 @@ extension Histories {
       "200↵Set-Cookie: a=b↵Cache-Control: public↵Last-Modified: {-1000}", "set-cookie"),
     History(
       "Set-Cookie of a hashed URL", "9111 §7.3",
-      ask("GET /app-3f2a9c1b.js", "200↵Set-Cookie: a=b", is: "!stored detail=set-cookie")),
+      ask(
+        "GET /app-3f2a9c1b.js", "200↵\(script)↵Set-Cookie: a=b",
+        is: "!stored detail=set-cookie")),
     refused(
       "Set-Cookie at a site that stores none", "9111 §7.3", "GET /",
       "200↵Set-Cookie: a=b↵\(minute)", "set-cookie"

@@ -95,7 +95,9 @@ let storageRows: [CachingRow] = [
     "200↵Set-Cookie: a=b↵Last-Modified: {-1000}", "set-cookie"),
   CachingRow(
     "Set-Cookie and a hashed URL", "§7.3",
-    ask("GET /app-abc123.js", "200↵Set-Cookie: a=b", "detail=set-cookie")),
+    ask(
+      "GET /app-3f2a9c1b.js", "200↵Content-Type: text/javascript↵Set-Cookie: a=b",
+      "detail=set-cookie")),
   // §3.3: parts.
   notKept(
     "206 that was not asked for", "§3.3", "", "206↵Content-Range: bytes 0-6/9↵\(m)", "partial"),

@@ -235,12 +235,13 @@ let staleRows: [CachingRow] = [
     ask("", "200↵\(e)\(m), immutable", "stored"), hit("↵Cache-Control: min-fresh=60", "hit"),
     ask("+1 ↵Cache-Control: min-fresh=60", "304↵\(m)", "fwd=request")),
   CachingRow(
-    "a hashed URL is immutable", "8246 §2", ask("GET /app-abc123.js", "200↵\(e)", "stored"),
-    hit("+30 GET /app-abc123.js↵Cache-Control: max-age=0", "hit")),
+    "a hashed URL is immutable", "8246 §2",
+    ask("GET /app-3f2a9c1b.js", "200↵\(e)Content-Type: text/javascript", "stored"),
+    hit("+30 GET /app-3f2a9c1b.js↵Cache-Control: max-age=0", "hit")),
   CachingRow(
     "a hashed URL with a lifetime of its own is not", "8246 §2",
-    ask("GET /app-abc123.js", "200↵\(e)\(m)", "stored"),
-    ask("GET /app-abc123.js↵Cache-Control: max-age=0", "304", "fwd=request")),
+    ask("GET /app-3f2a9c1b.js", "200↵\(e)\(m)", "stored"),
+    ask("GET /app-3f2a9c1b.js↵Cache-Control: max-age=0", "304", "fwd=request")),
 ]
 
 @Suite struct ValidationTests {

@@ -15,9 +15,9 @@ extension StoredResponse {
       key: key, selector: selector, head: StoredHead(head, now: now),
       freshness: Freshness(
         head, directives: ResponseDirectives(head.fields, policy: SitePolicy()),
-        policy: SitePolicy(), isHashedURL: false, requestTime: now,
-        responseTime: now),
-      content: Content(copying: [bytes], count: bytes.readableBytes), isHashedURL: false)
+        policy: SitePolicy(), requestTime: now, responseTime: now,
+        hashedURL: .none),
+      content: Content(copying: [bytes], count: bytes.readableBytes))
   }
 }
 
