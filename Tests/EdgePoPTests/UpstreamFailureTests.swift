@@ -178,6 +178,54 @@ struct UpstreamFailureTests {
     }
   }
 
+  @Test(
+    "Coded content that stops before its end is broken off by a reset, and not stored (RFC 9110 §8.4.1)",
+    arguments: ["max-age=60", "no-store"], ["1.0", "1.1"])
+  func codedContent(policy: String, version: String) async throws {
+    // "hello", and its last four bytes missing.
+    let gzip: [UInt8] = [
+      0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 3, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 7, 0, 0x86, 0xA6, 0x10,
+      0x36,
+      5, 0, 0, 0,
+    ]
+    try await withPoP(origin: { exchange in
+      let content = exchange.request["X-Whole"] == nil ? gzip.dropLast(4) : gzip[...]
+      let isChunked = exchange.request["X-Chunked"] != nil
+      var answer = ByteBuffer(
+        string: "HTTP/1.1 200 OK\r\nCache-Control: \(policy)\r\nContent-Encoding: gzip\r\n"
+          + (isChunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Connection: close\r\n\r\n"))
+      if isChunked { answer.writeString("\(String(content.count, radix: 16))\r\n") }
+      answer.writeBytes(content)
+      if isChunked { answer.writeString("\r\n0\r\n\r\n") }
+      await exchange.wire.sendAll(answer)
+      if !isChunked { try await exchange.end(.finish) }
+    }) { pop, _ in
+      for fields in ["", "X-Chunked: 1\r\n"] {
+        let wire = try await pop.connect()
+        wire.send("GET / HTTP/\(version)\r\nHost: a.example\r\n\(fields)\r\n")
+        #expect(try await wire.waitForEnd() == .broken)
+      }
+      try await pop.waitForFills()
+      #expect(try await pop.statistics().memory.storedResponses == 0)
+      let whole = try await pop.get("/", "X-Whole: 1")
+      #expect(whole.content == ByteBuffer(bytes: gzip))
+    }
+  }
+
+  @Test(
+    "A response that breaks off ends in a reset, whatever its framing (RFC 9112 §8)",
+    arguments: [Broken.length, .chunk, .lastChunk])
+  fileprivate func brokenByReset(broken: Broken) async throws {
+    try await withPoP(origin: { exchange in
+      await exchange.wire.sendAll(ByteBuffer(string: broken.rawValue))
+      try await exchange.end(.finish)
+    }) { pop, _ in
+      let wire = try await pop.connect()
+      wire.send(TestPoP.request("/"))
+      #expect(try await wire.waitForEnd() == .broken)
+    }
+  }
+
   @Test("Content until close is whole at an orderly end (RFC 9112 §6.3)")
   func untilClose() async throws {
     try await withPoP(origin: { exchange in

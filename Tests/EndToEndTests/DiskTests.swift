@@ -30,7 +30,7 @@ extension EndToEnd {
 
     /// A PoP with a store on the stage. Another one on the same `place` has the same URLs.
     private static func pop(
-      on stage: Stage, before origin: SampleOrigin, at place: Socket? = nil,
+      on stage: Stage, before origin: any Server, at place: Socket? = nil,
       _ arguments: [String] = []
     ) async throws -> PoP {
       try await PoP.start(
@@ -77,6 +77,44 @@ extension EndToEnd {
         #expect(statistics.memory.storedResponses == 0)
         for path in paths { _ = try await second.request("GET", path) }
         #expect(try await Self.statistics(second).memory.storedResponses == 50)
+      }
+    }
+
+    @Test("Trailer fields outlive the process, also behind content that is sent from its file")
+    func trailers() async throws {
+      try await Stage.run { stage in
+        let origin = try TrailerOrigin(count: 100_000)
+        let place = try Socket.bound(listens: false)
+        let first = try await Self.pop(on: stage, before: origin, at: place)
+        #expect(try await first.request("GET", "/").content.count == origin.content.count)
+        try await Self.written(first, 1)
+        await first.process.stop(SIGKILL)
+
+        let pop = try await Self.pop(on: stage, before: origin, at: place)
+        let port = pop.port
+        // From its file, once more, and from memory, to where a validation brings it.
+        for fields in [[], [], ["Cache-Control: no-cache"], []] as [[String]] {
+          let (head, content, trailers) = try await onThread {
+            let connection = try HTTPConnection(port: port)
+            try connection.send("GET", "/", host: "127.0.0.1:\(port)", ["TE: trailers"] + fields)
+            let head = try connection.head()
+            let count = Int(try connection.line(), radix: 16) ?? 0
+            let content = try connection.bytes(count)
+            var trailers: [String] = []
+            for _ in 0..<4 { trailers.append(try connection.line()) }
+            // The connection is good for the next request.
+            _ = try connection.request("GET", "/", host: "127.0.0.1:\(port)")
+            return (head, content, trailers)
+          }
+          #expect(head["transfer-encoding"] == "chunked" && head["trailer"] == "X-Sum")
+          #expect(head["content-length"] == nil && head["x-sum"] == nil)
+          let isSame = content == origin.content
+          #expect(isSame)
+          #expect(trailers == ["", "0", "X-Sum: 42", ""])
+        }
+        let plain = try await pop.request("GET", "/")
+        #expect(plain["content-length"] == "100000" && plain["trailer"] == nil)
+        #expect(try await Self.statistics(pop).disk.damaged == 0)
       }
     }
 
@@ -215,6 +253,45 @@ extension EndToEnd {
         #expect(other.end == .status(1))
         #expect(other.errors.contains("not the header of a store"), "\(other.errors)")
       }
+    }
+  }
+}
+
+/// An origin that answers everything with chunks and a trailer field behind them, and says 304 to a condition.
+private final class TrailerOrigin: Server {
+  let content: [UInt8]
+  let port: Int
+  private let listener: Socket
+
+  init(count: Int) throws {
+    let content = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+    self.content = content
+    listener = try Socket.bound(listens: true)
+    port = listener.port
+    let listener = listener
+    Thread.detachNewThread {
+      while let socket = listener.accept() {
+        Thread.detachNewThread { try? Self.serve(socket, content) }
+      }
+    }
+  }
+
+  deinit { listener.shutDown() }
+
+  private static func serve(_ socket: Socket, _ content: [UInt8]) throws {
+    let connection = HTTPConnection(socket)
+    while true {
+      _ = try connection.line()
+      let isConditional = try connection.fields().contains { $0.name == "if-none-match" }
+      let fields = "Cache-Control: max-age=600\r\nETag: \"a\"\r\n"
+      if isConditional {
+        try socket.write("HTTP/1.1 304 Not Modified\r\n\(fields)\r\n")
+        continue
+      }
+      try socket.write("HTTP/1.1 200 OK\r\n\(fields)Transfer-Encoding: chunked\r\n\r\n")
+      try socket.write("\(String(content.count, radix: 16))\r\n")
+      try content.withUnsafeBytes(socket.write)
+      try socket.write("\r\n0\r\nX-Sum: 42\r\n\r\n")
     }
   }
 }
