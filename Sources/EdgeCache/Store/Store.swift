@@ -41,6 +41,8 @@ public final class Store: Sendable {
   public let purges: PurgeLog
   /// What is stored below memory, if anything is.
   public let lower: (any LowerTier)?
+  /// What unsafe requests made unusable lately.
+  let invalidated = Mutex(RecentKeys<Void>())
   let shards: [Shard]
   let variances = VarianceIndex()
   let sweeping = Mutex(Sweep())

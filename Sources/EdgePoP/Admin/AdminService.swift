@@ -26,7 +26,7 @@ struct AdminService: Sendable {
     gate = shared.gate
     explainer = Explainer(
       popID: options.pop.id, store: shared.store, routing: shared.routing,
-      cacheName: shared.cacheName.bytes)
+      cacheName: shared.cacheName.bytes, disk: shared.disk)
     logger = options.logger
     disk = shared.disk
     accessLog = shared.accessLog
