@@ -298,4 +298,46 @@ struct CachingTests {
       }
     }
   }
+
+  @Test("Explain names the true cause: a soft purge, a purge by tag or URL, an unsafe request")
+  func causes() async throws {
+    try await withPoP(origin: {
+      if $0.request.head.hasPrefix("HEAD /other ") {
+        return $0.answer("", "Cache-Control: max-age=600", "ETag: \"b\"")
+      }
+      $0.answer("ok", "Cache-Control: max-age=600", "ETag: \"a\"", "Surrogate-Key: t")
+    }) { pop, _ in
+      func because(_ path: String) async throws -> String {
+        try await Self.explain(pop, ExplainQuery(url: "http://a.example\(path)"))
+          .because.joined(separator: "\n")
+      }
+      func fill(_ path: String) async throws {
+        _ = try await pop.get(path)
+        try await pop.waitForFills()
+      }
+      try await fill("/soft")
+      _ = try await pop.purge(#"{"scope":"tag","tags":["t"],"mode":"soft"}"#)
+      let soft = try await because("/soft")
+      #expect(soft.contains("A soft purge covers") && !soft.contains("no-cache"), "\(soft)")
+      let report = try await Self.explain(pop, ExplainQuery(url: "http://a.example/soft"))
+      #expect(report.stored.first?.notes.contains { $0.contains("soft purge") } == true)
+
+      try await fill("/tag")
+      #expect(!(try await because("/tag")).contains("urge"))
+      _ = try await pop.purge(#"{"scope":"tag","tags":["t"]}"#)
+      let tag = try await because("/tag")
+      #expect(tag.contains("Purge 2 took"), "\(tag)")
+
+      try await fill("/url")
+      _ = try await pop.purge(url: "http://a.example/url")
+      #expect(try await because("/url").contains("Purge 3 covers this URL"))
+      #expect(!(try await because("/none")).contains("urge"))
+
+      try await fill("/unsafe")
+      _ = try await pop.exchange(
+        "POST /unsafe HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n")
+      let unsafe = try await because("/unsafe")
+      #expect(unsafe.contains("An unsafe request") && !unsafe.contains("urge"), "\(unsafe)")
+    }
+  }
 }

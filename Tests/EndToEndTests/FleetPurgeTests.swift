@@ -50,6 +50,35 @@ extension EndToEnd {
       }
     }
 
+    @Test("Each PoP has one audit line of a purge, however often it hears of it")
+    func audit() async throws {
+      try await Stage.run { stage in
+        for name in ["a", "b"] { try stage.write("site/\(name).css", "1") }
+        let origin = try await SampleOrigin.start(on: stage, root: stage.path("site"))
+        let fleet = try await Fleet.start(on: stage, origin: origin)
+        try await fleet.waitUntilSynced()
+        var names: [String] = []
+        for scope in [["url", "http://\(Fleet.host)/a.css"], ["tag", "x", "y"], ["everything"]] {
+          let purge = try await fleet.purge(scope)
+          #expect(purge.end == .status(0), "\(purge.errors)")
+          names.append(
+            String(try #require(purge.output.firstMatch(of: /Purge (\d+-\d+)\./)).1))
+        }
+        // Each of the three by purge-cli and from two others.
+        for pop in fleet.pops {
+          _ = try await eventually("all was heard") { try await pop.repeated() >= 6 ? true : nil }
+        }
+        for name in names {
+          for pop in fleet.pops {
+            let lines = pop.process.errors.value.lines.filter {
+              $0.contains("purge applied") && $0.contains("id=\(name)")
+            }
+            #expect(lines.count == 1, "\(lines)")
+          }
+        }
+      }
+    }
+
     @Test("Until the others have answered, what is on disk is validated, and says so")
     func fence() async throws {
       try await Stage.run { stage in

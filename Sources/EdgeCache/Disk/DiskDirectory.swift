@@ -67,6 +67,11 @@ struct DiskDirectory {
     tables[Self.table(hash)].places(Self.mark(hash, 0))
   }
 
+  /// What tells the variants of an identity apart, of each place 16 bits. O(places).
+  func variantMarks(_ hash: KeyHash) -> [UInt16] {
+    tables[Self.table(hash)].variantMarks(Self.mark(hash, 0))
+  }
+
   /// The place of an identity that has only one. O(1).
   func onlyPlace(_ hash: KeyHash) -> DiskPlace? {
     tables[Self.table(hash)].onlyPlace(Self.mark(hash, 0))
@@ -175,6 +180,18 @@ extension DiskDirectory {
         index = next(index)
       }
       return found.reversed()
+    }
+
+    func variantMarks(_ mark: UInt64) -> [UInt16] {
+      var found: [UInt16] = []
+      var index = home(mark)
+      while entries[index].place != 0 {
+        if isSame(entries[index].mark, mark) {
+          found.append(UInt16(truncatingIfNeeded: entries[index].mark))
+        }
+        index = next(index)
+      }
+      return found
     }
 
     func onlyPlace(_ mark: UInt64) -> DiskPlace? {

@@ -47,6 +47,14 @@ extension DiskStore {
     state.withLock { Self.count(scopes, $0) }
   }
 
+  /// What tells the stored responses of an identity apart (``StoredResponse/variantMark``). O(places).
+  public func variantMarks(_ hash: KeyHash) -> [UInt16] {
+    state.withLock { $0.serves ? $0.directory.variantMarks(hash) : [] }
+  }
+
+  /// Number of stored responses.
+  public var count: Int { state.withLock { $0.serves ? $0.directory.count : 0 } }
+
   private static func count(_ scopes: [PurgeScope], _ state: State) -> Int {
     if scopes.contains(.everything) { return state.directory.count }
     return scopes.reduce(0) { count, scope in

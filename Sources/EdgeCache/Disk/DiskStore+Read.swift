@@ -131,6 +131,26 @@ extension DiskStore {
     return self.found(head, lease, now)
   }
 
+  /// What is stored of a key, as purges leave it, without its content: the newest of each variant. For people who
+  /// ask: it counts as no use. Waits for the disk. O(variants), and a read for each.
+  public func variants(of key: CacheKey) -> [StoredResponse] {
+    let places = lease(key.hash)
+    defer { release(places) }
+    var found: [StoredResponse] = []
+    var seen: [VariantSelector] = []
+    for leased in places {
+      guard case .right(let record) = readHead(leased, key: key, whole: 0, waits: true) else {
+        return found
+      }
+      guard record.key == key, !seen.contains(record.response.selector) else { continue }
+      seen.append(record.response.selector)
+      let standing = purges.standing(
+        of: key, record.response.names, stamp: record.header.stamp)
+      if let response = record.response.after(standing) { found.append(response) }
+    }
+    return found
+  }
+
   struct Leased: Sendable {
     let place: DiskPlace
     let life: UInt64

@@ -83,7 +83,7 @@ extension DiskStore {
     state.withLock { state in
       state.statistics.swept += UInt64(state.directory.remove(record.hash) { $0 == place })
     }
-    purges.countFreed(coverage.hard, count: 1, bytes: 0)
+    purges.countFreed(coverage.hard, count: 1, bytes: 0, taking: record.hash)
   }
 
   private func read(

@@ -45,6 +45,7 @@ enum ResponseCodec {
     if response.pieced != nil { flags |= 512 }
     if response.isPlain { flags |= 1024 }
     if response.head.trailers != nil { flags |= 2048 }
+    flags |= UInt16(freshness.staleCause.rawValue) << 12
     writer.write(flags)
     writer.write(freshness.source.rawValue)
     writer.write(freshness.field.rawValue)
@@ -117,6 +118,7 @@ enum ResponseCodec {
       trailers = TrailerSection(bytes)
     }
     guard reader.isAtEnd,
+      let cause = StaleCause(rawValue: UInt8(truncatingIfNeeded: flags >> 12)),
       var head = StoredHead(
         storage: storage, count: Int(count), statusLineCount: Int(lineCount), status: Int(status),
         etag: flag(64) ? ByteRange(offset: Int(etagOffset), count: Int(etagCount)) : nil,
@@ -139,7 +141,7 @@ enum ResponseCodec {
     var freshness = Freshness(
       responseTime: Instant(milliseconds: received), initialAge: initialAge, lifetime: lifetime,
       source: source, field: field, alwaysValidate: flag(2), neverStale: flag(4),
-      immutable: flag(8), staleIfError: flag(16) ? staleIfError : nil,
+      immutable: flag(8), staleCause: cause, staleIfError: flag(16) ? staleIfError : nil,
       staleWhileRevalidate: whileRevalidate)
     if source == .hashedURL, !isStillHashed(key, head, isEmpty: pieced == nil && content.count == 0)
     {
@@ -175,4 +177,9 @@ enum ResponseCodec {
     }
     return VariantSelector(names: names, values: values)
   }
+}
+
+extension StoredResponse {
+  /// What tells it from other responses of its identity, as directories of disks have it.
+  var variantMark: UInt16 { UInt16(truncatingIfNeeded: ResponseCodec.variant(key, selector)) }
 }

@@ -24,31 +24,45 @@ public struct Explanation: Sendable {
     public var response: StoredResponse
     /// True if the request would be answered from it, or it would be asked about.
     public var isSelected: Bool
+    /// True if it is in the tier below memory alone.
+    public var isBelow = false
     /// Number of the newest purge that covers it; 0 if there is none.
     public var purge: UInt64
   }
 
-  /// Explains what would happen to `request` at `now`. O(variants of the key).
+  /// Explains what would happen to `request` at `now`; `below` is what the tier below memory has of the key, the
+  /// newest of each variant first. O(variants of the key).
   public init(
     request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
-    store: Store, now: Instant
+    store: Store, below: [StoredResponse] = [], now: Instant
   ) {
-    let look = FirstLook.take(
-      request: request, key: key, directives: directives, route: route, store: store, now: now,
-      touches: false)
+    func take(_ below: FirstLook.Below) -> FirstLook {
+      FirstLook.take(
+        request: request, key: key, directives: directives, route: route, store: store, now: now,
+        touches: false, below: below)
+    }
+    var look = take(.unasked)
+    if case .consult = look { look = take(.answered(Self.selected(below, request))) }
     let chosen = look.stored
     var variants = store.variants(of: key)
-    if let chosen, !variants.contains(where: { $0 === chosen }) { variants.append(chosen) }
-    stored = variants.map { response in
+    let others = below.filter { other in
+      !variants.contains { $0.selector == other.selector && $0.key.scheme == other.key.scheme }
+    }
+    if let chosen, !(variants + others).contains(where: { $0 === chosen }) {
+      variants.append(chosen)
+    }
+    func item(_ response: StoredResponse, isBelow: Bool) -> Item {
       Item(
-        response: response, isSelected: response === chosen,
+        response: response, isSelected: response === chosen, isBelow: isBelow,
         purge: store.purges.newest(covering: response.key, response.names))
     }
+    stored = variants.map { item($0, isBelow: false) } + others.map { item($0, isBelow: true) }
     (isHitForMiss, flights) = store.traffic(key, now: now)
     purge = store.purges.newest(covering: key)
     status = look.status
     because = []
     explain(look, request, directives, now)
+    if chosen == nil, case .forward(.uriMiss, _) = look { because += Self.gone(key, store) }
     if let chosen, chosen.key != key {
       because.append(
         "It is stored under \(chosen.key.url), whose origin says with No-Vary-Search that it is as "
@@ -56,7 +70,32 @@ public struct Explanation: Sendable {
     }
   }
 
+  /// Which of the stored responses below memory a request selects, as a disk does (RFC 9111 §4.1).
+  private static func selected(
+    _ below: [StoredResponse], _ request: RequestHead
+  ) -> StoredResponse? {
+    below.first { !$0.selector.isAny && $0.selector.matches(request.fields) }
+      ?? below.first { $0.selector.isAny }
+  }
+
   // MARK: Sentences
+
+  /// Why nothing is stored for a key, as far as that is known.
+  private static func gone(_ key: CacheKey, _ store: Store) -> [String] {
+    var sentences: [String] = []
+    let hard = store.purges.coverage(of: key).hard
+    if hard > 0 {
+      sentences.append("Purge \(hard) covers this URL: what was stored for it before is gone.")
+    } else if let taken = store.purges.taken(key.hash) {
+      sentences.append("Purge \(taken) took what was stored for it, by what it was named.")
+    }
+    if store.invalidated.withLock({ $0[key.hash] }) != nil {
+      sentences.append(
+        "An unsafe request to it, or to what named it, made what was stored before unusable "
+          + "(RFC 9111 §4.4).")
+    }
+    return sentences
+  }
 
   private mutating func explain(
     _ look: FirstLook, _ request: RequestHead, _ directives: CacheControl, _ now: Instant
@@ -72,10 +111,7 @@ public struct Explanation: Sendable {
           + "stale-while-revalidate of \(freshness.staleWhileRevalidate) s: it is sent, and validated "
           + "in the background (RFC 5861 §3).")
       because.append(Self.delivery(request, response, now))
-    case .consult:
-      because.append(
-        "Nothing is stored for it in memory, and something may be on disk: a request would have it "
-          + "looked for there, and be judged by what is found.")
+    case .consult: break
     case .validate: break
     case .onlyIfCached:
       because.append(
@@ -159,10 +195,24 @@ public struct Explanation: Sendable {
           + "min-fresh (RFC 9111 §5.2.1.1, §5.2.1.3)."
     default:
       guard let freshness = stale?.freshness else { return "It is forwarded." }
+      switch freshness.staleCause {
+      case .purged:
+        return
+          "A soft purge covers what is stored: it is not used without asking, and may stand in if the "
+          + "upstream fails."
+      case .unchecked:
+        return
+          "What is stored may have been purged while this PoP was away, and it does not know yet: it "
+          + "is not used without asking."
+      case .outdated:
+        return
+          "HEAD told of another version than is stored: it is not used without asking (RFC 9111 "
+          + "§4.3.5)."
+      case .none: break
+      }
       if freshness.alwaysValidate, freshness.ttl(now) > 0 {
         return
-          "What is stored says no-cache, or HEAD told of another: it is not used without asking "
-          + "(RFC 9111 §5.2.2.4, §4.3.5)."
+          "What is stored says no-cache: it is not used without asking (RFC 9111 §5.2.2.4)."
       }
       return "What is stored is stale by \(-freshness.ttl(now)) s: its lifetime is "
         + "\(freshness.lifetime) s (\(freshness.sourceText)), its age \(freshness.age(now)) s "
@@ -242,8 +292,16 @@ extension Freshness {
   /// What else it says about its use, in words.
   public var notes: [String] {
     var notes: [String] = []
-    if alwaysValidate { notes.append("never used without asking (RFC 9111 §5.2.2.4)") }
-    if neverStale {
+    switch staleCause {
+    case .purged: notes.append("not used without asking: a soft purge covers it")
+    case .unchecked:
+      notes.append("not used without asking: it may have been purged while this PoP was away")
+    case .outdated:
+      notes.append("not used without asking: HEAD told of another version (RFC 9111 §4.3.5)")
+    case .none:
+      if alwaysValidate { notes.append("never used without asking (RFC 9111 §5.2.2.4)") }
+    }
+    if neverStale, staleCause != .unchecked {
       notes.append(
         "never used stale: must-revalidate, proxy-revalidate, s-maxage or no-cache "
           + "(RFC 9111 §4.2.4)")

@@ -37,6 +37,8 @@ public final class PurgeLog: Sendable {
     var journal: PurgeJournal
     /// What purges took away that were applied lately, as far as it has been found.
     var freed: [UInt64: PurgeYield] = [:]
+    /// Which purge took away what was stored of an identity, of those that were found lately.
+    var taken = RecentKeys<UInt64>()
     /// Number of scopes at which it pays to look for those that can be forgotten.
     var trimAt = 1024
   }
@@ -256,10 +258,15 @@ public final class PurgeLog: Sendable {
   /// Number of purges whose yield is counted.
   private static let mostCounted = 4096
 
-  /// Something was found to be taken away by the purge with that number. O(1).
-  func countFreed(_ sequence: UInt64, count: Int, bytes: Int) {
+  /// The number of the purge that was found lately to have taken away what was stored of an identity.
+  func taken(_ hash: KeyHash) -> UInt64? { state.withLock { $0.taken[hash] } }
+
+  /// Something was found to be taken away by the purge with that number, or made stale; `hash` tells what was taken.
+  /// O(1).
+  func countFreed(_ sequence: UInt64, count: Int, bytes: Int, taking hash: KeyHash? = nil) {
     if count == 0 { return }
     state.withLock { state in
+      if let hash { state.taken.note(sequence, of: hash) }
       if state.freed[sequence] == nil, state.freed.count >= Self.mostCounted {
         let oldest = state.freed.keys.sorted().prefix(Self.mostCounted / 2)
         for sequence in oldest { state.freed[sequence] = nil }

@@ -16,6 +16,18 @@ public enum LifetimeSource: UInt8, Sendable, Hashable {
   }
 }
 
+/// Why something is not used without asking, besides what its own fields say.
+public enum StaleCause: UInt8, Sendable, Hashable {
+  /// Nothing else.
+  case none
+  /// A soft purge covers it.
+  case purged
+  /// It may have been purged while this PoP was away.
+  case unchecked
+  /// The answer to HEAD was about another version of it (RFC 9111 §4.3.5).
+  case outdated
+}
+
 /// Age and lifetime of a response, worked out when it arrived.
 public struct Freshness: Sendable, Hashable {
   /// When the response was received, on the time line alone: what the wall clock showed then has no say in
@@ -35,6 +47,8 @@ public struct Freshness: Sendable, Hashable {
   public var neverStale: Bool
   /// Its content does not change while it is fresh (RFC 8246, or the URL has its hash).
   public var immutable: Bool
+  /// Why ``alwaysValidate`` is true where the response did not say it.
+  public var staleCause = StaleCause.none
   /// `stale-if-error`, in seconds (RFC 5861 §4).
   public var staleIfError: Int64?
   /// `stale-while-revalidate`, in seconds (RFC 5861 §3); 0 where staleness is forbidden.

@@ -178,7 +178,7 @@ public enum Validation {
     if response.status == 304 || response.status >= 500 { return nil }
     guard response.status == 200, agrees(response, stored, now: context.responseTime),
       case .freshened(let freshened) = freshen(stored, by: response, context)
-    else { return stored.markedStale() }
+    else { return stored.markedStale(.outdated) }
     return freshened.response
   }
 

@@ -10,6 +10,8 @@ public struct Removal: Sendable, Hashable {
   public var bytes: Int
   /// True if the two were judged by a sample.
   public var isSample = false
+  /// True if there may be more, in the tier below memory.
+  public var isAtLeast = false
   /// False if it had been applied before.
   public var isNew: Bool
 
@@ -25,12 +27,14 @@ public struct Removal: Sendable, Hashable {
     count += estimate.count
     bytes += estimate.bytes
     isSample = isSample || estimate.isSample
+    isAtLeast = isAtLeast || estimate.isAtLeast
   }
 
   mutating func add(_ other: Removal) {
     count += other.count
     bytes += other.bytes
     isSample = isSample || other.isSample
+    isAtLeast = isAtLeast || other.isAtLeast
   }
 }
 
@@ -42,6 +46,8 @@ public struct PurgeEstimate: Sendable, Hashable {
   public var bytes = 0
   /// True if not all were looked at.
   public var isSample = false
+  /// True if there may be more, in the tier below memory.
+  public var isAtLeast = false
 
   /// An estimate from its parts.
   public init(count: Int = 0, bytes: Int = 0) {
@@ -53,6 +59,7 @@ public struct PurgeEstimate: Sendable, Hashable {
     count += other.count
     bytes += other.bytes
     isSample = isSample || other.isSample
+    isAtLeast = isAtLeast || other.isAtLeast
   }
 }
 

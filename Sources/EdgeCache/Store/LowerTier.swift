@@ -23,10 +23,21 @@ public protocol LowerTier: Sendable {
   /// The purge with this number was published: what it covers is not to be found any more as it was, when
   /// this returns. Returns the number of stored responses that were taken out, as far as it is known.
   func purged(_ purge: Purge, sequence: UInt64) -> Int
+  /// What tells the stored responses of an identity apart, of each some bits (``StoredResponse/variantMark``).
+  func variantMarks(_ hash: KeyHash) -> [UInt16]
+  /// Number of stored responses.
+  var count: Int { get }
   /// The lowest stamp of anything that is stored, or on its way there.
   var oldestStamp: UInt64 { get }
   /// The same of what may still have been taken away by a purge of a prefix, a host or a name.
   var oldestUnswept: UInt64 { get }
   /// The lowest stamp of anything that is on its way there.
   var oldestPending: UInt64 { get }
+}
+
+extension LowerTier {
+  /// None are known.
+  public func variantMarks(_ hash: KeyHash) -> [UInt16] { [] }
+  /// None are known.
+  public var count: Int { 0 }
 }

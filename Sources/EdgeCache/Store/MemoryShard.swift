@@ -107,7 +107,8 @@ struct MemoryShard: Sendable {
     let coverage = purges.coverage(of: response.key, response.names)
     let stamp = slots[Int(slot)].stamp
     if coverage.hard > stamp {
-      purges.countFreed(coverage.hard, count: 1, bytes: slots[Int(slot)].cost)
+      purges.countFreed(
+        coverage.hard, count: 1, bytes: slots[Int(slot)].cost, taking: response.key.hash)
       remove(slot)
       return false
     }

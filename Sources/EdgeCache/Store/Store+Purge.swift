@@ -17,10 +17,15 @@ extension Store {
   public func purge(_ purge: Purge) -> Removal {
     let (sequence, isNew) = purges.append(purge)
     guard isNew else {
+      // As far as it has been found.
       let yield = purge.id.flatMap { purges.journalEntry($0)?.1 } ?? PurgeYield()
-      return Removal(sequence: sequence, count: yield.count, bytes: yield.bytes, isNew: false)
+      var removal = Removal(
+        sequence: sequence, count: yield.count, bytes: yield.bytes, isNew: false)
+      removal.isAtLeast = purge.scopes.contains { !$0.isTakenAtOnce(purge.mode) }
+      return removal
     }
-    let below = lower?.purged(purge, sequence: sequence) ?? 0
+    let below = onlyBelow(purge.scopes)
+    _ = lower?.purged(purge, sequence: sequence)
     var removal = Removal(sequence: sequence)
     var equivalents: [PurgeScope] = []
     for scope in purge.scopes {
@@ -38,7 +43,7 @@ extension Store {
     // The rest is found out when it is looked up, or swept.
     let rest = purge.scopes.filter { !$0.isTakenAtOnce(purge.mode) }
     if !rest.isEmpty { removal.add(estimate(rest)) }
-    if below > removal.count { removal.count = below }
+    below.add(to: &removal.count, &removal.isAtLeast)
     if !equivalents.isEmpty {
       let more = self.purge(Purge(equivalents, mode: purge.mode))
       removal.add(more)
@@ -86,6 +91,56 @@ extension Store {
     return sum
   }
 
+  /// What a purge would cover in memory and below it, without purging. O(scopes + variants + shards).
+  public func estimateAll(_ scopes: [PurgeScope]) -> PurgeEstimate {
+    let below = onlyBelow(scopes)
+    var sum = estimate(scopes)
+    below.add(to: &sum.count, &sum.isAtLeast)
+    return sum
+  }
+
+  /// What a purge covers in the tier below memory.
+  private struct Below {
+    /// Number of stored responses of its URLs that are not in memory as well.
+    var count = 0
+    /// Number of all that are stored, if it covers everything: most of what is in memory is among them.
+    var everything = 0
+    /// True if only reading would tell how many there are.
+    var isUnknown = false
+
+    /// Adds to what was found in memory; where the sum may be too low, that is noted.
+    func add(to sum: inout Int, _ isAtLeast: inout Bool) {
+      sum += count
+      if everything > 0, sum > 0 { isAtLeast = true }
+      sum = max(sum, everything)
+      if isUnknown { isAtLeast = true }
+    }
+  }
+
+  private func onlyBelow(_ scopes: [PurgeScope]) -> Below {
+    var below = Below()
+    guard let lower, lower.count > 0 else { return below }
+    var urls: Set<KeyHash> = []
+    for scope in scopes {
+      switch scope {
+      case .url(let key):
+        let marks = Set(lower.variantMarks(key.hash))
+        if marks.isEmpty || !urls.insert(key.hash).inserted { continue }
+        var known: Set<UInt16> = []
+        shard(key).state.withLock { state in
+          _ = state.memory.removeAll(key) { response in
+            known.insert(response.variantMark)
+            return false
+          }
+        }
+        below.count += marks.subtracting(known).count
+      case .everything: below.everything = lower.count
+      case .prefix, .host, .tag, .group: below.isUnknown = true
+      }
+    }
+    return below
+  }
+
   /// Stored responses that are looked at to judge how many a purge covers.
   private static let sample = 4096
 
@@ -114,6 +169,7 @@ extension Store {
   ///
   /// Not a purge: a sequence number for each POST would make every hit consult the purge index.
   public func invalidate(_ key: CacheKey) {
+    invalidated.withLock { $0.note((), of: key.hash) }
     if variances.isInUse {
       // What is on its way under a URL that is as good is told by a number.
       let purge = Purge([.url(key)])

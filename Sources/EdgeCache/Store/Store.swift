@@ -40,6 +40,8 @@ public final class Store: Sendable {
   public let purges: PurgeLog
   /// What is stored below memory, if anything is.
   public let lower: (any LowerTier)?
+  /// What unsafe requests made unusable lately.
+  let invalidated = Mutex(RecentKeys<Void>())
   let shards: [Shard]
   /// The memory that they share.
   let budget: MemoryBudget

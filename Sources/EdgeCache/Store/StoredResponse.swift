@@ -112,12 +112,13 @@ public final class StoredResponse: Sendable {
       part: part, pieced: pieced)
   }
 
-  /// This response as one that must be validated before it is used again. With `neverStale` it may not stand
+  /// This response as one that must be validated before it is used again, and why. What is unchecked may not stand
   /// in for an upstream that fails, either.
-  func markedStale(neverStale: Bool = false) -> StoredResponse {
+  func markedStale(_ cause: StaleCause) -> StoredResponse {
     var freshness = freshness
     freshness.alwaysValidate = true
-    freshness.neverStale = freshness.neverStale || neverStale
+    freshness.staleCause = cause
+    freshness.neverStale = freshness.neverStale || cause == .unchecked
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
       part: part, pieced: pieced)
@@ -130,7 +131,8 @@ public final class StoredResponse: Sendable {
     switch standing {
     case .untouched: self
     case .gone: nil
-    case .stale, .unchecked: key.isOfPiece ? self : markedStale(neverStale: standing == .unchecked)
+    case .stale: key.isOfPiece ? self : markedStale(.purged)
+    case .unchecked: key.isOfPiece ? self : markedStale(.unchecked)
     }
   }
 }

@@ -69,7 +69,8 @@ public struct PurgeBusFanOut: Sendable {
             finish(
               pop,
               PurgeAcknowledgement(
-                pop: pop, id: "\(id)", sequence: 0, matched: 0, freedBytes: 0, estimated: true))
+                pop: pop, id: "\(id)", sequence: 0, matched: 0, freedBytes: 0, estimated: true,
+                atLeast: true))
           }
         }
         problem = nil

@@ -18,6 +18,8 @@ public struct PurgeAcknowledgement: Codable, Sendable, Hashable {
   public var freedBytes: Int
   /// True if the two were judged by a sample.
   public var estimated: Bool?
+  /// True if it takes at least so many: how many there are on disk alone is found out when they are read.
+  public var atLeast: Bool?
   /// True if the PoP had applied it before.
   public var repeated: Bool?
   /// Where it covers more than was written, as sentences.
@@ -28,13 +30,21 @@ public struct PurgeAcknowledgement: Codable, Sendable, Hashable {
   /// An acknowledgement of these parts.
   public init(
     pop: String, id: String? = nil, sequence: UInt64, appliedAt: Int64? = nil, matched: Int,
-    freedBytes: Int, estimated: Bool? = nil, repeated: Bool? = nil, receipt: String? = nil
+    freedBytes: Int, estimated: Bool? = nil, atLeast: Bool? = nil, repeated: Bool? = nil,
+    receipt: String? = nil
   ) {
     (self.pop, self.id, self.sequence, self.appliedAt) = (pop, id, sequence, appliedAt)
     (self.matched, self.freedBytes, self.estimated) = (matched, freedBytes, estimated)
-    (self.repeated, self.receipt) = (repeated, receipt)
+    (self.atLeast, self.repeated, self.receipt) = (atLeast, repeated, receipt)
   }
 
   /// The body of a reply.
   public var json: [UInt8] { JSONForm.line.bytes(self) }
+}
+
+extension PurgeAcknowledgement {
+  /// How sure ``matched`` is, to be written before it: empty, `at least `, `about ` or `at least about `.
+  public var sureness: String {
+    (atLeast == true ? "at least " : "") + (estimated == true ? "about " : "")
+  }
 }

@@ -106,7 +106,7 @@ final class AdminConnection: ChannelInboundHandler {
     case (.GET, "/health"), (.HEAD, "/health"): send(health(), head, context)
     case (.GET, "/stats"), (.HEAD, "/stats"): sendStatistics(head, context)
     case (.GET, ExplainQuery.path), (.HEAD, ExplainQuery.path):
-      send(explain(head.uri), head, context)
+      sendExplanation(head, context)
     case (.GET, "/purges"), (.HEAD, "/purges"): send(journal(head.uri), head, context)
     case (.GET, let path) where path.hasPrefix("/purges/"),
       (.HEAD, let path) where path.hasPrefix("/purges/"):
@@ -137,14 +137,25 @@ final class AdminConnection: ChannelInboundHandler {
     return Answer(status: .ok, json: report.json)
   }
 
-  private func explain(_ target: String) -> Answer {
+  private func sendExplanation(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    let query: ExplainQuery
     do throws(ExplainQuery.Problem) {
-      switch service.explainer.report(try ExplainQuery(target: target), now: service.clock.read()) {
-      case .success(let report): return Answer(status: .ok, json: report.json)
-      case .failure(let failure): return .refusal(.badRequest, failure.reason)
-      }
+      query = try ExplainQuery(target: head.uri)
     } catch {
-      return .refusal(.badRequest, error.description)
+      return send(.refusal(.badRequest, error.description), head, context)
+    }
+    let loop = context.eventLoop
+    let bound = NIOLoopBound((self, context), eventLoop: loop)
+    loop.makeFutureWithTask { [service] in
+      await service.explainer.report(query, now: service.clock.read())
+    }.whenSuccess { result in
+      let (handler, context) = bound.value
+      switch result {
+      case .success(let report):
+        handler.send(Answer(status: .ok, json: report.json), head, context)
+      case .failure(let failure):
+        handler.send(.refusal(.badRequest, failure.reason), head, context)
+      }
     }
   }
 

@@ -27,7 +27,7 @@ struct AdminService: Sendable {
     gate = shared.gate
     explainer = Explainer(
       popID: options.pop.id, store: shared.store, routing: shared.routing,
-      cacheName: shared.cacheName.bytes)
+      cacheName: shared.cacheName.bytes, disk: shared.disk)
     logger = options.logger
     clock = shared.clock
     disk = shared.disk

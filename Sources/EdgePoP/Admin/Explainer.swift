@@ -11,9 +11,13 @@ struct Explainer: Sendable {
   let store: Store
   let routing: Routing
   let cacheName: [UInt8]
+  let disk: DiskTier?
 
   /// The report on a request; a sentence where it is not one that a client could send.
-  func report(_ query: ExplainQuery, now: Instant) -> Result<ExplainReport, ExplainFailure> {
+  /// Looks on disk, too.
+  func report(
+    _ query: ExplainQuery, now: Instant
+  ) async -> Result<ExplainReport, ExplainFailure> {
     let url: (isSecure: Bool, authority: Substring, target: Substring)
     guard let parts = Self.split(query.url) else {
       return .failure(ExplainFailure("the URL is not an http or https URL"))
@@ -44,7 +48,7 @@ struct Explainer: Sendable {
     }
     let explanation = Explanation(
       request: head, key: key, directives: route.directives(head.fields), route: route,
-      store: store, now: now)
+      store: store, below: await disk?.variants(of: key) ?? [], now: now)
     return .success(report(query, key, route, explanation, now))
   }
 
@@ -96,7 +100,7 @@ struct Explainer: Sendable {
       tags: CacheTag.names(response.head).map {
         String(decoding: $0, as: UTF8.self)
       },
-      tier: "memory",
+      tier: item.isBelow ? "disk" : "memory",
       purge: item.purge == 0 ? nil : item.purge, notes: response.freshness.notes)
   }
 

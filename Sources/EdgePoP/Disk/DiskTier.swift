@@ -135,6 +135,12 @@ final class DiskTier: LowerTier {
 
   func mayHave(_ hash: KeyHash) -> Bool { disks.contains { $0.store.mayHave(hash) } }
 
+  func variantMarks(_ hash: KeyHash) -> [UInt16] {
+    disks.flatMap { $0.store.variantMarks(hash) }
+  }
+
+  var count: Int { disks.reduce(0) { $0 + $1.store.count } }
+
   var oldestStamp: UInt64 { disks.reduce(UInt64.max) { min($0, $1.oldestStamp) } }
 
   var oldestUnswept: UInt64 { disks.reduce(UInt64.max) { min($0, $1.oldestUnswept) } }
@@ -179,9 +185,17 @@ final class DiskTier: LowerTier {
     return !isOver
   }
 
-  /// Number of stored responses that a purge would take out, as far as that is known without reading. O(scopes).
-  func estimate(_ scopes: [PurgeScope]) -> Int {
-    disks.reduce(0) { $0 + $1.store.count(scopes) }
+  /// What is stored of a key, without content, for people who ask: the newest of each variant. Waits for the disks
+  /// on threads of theirs, and finds nothing on one that too much is waiting for already.
+  func variants(of key: CacheKey) async -> [StoredResponse] {
+    var found: [StoredResponse] = []
+    for disk in disks where disk.store.mayHave(key.hash) {
+      found += await withCheckedContinuation { continuation in
+        let isTaken = disk.submit { continuation.resume(returning: disk.store.variants(of: key)) }
+        if !isTaken { continuation.resume(returning: []) }
+      }
+    }
+    return found
   }
 
   /// Another list of purges was read this far.

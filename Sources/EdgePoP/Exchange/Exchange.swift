@@ -159,11 +159,14 @@ final class Exchange: TimedWait {
     case .sendStored(let response, let status): sendStored(response, status)
     case .sendFlightHead(let head, let status, let whole):
       receiver?.sendFlightHead(head, status, whole: whole, key: transaction.key)
-    case .sendUpstreamHead(var head, let status):
+    case .sendUpstreamHead(let head, let status):
       if loop.shared.routing.withholdsTags(route), stream?.served.isOfPoP != true {
+        var head = head
         head.removeFields(named: loop.shared.routing.policy(route).tagFields.names)
+        receiver?.sendUpstreamHead(head, status, key: transaction.key)
+      } else {
+        receiver?.sendUpstreamHead(head, status, key: transaction.key)
       }
-      receiver?.sendUpstreamHead(head, status, key: transaction.key)
     case .sendContent(let content): receiver?.sendContent(content)
     case .sendEnd: receiver?.sendEnd(nil)
     case .sendTrailers(let trailers): receiver?.sendEnd(trailers)

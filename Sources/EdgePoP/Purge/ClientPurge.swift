@@ -61,11 +61,10 @@ enum ClientPurge {
     _ acknowledgement: PurgeAcknowledgement, _ problem: String?
   ) -> OwnAnswer {
     if let problem { return OwnAnswer(500, problem) }
-    let about = acknowledgement.estimated == true ? "about " : ""
     let widened = (acknowledgement.widened ?? []).map { "; \($0)" }.joined()
     return OwnAnswer(
       200,
-      "purged \(about)\(acknowledgement.matched) stored responses; purge "
+      "purged \(acknowledgement.sureness)\(acknowledgement.matched) stored responses; purge "
         + "\(acknowledgement.id ?? "?") at \(acknowledgement.pop)\(widened)")
   }
 

@@ -87,7 +87,8 @@ final class PurgeService: Sendable {
       pop: popID, id: id.map { "\($0)" }, sequence: removal.sequence,
       appliedAt: (entry?.time ?? now).wall.milliseconds, matched: removal.count,
       freedBytes: request.mode == .soft ? 0 : removal.bytes,
-      estimated: removal.isSample ? true : nil, repeated: removal.isNew ? nil : true)
+      estimated: removal.isSample ? true : nil, atLeast: removal.isAtLeast ? true : nil,
+      repeated: removal.isNew ? nil : true)
     if !request.widened.isEmpty { acknowledgement.widened = request.widened }
     if let token = author.token {
       acknowledgement.receipt = PurgeReceiptKey(token: token, pop: popID)
@@ -98,11 +99,11 @@ final class PurgeService: Sendable {
 
   /// What a purge would cover.
   private func estimate(_ scopes: [PurgeScope]) -> PurgeAcknowledgement {
-    let estimate = store.estimate(scopes)
-    let below = disk?.estimate(scopes) ?? 0
+    let estimate = store.estimateAll(scopes)
     return PurgeAcknowledgement(
-      pop: popID, sequence: store.purges.head, matched: max(estimate.count, below),
-      freedBytes: estimate.bytes, estimated: estimate.isSample ? true : nil)
+      pop: popID, sequence: store.purges.head, matched: estimate.count,
+      freedBytes: estimate.bytes, estimated: estimate.isSample ? true : nil,
+      atLeast: estimate.isAtLeast ? true : nil)
   }
 
   private func scopes(_ request: PurgeRequest) throws(Refusal) -> [PurgeScope] {

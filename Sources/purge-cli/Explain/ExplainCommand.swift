@@ -11,7 +11,7 @@ struct Explain: ParsableCommand, FleetCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "An absolute URL, percent-encoded as clients send it; no wildcards.", valueName: "url"))
+      "An absolute URL, percent-encoded as clients send it.", valueName: "url"))
   var url: String
 
   @Option(

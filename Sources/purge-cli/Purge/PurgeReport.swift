@@ -14,6 +14,8 @@ struct PurgeReport {
   var isVerified: Bool { checks?.allSatisfy(\.isRight) ?? true }
   /// Whether some PoP only judged how much there is.
   var isEstimate: Bool { results.contains { $0.acknowledgement?.estimated == true } }
+  /// Whether some PoP may have more of it on disk.
+  var isAtLeast: Bool { results.contains { $0.acknowledgement?.atLeast == true } }
   /// Whether every PoP acknowledged.
   var isComplete: Bool { results.allSatisfy { $0.acknowledgement != nil } }
   /// How many stored responses were purged, of all PoPs together.
@@ -61,7 +63,7 @@ struct PurgeReport {
   var summary: String {
     let done = results.count { $0.acknowledgement != nil }
     let about = isEstimate ? "about " : ""
-    let responses = about + counted(matched, "stored response")
+    let responses = (isAtLeast ? "at least " : "") + about + counted(matched, "stored response")
     let pops = counted(results.count, "PoP")
     if request.isDryRun {
       return
@@ -90,7 +92,7 @@ struct PurgeReport {
     JSONForm.page.text(
       Document(
         complete: isComplete, id: request.id.map { "\($0)" }, matched: matched,
-        estimated: isEstimate, freedBytes: freedBytes,
+        estimated: isEstimate, atLeast: isAtLeast, freedBytes: freedBytes,
         milliseconds: elapsed.wholeMilliseconds, request: .init(request),
         verified: checks.map { $0.map(ContentCheck.Element.init) },
         pops: results.map { .init($0) }))
@@ -101,6 +103,7 @@ struct PurgeReport {
     let id: String?
     let matched: Int
     let estimated: Bool
+    let atLeast: Bool
     let freedBytes: Int
     let milliseconds: Int64
     let request: Request
@@ -142,6 +145,7 @@ struct PurgeReport {
       let matched: Int?
       let freedBytes: Int?
       let estimated: Bool?
+      let atLeast: Bool?
       let appliedAt: Int64?
       let receipt: String?
       let milliseconds: Int64
@@ -158,6 +162,7 @@ struct PurgeReport {
         matched = acknowledgement?.matched
         freedBytes = acknowledgement?.freedBytes
         estimated = acknowledgement?.estimated
+        atLeast = acknowledgement?.atLeast
         appliedAt = acknowledgement?.appliedAt
         receipt = acknowledgement?.receipt
         milliseconds = result.elapsed.wholeMilliseconds
@@ -178,8 +183,8 @@ extension PurgeReport.Row {
     guard let acknowledgement = result.acknowledgement else { return }
     sequence = "\(acknowledgement.sequence)"
     matched =
-      acknowledgement.estimated == true
-      ? "~\(acknowledgement.matched)" : "\(acknowledgement.matched)"
+      (acknowledgement.estimated == true ? "~" : "") + "\(acknowledgement.matched)"
+      + (acknowledgement.atLeast == true ? "+" : "")
   }
 }
 

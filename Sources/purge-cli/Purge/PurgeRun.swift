@@ -160,7 +160,10 @@ struct PurgeRun {
     for check in report.checks ?? [] where !check.isRight {
       writeToStandardError("purge-cli: \(check.sentence)\n")
     }
-    if report.isComplete, report.matched == 0, !request.isDryRun {
+    for sentence in request.widened {
+      writeToStandardError("purge-cli: note: \(Terminal.plain(sentence))\n")
+    }
+    if report.isComplete, report.matched == 0, !report.isAtLeast, !request.isDryRun {
       writeToStandardError(
         "purge-cli: warning: no stored response matched\(advice)\n")
     }

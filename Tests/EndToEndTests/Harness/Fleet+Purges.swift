@@ -27,6 +27,16 @@ extension PoP {
     return health.purges
   }
 
+  /// Number of purges that came once more, after they had been applied.
+  func repeated() async throws -> Int {
+    struct Statistics: Decodable {
+      struct Purges: Decodable { var repeated: Int }
+      var purges: Purges
+    }
+    let statistics: Statistics = try await document("/stats")
+    return statistics.purges.repeated
+  }
+
   /// Number of stored responses that it has written to disk.
   func written() async throws -> Int {
     struct Statistics: Decodable {
