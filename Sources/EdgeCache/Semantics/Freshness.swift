@@ -58,8 +58,9 @@ public struct Freshness: Sendable, Hashable {
   public init(
     responseTime: Instant, initialAge: Int64, lifetime: Int64, source: LifetimeSource,
     field: ControlField, alwaysValidate: Bool, neverStale: Bool, immutable: Bool,
-    staleIfError: Int64?, staleWhileRevalidate: Int64
+    staleCause: StaleCause = .none, staleIfError: Int64?, staleWhileRevalidate: Int64
   ) {
+    self.staleCause = staleCause
     received = responseTime.milliseconds
     self.initialAge = initialAge
     self.lifetime = lifetime

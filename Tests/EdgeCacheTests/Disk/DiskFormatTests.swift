@@ -203,13 +203,14 @@ struct DiskFormatTests {
   ])
   func guessesAreJudgedAnew(_ path: String, _ type: String, _ count: Int, _ holds: Bool) throws {
     let head = CoreExchange.parseResponse("HTTP/1.1 200 OK" + type)
+    let moment = Instant(milliseconds: Self.now.milliseconds)
     var freshness = Freshness(
       head, directives: ResponseDirectives(head.fields, policy: SitePolicy()),
-      policy: SitePolicy(), requestTime: Self.now, responseTime: Self.now,
+      policy: SitePolicy(), requestTime: moment, responseTime: moment,
       hashedURL: .fits)
     let response = StoredResponse(
       key: CacheKey(url: "http://a\(path)".utf8, secret: HashSecret(1, 2))!, selector: .any,
-      head: StoredHead(head, now: Self.now), freshness: freshness,
+      head: StoredHead(head, now: moment), freshness: freshness,
       content: .placeholder(count: count))
     let bytes = ResponseCodec.head(response)
     let again = try #require(

@@ -101,8 +101,8 @@ struct ClockStepTests {
     let sent = Instant(seconds: 1_700_000_000)
     let freshness = Freshness(
       head, directives: ResponseDirectives(head.fields, policy: SitePolicy()),
-      policy: SitePolicy(), isHashedURL: false, requestTime: sent,
-      responseTime: stepped(sent, 5, step))
+      policy: SitePolicy(), requestTime: sent, responseTime: stepped(sent, 5, step),
+      hashedURL: .none)
     #expect(freshness.initialAge == 12)
   }
 
