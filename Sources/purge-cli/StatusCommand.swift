@@ -102,7 +102,7 @@ struct Status: ParsableCommand, FleetCommand {
 
   private func sentence(_ line: Line, _ id: PurgeID?, _ newest: PurgeID?) -> String {
     if let reason = line.reason { return "not known: \(reason)" }
-    let when = line.appliedAt.map { Instant(milliseconds: $0).text }
+    let when = line.appliedAt.map { WallTime(milliseconds: $0).text }
     if id != nil {
       guard line.applied == true else { return "NOT APPLIED, or more than 7 days ago" }
       var text = "applied at \(when ?? "?") as \(line.sequence ?? 0)"

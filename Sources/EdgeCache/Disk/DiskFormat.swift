@@ -29,7 +29,7 @@ struct StoreHeader: Equatable {
   var segmentCount: Int
   /// What keys the hashes: the directory would be lost with it. All disks of a set have the same.
   var secret: (UInt64, UInt64)
-  var created: Instant
+  var created: WallTime
   /// Number of disks in the set.
   var disks = 1
   /// Counts how often the set changed. A disk with a lower one was away meanwhile, and knows nothing of what
@@ -68,7 +68,7 @@ struct StoreHeader: Equatable {
 
   init(
     id: (UInt64, UInt64), segmentSize: Int, segmentCount: Int, secret: (UInt64, UInt64),
-    created: Instant
+    created: WallTime
   ) {
     self.id = id
     self.segmentSize = segmentSize
@@ -93,7 +93,7 @@ struct StoreHeader: Equatable {
     else { throw .damaged }
     self.init(
       id: (id0, id1), segmentSize: Int(segmentSize), segmentCount: Int(segmentCount),
-      secret: (k0, k1), created: Instant(milliseconds: created))
+      secret: (k0, k1), created: WallTime(milliseconds: created))
     self.disks = Int(disks)
     self.epoch = epoch
   }
@@ -150,8 +150,8 @@ struct RecordSummary: Equatable {
   var variant: UInt64
   /// The newest purge when its request left.
   var stamp: UInt64
-  var stored: Instant
-  var freshUntil: Instant
+  var stored: WallTime
+  var freshUntil: WallTime
   var contentCount: Int
   /// Where it begins in its segment, and how much of it that takes: multiples of a unit.
   var offset: Int
@@ -175,7 +175,7 @@ struct RecordSummary: Equatable {
   }
 
   init(
-    hash: KeyHash, variant: UInt64, stamp: UInt64, stored: Instant, freshUntil: Instant,
+    hash: KeyHash, variant: UInt64, stamp: UInt64, stored: WallTime, freshUntil: WallTime,
     contentCount: Int,
     offset: Int, size: Int
   ) {
@@ -198,7 +198,7 @@ struct RecordSummary: Equatable {
     else { return nil }
     self.init(
       hash: KeyHash(low: low, high: high), variant: variant, stamp: stamp,
-      stored: Instant(milliseconds: stored), freshUntil: Instant(milliseconds: freshUntil),
+      stored: WallTime(milliseconds: stored), freshUntil: WallTime(milliseconds: freshUntil),
       contentCount: Int(content), offset: Int(offset) * DiskFormat.unit,
       size: Int(size) * DiskFormat.unit)
   }
@@ -211,8 +211,8 @@ struct RecordHeader: Equatable {
   var life: UInt64
   var stamp: UInt64
   var hash: KeyHash
-  var stored: Instant
-  var freshUntil: Instant
+  var stored: WallTime
+  var freshUntil: WallTime
   var keyCount: Int
   var headCount: Int
   var contentCount: Int
@@ -256,7 +256,7 @@ struct RecordHeader: Equatable {
   }
 
   init(
-    life: UInt64, stamp: UInt64, hash: KeyHash, stored: Instant, freshUntil: Instant,
+    life: UInt64, stamp: UInt64, hash: KeyHash, stored: WallTime, freshUntil: WallTime,
     keyCount: Int, headCount: Int, contentCount: Int, headChecksum: UInt64,
     contentChecksum: UInt64, variant: UInt64
   ) {
@@ -289,7 +289,7 @@ struct RecordHeader: Equatable {
     guard tail.read(UInt64.self) == Checksum.of(bytes, offset..<(offset + 120)) else { return nil }
     self.init(
       life: expected, stamp: stamp, hash: KeyHash(low: low, high: high),
-      stored: Instant(milliseconds: stored), freshUntil: Instant(milliseconds: freshUntil),
+      stored: WallTime(milliseconds: stored), freshUntil: WallTime(milliseconds: freshUntil),
       keyCount: Int(keyCount), headCount: Int(headCount), contentCount: Int(contentCount),
       headChecksum: headChecksum, contentChecksum: contentChecksum, variant: variant)
   }

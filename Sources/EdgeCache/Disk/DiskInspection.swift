@@ -71,7 +71,7 @@ public struct DiskInspection: Sendable {
   /// meanwhile, and begins anew with the next start.
   public var epoch: UInt64 { header.epoch }
   /// When the store was begun.
-  public var created: Instant { header.created }
+  public var created: WallTime { header.created }
   /// True if both are disks of one set.
   public func isOfSameSet(as other: DiskInspection) -> Bool {
     header.secret == other.header.secret

@@ -40,7 +40,7 @@ struct DiskPurge: Equatable {
   /// The number of the purge; for a removal a ``RecordSummary/position(life:offset:)``.
   var sequence: UInt64
   var scope: Scope
-  var time: Instant
+  var time: WallTime
   /// Bytes of the log that were on stable storage when this was written: what is missing among them was lost
   /// later.
   var stable = 0
@@ -77,7 +77,7 @@ struct DiskPurge: Equatable {
     return writer.bytes
   }
 
-  init(sequence: UInt64, scope: Scope, time: Instant, stable: Int = 0) {
+  init(sequence: UInt64, scope: Scope, time: WallTime, stable: Int = 0) {
     self.sequence = sequence
     self.scope = scope
     self.time = time
@@ -85,7 +85,7 @@ struct DiskPurge: Equatable {
   }
 
   /// A purge that was applied.
-  init(_ purge: Purge, sequence: UInt64, time: Instant) {
+  init(_ purge: Purge, sequence: UInt64, time: WallTime) {
     self.init(
       sequence: sequence,
       scope: .purge(
@@ -143,7 +143,7 @@ struct DiskPurge: Equatable {
     }
     return (
       DiskPurge(
-        sequence: sequence, scope: scope, time: Instant(milliseconds: time), stable: Int(stable)),
+        sequence: sequence, scope: scope, time: WallTime(milliseconds: time), stable: Int(stable)),
       end + 8
     )
   }

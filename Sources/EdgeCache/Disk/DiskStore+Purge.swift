@@ -17,9 +17,9 @@ extension DiskStore {
     _ purges: [(purge: Purge, sequence: UInt64)],
     cursors: [(list: String, cursor: PurgeCursor)] = [], syncs: Bool, now: Instant
   ) throws(DiskError) {
-    var records = purges.map { DiskPurge($0.purge, sequence: $0.sequence, time: now) }
+    var records = purges.map { DiskPurge($0.purge, sequence: $0.sequence, time: now.wall) }
     records += cursors.map {
-      DiskPurge(sequence: 0, scope: .cursor(of: $0.list, $0.cursor), time: now)
+      DiskPurge(sequence: 0, scope: .cursor(of: $0.list, $0.cursor), time: now.wall)
     }
     try append(records, syncs: syncs, now: now)
   }
@@ -99,7 +99,7 @@ extension DiskStore {
   /// Makes removals outlast this process, if not a crash of the machine.
   public func log(_ removals: [Removal], now: Instant) {
     let records = removals.map {
-      DiskPurge(sequence: $0.position, scope: $0.scope, time: now)
+      DiskPurge(sequence: $0.position, scope: $0.scope, time: now.wall)
     }
     try? append(records, syncs: false, now: now)
   }
@@ -156,7 +156,7 @@ extension DiskStore {
     let old = try volume.bytes(.purgeLog, at: 0, count: writer.logEnd)
     var kept = DiskPurge(
       // Numbers are given out only once, whatever is forgotten.
-      sequence: purges.head, scope: .nothing, time: now
+      sequence: purges.head, scope: .nothing, time: now.wall
     ).bytes
     var end = 0
     while case (var purge, let next)? = DiskPurge.read(old, at: end) {
@@ -172,7 +172,7 @@ extension DiskStore {
       end = next
     }
     for (list, cursor) in purges.cursors {
-      kept += DiskPurge(sequence: 0, scope: .cursor(of: list, cursor), time: now).bytes
+      kept += DiskPurge(sequence: 0, scope: .cursor(of: list, cursor), time: now.wall).bytes
     }
     try volume.replace(.purgeLog, with: kept)
     writer.logEnd = kept.count

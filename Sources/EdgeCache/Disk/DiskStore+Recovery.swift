@@ -173,7 +173,7 @@ private struct Opening {
       found
       ?? StoreHeader(
         id: (0, 0), segmentSize: options.segmentSize, segmentCount: 0, secret: (0, 0),
-        created: Instant(milliseconds: 0))
+        created: WallTime(milliseconds: 0))
   }
 
   /// Writes what the store is from now on, if that has changed, and makes room for it.
@@ -188,7 +188,7 @@ private struct Opening {
         try volume.replace(.purgeLog, with: [])
         header.id = id
         header.secret = secret
-        header.created = now
+        header.created = now.wall
       }
       header.epoch = epoch
       header.disks = disks

@@ -293,9 +293,10 @@ struct RecordBytes {
     content = response.content
     let freshness = response.freshness
     let left = freshness.lifetime &- freshness.initialAge
+    let stored = freshness.responseTime.wall
     header = RecordHeader(
-      life: 0, stamp: stamp, hash: response.key.hash, stored: freshness.responseTime,
-      freshUntil: freshness.responseTime.adding(seconds: left), keyCount: keyBytes.count,
+      life: 0, stamp: stamp, hash: response.key.hash, stored: stored,
+      freshUntil: stored.adding(seconds: left), keyCount: keyBytes.count,
       headCount: headBytes.count, contentCount: response.content.count,
       headChecksum: Checksum.of(both.span), contentChecksum: 0,
       variant: ResponseCodec.variant(response.key, response.selector))

@@ -13,8 +13,8 @@ public enum HTTPDate {
   /// date.
   ///
   /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and
-  /// `Sun Nov  6 08:49:37 1994`. A two-digit year that would lie more than 50 years after `now` is
-  /// taken to be in the past, as the RFC asks. O(1).
+  /// `Sun Nov  6 08:49:37 1994`. A two-digit year that would lie more than 50 years after what the
+  /// wall clock shows `now` is taken to be in the past, as the RFC asks. O(1).
   public static func parse(_ bytes: Span<UInt8>, now: Instant) -> Int64? {
     if bytes.count == count { return parseFixed(bytes) }
     if bytes.count == 24 { return parseAsctime(bytes) }
@@ -51,10 +51,10 @@ public enum HTTPDate {
       let time = timeOfDay(bytes, comma &+ 12), bytes[comma &+ 20] == ASCII.space,
       isGMT(bytes, comma &+ 21)
     else { return nil }
-    let thisYear = civil(days: floorDiv(now.seconds, 86400)).year
+    let thisYear = civil(days: floorDiv(now.wall.seconds, 86400)).year
     var year = thisYear - thisYear % 100 + short
     let halfCenturyBefore = daysFromCivil(year - 50, month, day) * 86400 + time
-    if halfCenturyBefore > now.seconds { year -= 100 }
+    if halfCenturyBefore > now.wall.seconds { year -= 100 }
     return moment(year, month, day, time)
   }
 

@@ -288,7 +288,7 @@ public enum ResponseWriter {
 
   private static func writeDate(_ now: Instant, to buffer: inout HeadBuffer) {
     buffer.writeStaticString("Date: ")
-    buffer.writeBytes(HTTPDate.bytes(now.seconds))
+    buffer.writeBytes(HTTPDate.bytes(now.wall.seconds))
     buffer.writeStaticString("\r\n")
   }
 

@@ -59,7 +59,7 @@ public struct UpstreamHealth: Sendable {
     let hold = min(doubled, Self.holdDown.upperBound)
     records[upstream] = Record(
       failures: record.failures + 1,
-      heldUntil: Instant(milliseconds: now.milliseconds + hold))
+      heldUntil: now.adding(milliseconds: hold))
     return true
   }
 

@@ -34,6 +34,21 @@ public struct PurgeID: Sendable, Hashable, Comparable, CustomStringConvertible {
   public var description: String { "\(milliseconds)-\(number)" }
 }
 
+/// Names for the purges that are ordered in one place: each later than the one before, whatever the wall clock
+/// shows.
+public struct PurgeNames: Sendable {
+  private var last: UInt64 = 0
+
+  /// No name was given yet.
+  public init() {}
+
+  /// The next name; `number` tells it from those that others give.
+  public mutating func next(_ time: WallTime, number: UInt64) -> PurgeID {
+    last = max(last + 1, UInt64(clamping: time.milliseconds))
+    return PurgeID(milliseconds: last, number: number)
+  }
+}
+
 extension Character {
   fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
 }

@@ -140,7 +140,8 @@ public final class PurgeLog: Sendable {
       guard let id = purge.id else { return }
       state.journal.append(
         JournalEntry(
-          sequence: record.sequence, id: id, time: record.time, message: purge.message))
+          sequence: record.sequence, id: id, time: Instant(milliseconds: record.time.milliseconds),
+          message: purge.message))
     }
   }
 

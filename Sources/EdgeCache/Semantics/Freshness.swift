@@ -18,8 +18,9 @@ public enum LifetimeSource: UInt8, Sendable, Hashable {
 
 /// Age and lifetime of a response, worked out when it arrived.
 public struct Freshness: Sendable, Hashable {
-  /// When the response was received.
-  public var responseTime: Instant
+  /// When the response was received, on the time line alone: what the wall clock showed then has no say in
+  /// what it is worth later.
+  @usableFromInline var received: Int64
   /// corrected_initial_age (§4.2.3), in seconds.
   public var initialAge: Int64
   /// freshness_lifetime (§4.2.1), in seconds.
@@ -38,6 +39,31 @@ public struct Freshness: Sendable, Hashable {
   public var staleIfError: Int64?
   /// `stale-while-revalidate`, in seconds (RFC 5861 §3); 0 where staleness is forbidden.
   public var staleWhileRevalidate: Int64
+
+  /// Age and lifetime from their parts.
+  public init(
+    responseTime: Instant, initialAge: Int64, lifetime: Int64, source: LifetimeSource,
+    field: ControlField, alwaysValidate: Bool, neverStale: Bool, immutable: Bool,
+    staleIfError: Int64?, staleWhileRevalidate: Int64
+  ) {
+    received = responseTime.milliseconds
+    self.initialAge = initialAge
+    self.lifetime = lifetime
+    self.source = source
+    self.field = field
+    self.alwaysValidate = alwaysValidate
+    self.neverStale = neverStale
+    self.immutable = immutable
+    self.staleIfError = staleIfError
+    self.staleWhileRevalidate = staleWhileRevalidate
+  }
+
+  /// When the response was received.
+  @inlinable
+  public var responseTime: Instant {
+    get { Instant(milliseconds: received) }
+    set { received = newValue.milliseconds }
+  }
 
   /// current_age at `now` (§4.2.3), in seconds. O(1).
   @inlinable
@@ -95,10 +121,11 @@ extension Freshness {
     let fields = response.fields
     let directives = responseDirectives.control
     let dates = ResponseDates(fields, now: responseTime)
-    let date = dates.date ?? responseTime.seconds
+    // Others' dates are compared with the wall clock, what passed here with the time line.
+    let date = dates.date ?? responseTime.wall.seconds
 
     // §4.2.3: apparent_age, corrected_age_value and their maximum.
-    let apparent = max(0, responseTime.seconds - date)
+    let apparent = max(0, responseTime.wall.seconds - date)
     let delay = responseTime.milliseconds(since: requestTime) / 1000
     let initialAge = max(apparent, Self.ageValue(fields) + delay)
 

@@ -163,7 +163,7 @@ public struct StoredHead: Sendable {
     }
     if acceptsRanges { writer.append(name: "Accept-Ranges", value: Array("bytes".utf8)) }
     // RFC 9110 §6.6.1: who receives a response without Date and stores it, records the time.
-    if !hasDate { writer.append(name: "date", value: HTTPDate.bytes(now.seconds)) }
+    if !hasDate { writer.append(name: "date", value: HTTPDate.bytes(now.wall.seconds)) }
     self.init(writer.section, status: status, tags: tags, now: now)
   }
 
@@ -300,7 +300,9 @@ public struct StoredHead: Sendable {
     }
     if !vary.added.isEmpty { writer.append(name: "vary", value: vary.added) }
     // RFC 9110 §6.6.1, as for any response: the stored Date would make it as old as before.
-    if !update.contains(.date) { writer.append(name: "date", value: HTTPDate.bytes(now.seconds)) }
+    if !update.contains(.date) {
+      writer.append(name: "date", value: HTTPDate.bytes(now.wall.seconds))
+    }
     var head = StoredHead(writer.section, status: status, tags: tags, now: now)
     head.trailers = trailers
     return head

@@ -38,9 +38,9 @@ public struct AdminClient: Sendable {
     try message(await send(.POST, "/purge", body: request.json, timeout: timeout))
   }
 
-  /// Asks what the PoP applied after a place in its list; or, for who has none, since a moment.
+  /// Asks what the PoP applied after a place in its list; or, for who has none, since a time.
   public func journal(
-    after cursor: PurgeCursor?, since: Instant? = nil, limit: Int, timeout: Duration
+    after cursor: PurgeCursor?, since: WallTime? = nil, limit: Int, timeout: Duration
   ) async throws(AdminClientError) -> PurgeJournalReply {
     var place = cursor.map { "epoch=\($0.epoch)&after=\($0.sequence)&" } ?? ""
     if cursor == nil, let since { place = "since=\(since.milliseconds)&" }

@@ -8,7 +8,7 @@ public func counted(_ count: Int, _ noun: String) -> String {
   count == 1 ? "1 \(noun)" : "\(count) \(noun)s"
 }
 
-extension Instant {
+extension WallTime {
   /// As in RFC 3339, in UTC.
   public var text: String {
     Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601)

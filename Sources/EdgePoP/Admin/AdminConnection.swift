@@ -130,17 +130,16 @@ final class AdminConnection: ChannelInboundHandler {
   }
 
   private func health() -> Answer {
-    let uptime = WallClock.now().milliseconds(since: service.started) / 1000
     let report = HealthReport(
       status: service.life.isDraining ? "draining" : "ok", pop: service.popID,
-      uptimeSeconds: Int(uptime), sequence: service.store.purges.head,
+      uptimeSeconds: service.uptimeSeconds, sequence: service.store.purges.head,
       purges: service.purges.syncReport)
     return Answer(status: .ok, json: report.json)
   }
 
   private func explain(_ target: String) -> Answer {
     do throws(ExplainQuery.Problem) {
-      switch service.explainer.report(try ExplainQuery(target: target), now: WallClock.now()) {
+      switch service.explainer.report(try ExplainQuery(target: target), now: service.clock.read()) {
       case .success(let report): return Answer(status: .ok, json: report.json)
       case .failure(let failure): return .refusal(.badRequest, failure.reason)
       }
@@ -164,7 +163,7 @@ final class AdminConnection: ChannelInboundHandler {
     }
     let cursor = values["epoch"].map { PurgeCursor(epoch: $0, sequence: values["after"] ?? 0) }
     let limit = Int(clamping: min(values["limit"] ?? 500, 5000))
-    let since = values["since"].map { Instant(milliseconds: Int64(clamping: $0)) }
+    let since = values["since"].map { WallTime(milliseconds: Int64(clamping: $0)) }
     let reply = service.purges.journal(after: cursor, since: since, limit: limit)
     return Answer(status: .ok, json: reply.json)
   }

@@ -8,6 +8,7 @@ struct AdminService: Sendable {
   let purges: PurgeService
   let gate: AdminGate
   let explainer: Explainer
+  let clock: ProcessClock
   let started: Instant
   let logger: Logger
   let life: Life
@@ -28,6 +29,7 @@ struct AdminService: Sendable {
       popID: options.pop.id, store: shared.store, routing: shared.routing,
       cacheName: shared.cacheName.bytes)
     logger = options.logger
+    clock = shared.clock
     disk = shared.disk
     accessLog = shared.accessLog
     self.started = started
@@ -35,10 +37,13 @@ struct AdminService: Sendable {
     self.counters = counters
   }
 
+  /// Whole seconds since the PoP was started.
+  var uptimeSeconds: Int { Int(clock.now.milliseconds(since: started) / 1000) }
+
   /// What `GET /stats` reports. O(event loops + disks).
   func statistics() async -> Statistics {
     Statistics(
-      pop: popID, uptimeSeconds: Int(WallClock.now().milliseconds(since: started) / 1000),
+      pop: popID, uptimeSeconds: uptimeSeconds,
       purgeSequence: store.purges.head, counters: await counters(), store: store.statistics,
       droppedLogLines: accessLog?.dropped ?? 0, disk: disk?.report,
       purges: purges.statistics(gate))

@@ -45,6 +45,7 @@ final class DiskQueue: Sendable {
   /// One, so that everything that is written is written in order.
   private let writer = NIOThreadPool(numberOfThreads: 1)
   private let queue = Mutex(Queue())
+  private let clock: ProcessClock
   private let logger: Logger
 
   private static let readerCount = 8
@@ -57,9 +58,10 @@ final class DiskQueue: Sendable {
   /// Bytes that are handed to the store at once, about.
   private static let batch = 1 << 20
 
-  init(_ store: DiskStore, path: String, logger: Logger) {
+  init(_ store: DiskStore, path: String, clock: ProcessClock, logger: Logger) {
     self.store = store
     self.path = path
+    self.clock = clock
     self.logger = logger
   }
 
@@ -299,9 +301,9 @@ final class DiskQueue: Sendable {
       }
       return (queue.purges, queue.cursors, queue.removals)
     }
-    if !removals.isEmpty { store.log(removals, now: WallClock.now()) }
+    if !removals.isEmpty { store.log(removals, now: clock.read()) }
     if purges.isEmpty, cursors.isEmpty, !syncs { return }
-    try store.log(purges, cursors: cursors, syncs: syncs, now: WallClock.now())
+    try store.log(purges, cursors: cursors, syncs: syncs, now: clock.read())
   }
 
   /// Makes all purges so far outlast a crash; `completion` is called on another thread, with the reason if

@@ -16,7 +16,7 @@ final class DiskTier: LowerTier {
 
   /// Opens the stores in directories. Waits for the disks. Throws ``StartProblem``.
   init(
-    _ options: [FleetConfiguration.Disk], purges: PurgeLog, logger: Logger
+    _ options: [FleetConfiguration.Disk], purges: PurgeLog, clock: ProcessClock, logger: Logger
   ) throws(StartProblem) {
     var volumes: [(volume: any DiskVolume, options: DiskOptions)] = []
     for disk in options {
@@ -33,9 +33,11 @@ final class DiskTier: LowerTier {
     var generator = SystemRandomNumberGenerator()
     do throws(DiskSetProblem) {
       let stores = try DiskStore.openSet(
-        volumes, purges: purges, now: WallClock.now(), random: { generator.next() },
+        volumes, purges: purges, now: clock.read(), random: { generator.next() },
         clock: { Monotonic.now() / 1_000_000 })
-      disks = zip(stores, options).map { DiskQueue($0, path: $1.path, logger: logger) }
+      disks = zip(stores, options).map {
+        DiskQueue($0, path: $1.path, clock: clock, logger: logger)
+      }
     } catch {
       throw StartProblem("--disk \(options[error.disk].path): \(error.problem)")
     }

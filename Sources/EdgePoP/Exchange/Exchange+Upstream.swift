@@ -20,9 +20,9 @@ extension Exchange {
     }
     let waiting = Confined(self, to: loop.reactor)
     step(.reads)
-    let store = loop.store
+    let (store, clock) = (loop.store, loop.clock)
     disk.read(key, request: request.fields, purpose: purpose, now: now) { found in
-      let response = found.flatMap { $0.promoted(by: store, now: WallClock.coarse()) }
+      let response = found.flatMap { $0.promoted(by: store, now: clock.now) }
       waiting.mailbox.execute { waiting.value.consulted(response) }
     }
   }

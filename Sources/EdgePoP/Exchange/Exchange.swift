@@ -124,7 +124,8 @@ final class Exchange: TimedWait {
 
   /// Takes an event in and does what follows.
   func handle(_ event: Transaction.Event) {
-    let now = loop.now
+    // What an upstream says of time is compared with the wall clock as it is at that moment.
+    let now = if case .upstreamHead = event { loop.clock.read() } else { loop.now }
     transaction.handle(event, now: now)
     perform(now)
   }

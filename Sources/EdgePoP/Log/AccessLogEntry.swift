@@ -57,7 +57,7 @@ struct AccessLogEntry {
 
   /// `10/Oct/2000:13:55:36 +0000`.
   private static func time(_ instant: Instant) -> String {
-    let date = String(decoding: HTTPDate.bytes(instant.seconds), as: UTF8.self)
+    let date = String(decoding: HTTPDate.bytes(instant.wall.seconds), as: UTF8.self)
     let parts = date.split(separator: " ")
     return "\(parts[1])/\(parts[2])/\(parts[3]):\(parts[4]) +0000"
   }

@@ -50,9 +50,11 @@ struct PurgeFleet: Sendable {
   /// Runs until it is cancelled.
   func run() async {
     let purges = service.store.purges
+    let clock = service.clock
+    let began = clock.now
     var follower = PurgeFollower(
       peers: peers.map { ($0.id, purges.cursor(of: $0.id)) }, isFresh: isFresh, limits: limits,
-      now: Self.now())
+      now: clock.now)
     let (events, continuation) = AsyncStream.makeStream(of: Event.self)
     let ticker = Task {
       while !Task.isCancelled {
@@ -68,23 +70,23 @@ struct PurgeFleet: Sendable {
       if Task.isCancelled { break }
       var actions: [PurgeFollower.Action]
       switch event {
-      case .tick: actions = follower.tick(Self.now())
+      case .tick: actions = follower.tick(clock.now)
       case .answered(let id, let page):
         if let applied = await service.catchUp(page, from: id) {
           if id == Self.bus, told != page.cursor {
             told = page.cursor
             acknowledge(applied, upTo: page.cursor)
           }
-          actions = follower.answered(id, page, now: Self.now())
+          actions = follower.answered(id, page, now: clock.now)
         } else {
-          actions = follower.failed(id, now: Self.now())
+          actions = follower.failed(id, now: clock.now)
         }
       case .failed(let id, let reason):
         logger.debug("a PoP cannot be asked", metadata: ["peer": "\(id)", "reason": "\(reason)"])
-        actions = follower.failed(id, now: Self.now())
+        actions = follower.failed(id, now: clock.now)
       }
       for action in actions {
-        await perform(action, follower.state, continuation)
+        await perform(action, follower.state, since: began, continuation)
       }
       service.report(follower.state, unreachable: follower.unreachable)
       if follower.state != known {
@@ -95,15 +97,18 @@ struct PurgeFleet: Sendable {
   }
 
   private func perform(
-    _ action: PurgeFollower.Action, _ state: PurgeSync,
+    _ action: PurgeFollower.Action, _ state: PurgeSync, since began: Instant,
     _ events: AsyncStream<Event>.Continuation
   ) async {
     switch action {
     case .ask(let id, let cursor):
       guard let peer = peers.first(where: { $0.id == id }) else { return }
       let wait = state == .catchingUp ? .zero : Self.wait
-      // Who has nothing from before needs to know of no purge from before; clocks differ by less than that.
-      let since = isFresh ? WallClock.now().adding(seconds: -Self.mostSkew) : nil
+      // Who has nothing from before needs to know of no purge from before; clocks differ by less than that. As
+      // the wall clock is now, for what it showed then may be what it was set for.
+      let now = service.clock.read()
+      let long = now.milliseconds(since: began) + Self.mostSkew * 1000
+      let since = isFresh ? now.adding(milliseconds: -long).wall : nil
       Task {
         do {
           events.yield(.answered(id, try await Self.ask(peer, cursor, wait, since: since)))
@@ -119,7 +124,7 @@ struct PurgeFleet: Sendable {
   }
 
   static func ask(
-    _ peer: Peer, _ cursor: PurgeCursor?, _ wait: Duration, since: Instant? = nil
+    _ peer: Peer, _ cursor: PurgeCursor?, _ wait: Duration, since: WallTime? = nil
   ) async throws -> JournalPage {
     switch peer.source {
     case .pop(let client):
@@ -162,9 +167,6 @@ struct PurgeFleet: Sendable {
         "some PoPs did not say what was purged; they are asked on", metadata: metadata)
     }
   }
-
-  /// A clock that nobody sets.
-  private static func now() -> Instant { Instant(milliseconds: Monotonic.now() / 1_000_000) }
 }
 
 extension JournalPage {
@@ -172,7 +174,10 @@ extension JournalPage {
   init(_ page: PurgeStream.Page) {
     self.init(
       entries: page.entries.map {
-        JournalEntry(sequence: 0, id: $0.id, time: WallClock.now(), message: $0.order)
+        // When it is applied here is not known yet.
+        JournalEntry(
+          sequence: 0, id: $0.id, time: Instant(milliseconds: Int64(clamping: $0.id.milliseconds)),
+          message: $0.order)
       },
       cursor: PurgeCursor(epoch: page.place.milliseconds, sequence: page.place.number),
       isPartial: page.isPartial, hasGap: page.hasGap, hasForgotten: page.hasForgotten)

@@ -22,7 +22,7 @@ struct PurgePlane: Sendable {
     let bus = try Self.bus(options, group: group)
     service = PurgeService(
       popID: options.pop.id, store: storage.store, routing: routing, disk: storage.disk, bus: bus,
-      receiptToken: options.access?.own, logger: options.logger)
+      receiptToken: options.access?.own, clock: options.clock, logger: options.logger)
     gate = AdminGate(
       access: options.access, allowed: options.purgeFrom,
       purgesPerSecond: options.limits.purgesPerSecond)

@@ -34,6 +34,8 @@ final class PurgeService: Sendable {
   let store: Store
   private let routing: Routing
   private let disk: DiskTier?
+  let clock: ProcessClock
+  private let names = Mutex(PurgeNames())
   private let logger: Logger
   /// What receipts are made with for purges that come with no token.
   private let receiptToken: AdminToken?
@@ -44,7 +46,7 @@ final class PurgeService: Sendable {
 
   init(
     popID: String, store: Store, routing: Routing, disk: DiskTier?, bus: PurgeStream? = nil,
-    receiptToken: AdminToken? = nil, logger: Logger
+    receiptToken: AdminToken? = nil, clock: ProcessClock, logger: Logger
   ) {
     self.bus = bus
     self.receiptToken = receiptToken
@@ -52,6 +54,7 @@ final class PurgeService: Sendable {
     self.store = store
     self.routing = routing
     self.disk = disk
+    self.clock = clock
     self.logger = logger
   }
 
@@ -68,14 +71,13 @@ final class PurgeService: Sendable {
       if !request.widened.isEmpty { estimate.widened = request.widened }
       return estimate
     }
-    let now = WallClock.now()
+    let now = clock.read()
     var generator = SystemRandomNumberGenerator()
     let id: PurgeID? =
       request.isLocal
       ? nil
       : request.id
-        ?? PurgeID(
-          milliseconds: UInt64(clamping: now.milliseconds), number: generator.next() >> 32)
+        ?? names.withLock { $0.next(now.wall, number: generator.next() >> 32) }
     let order = request.message
     let removal = store.purge(
       Purge(scopes, mode: request.mode, id: id, message: order, time: now))
@@ -83,7 +85,7 @@ final class PurgeService: Sendable {
     audit(request, id, removal, author)
     var acknowledgement = PurgeAcknowledgement(
       pop: popID, id: id.map { "\($0)" }, sequence: removal.sequence,
-      appliedAt: (entry?.time ?? now).milliseconds, matched: removal.count,
+      appliedAt: (entry?.time ?? now).wall.milliseconds, matched: removal.count,
       freedBytes: request.mode == .soft ? 0 : removal.bytes,
       estimated: removal.isSample ? true : nil, repeated: removal.isNew ? nil : true)
     if !request.widened.isEmpty { acknowledgement.widened = request.widened }
@@ -244,13 +246,12 @@ final class PurgeService: Sendable {
       logger.error(
         "a purge of the fleet is not understood; everything is purged softly instead",
         metadata: ["id": "\(entry.id)", "from": "\(list)", "reason": "\(error)"])
+      let now = clock.read()
       let removal = store.purge(
-        Purge(
-          [.everything], mode: .soft, id: entry.id, message: entry.message,
-          time: WallClock.now()))
+        Purge([.everything], mode: .soft, id: entry.id, message: entry.message, time: now))
       return PurgeAcknowledgement(
         pop: popID, id: "\(entry.id)", sequence: removal.sequence,
-        appliedAt: WallClock.now().milliseconds, matched: removal.count, freedBytes: 0)
+        appliedAt: now.wall.milliseconds, matched: removal.count, freedBytes: 0)
     }
   }
 
@@ -279,20 +280,23 @@ final class PurgeService: Sendable {
     var report = sync.withLock { $0 }
     let newest = store.purges.newestEntry
     report.newest = newest.map { "\($0.id)" }
-    report.appliedAt = newest?.time.milliseconds
+    report.appliedAt = newest?.time.wall.milliseconds
     report.known = store.purges.journalCount
     return report
   }
 
-  /// What came after a cursor; or since a moment, for who has nothing from before.
-  func journal(after cursor: PurgeCursor?, since: Instant?, limit: Int) -> PurgeJournalReply {
+  /// What came after a cursor; or since a time, for who has nothing from before: as long ago as that is by the
+  /// wall clock as it is now, whatever it showed when something was applied.
+  func journal(after cursor: PurgeCursor?, since: WallTime?, limit: Int) -> PurgeJournalReply {
+    let now = clock.read()
+    let since = since.map { now.adding(milliseconds: $0.milliseconds &- now.wall.milliseconds) }
     let page = store.purges.journal(after: cursor, since: since, limit: limit)
     return PurgeJournalReply(
       pop: popID, epoch: page.cursor.epoch, sequence: page.cursor.sequence, more: page.isPartial,
       gap: page.hasGap, synced: sync.withLock { $0.state == PurgeSync.synced.rawValue },
       entries: page.entries.map {
         .init(
-          id: "\($0.id)", sequence: $0.sequence, appliedAt: $0.time.milliseconds,
+          id: "\($0.id)", sequence: $0.sequence, appliedAt: $0.time.wall.milliseconds,
           order: String(decoding: $0.message, as: UTF8.self))
       })
   }
@@ -301,7 +305,7 @@ final class PurgeService: Sendable {
   func record(_ id: PurgeID) -> PurgeRecordReply? {
     store.purges.journalEntry(id).map { entry, yield in
       PurgeRecordReply(
-        pop: popID, id: "\(id)", sequence: entry.sequence, appliedAt: entry.time.milliseconds,
+        pop: popID, id: "\(id)", sequence: entry.sequence, appliedAt: entry.time.wall.milliseconds,
         order: String(decoding: entry.message, as: UTF8.self), matched: yield.count,
         freedBytes: yield.bytes)
     }

@@ -10,6 +10,7 @@ import NIOCore
 final class LoopContext {
   let reactor: Reactor
   let shared: PoPShared
+  let clock: ProcessClock
   var counters = Counters()
   var health: UpstreamHealth
   var pools: [ConnectionPool<UpstreamConnection, Exchange>]
@@ -21,6 +22,7 @@ final class LoopContext {
   init(reactor: Reactor, shared: PoPShared) {
     self.reactor = reactor
     self.shared = shared
+    clock = shared.clock
     let count = shared.routing.upstreams.count
     health = UpstreamHealth(count: count)
     let limit = max(1, shared.limits.upstreamConnections / shared.loopCount)
@@ -33,7 +35,7 @@ final class LoopContext {
   var limits: ShellLimits { shared.limits }
 
   /// The present moment, near enough for ages and lifetimes.
-  var now: Instant { WallClock.coarse() }
+  var now: Instant { clock.now }
 
   /// What the tier below memory has for a request, if that can be told without waiting for a disk.
   func look(_ key: CacheKey, _ request: FieldSection, purpose: ReadPurpose) -> FirstLook.Below? {
@@ -75,15 +77,24 @@ final class LoopContext {
   /// Ends whatever has taken too long, now and every second from then on. O(connections).
   func tick() {
     _ = reactor.schedule(after: 1_000_000_000) { self.tick() }
+    checkClock()
     checkTime(.now())
+  }
+
+  /// Notices that the wall clock was set.
+  func checkClock() {
+    clock.refresh()
+    guard let step = clock.takeStep() else { return }
+    shared.logger.warning(
+      "the wall clock was set; ages and time limits do not follow it",
+      metadata: ["milliseconds": "\(step)"])
   }
 
   /// Ends whatever has taken too long by that moment. O(connections).
   func checkTime(_ deadline: NIODeadline) {
     reactor.forEachSocket { $0.checkTime(deadline) }
     if !waiting.isEmpty { for wait in Array(waiting.values) { wait.checkTime(deadline) } }
-    let idleSince = Instant(
-      milliseconds: now.milliseconds - limits.upstreamIdle.nanoseconds / 1_000_000)
+    let idleSince = now.adding(milliseconds: -limits.upstreamIdle.nanoseconds / 1_000_000)
     for index in pools.indices {
       for connection in pools[index].expire(idleSince: idleSince) { connection.cutOff() }
     }

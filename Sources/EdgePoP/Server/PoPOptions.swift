@@ -19,6 +19,8 @@ public struct PoPOptions: Sendable {
   public var limits: ShellLimits
   /// Where log messages go.
   public var logger: Logger
+  /// What tells the time.
+  var clock = ProcessClock()
 
   /// Options from their parts.
   public init(

@@ -53,7 +53,7 @@ public final class PoPServer: Service {
 
   private init(_ options: PoPOptions, _ ending: inout Ending) async throws {
     self.options = options
-    let started = WallClock.now()
+    let started = options.clock.now
     let accessLog = try AccessLog.open(options.accessLog)
     ending.add { accessLog?.close() }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

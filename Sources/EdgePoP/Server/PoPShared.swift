@@ -10,6 +10,7 @@ final class PoPShared: Sendable {
   let cacheName: CacheName
   let accessLog: AccessLog?
   let logger: Logger
+  let clock: ProcessClock
   let disk: DiskTier?
   let purges: PurgeService
   let gate: AdminGate
@@ -30,6 +31,7 @@ final class PoPShared: Sendable {
     cacheName = CacheName(Self.cacheName(options))
     self.accessLog = accessLog
     logger = options.logger
+    clock = options.clock
     self.purges = purges.service
     gate = purges.gate
     tiers = purges.tiers

@@ -13,7 +13,9 @@ struct PoPStorage: Sendable {
     let purges = PurgeLog()
     disk =
       options.pop.disks.isEmpty
-      ? nil : try DiskTier(options.pop.disks, purges: purges, logger: options.logger)
+      ? nil
+      : try DiskTier(
+        options.pop.disks, purges: purges, clock: options.clock, logger: options.logger)
     store = Store(
       limits: Self.limits(options.pop),
       secret: disk?.secret ?? HashSecret(generator.next(), generator.next()),

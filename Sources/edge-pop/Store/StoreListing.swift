@@ -103,7 +103,7 @@ struct StoreListing {
       age = response.freshness.age(now)
       ttl = response.freshness.ttl(now)
       fresh = response.freshness.isFresh(now)
-      stored = response.freshness.responseTime.text
+      stored = response.freshness.responseTime.wall.text
       etag = record.etag
       tags = record.tags
       vary = response.selector.texts

@@ -18,7 +18,7 @@ struct StoreReport {
   private var used = 0
   private var disks = 1
   private var logged = 0
-  private var created = Instant(milliseconds: 0)
+  private var created = WallTime(milliseconds: 0)
 
   init(path: String) {
     self.path = path

@@ -28,7 +28,7 @@ struct Verify: ParsableCommand, FleetCommand {
         pop.id == receipts.id
         && PurgeReceiptKey(token: token, pop: pop.pop).verifies(pop, order: order)
       all = all && isRight
-      let when = pop.appliedAt.map { Instant(milliseconds: $0).text } ?? "?"
+      let when = pop.appliedAt.map { WallTime(milliseconds: $0).text } ?? "?"
       lines.append(
         "\(isRight ? "right" : "WRONG")  \(pop.pop): purge \(pop.id ?? "?") as \(pop.sequence) at \(when)"
       )

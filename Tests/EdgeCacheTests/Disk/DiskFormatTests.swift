@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Disk format")
 struct DiskFormatTests {
-  private static let now = Instant(milliseconds: 1_700_000_000_123)
+  private static let now = WallTime(milliseconds: 1_700_000_000_123)
 
   private static let header: StoreHeader = {
     var header = StoreHeader(
@@ -208,6 +208,7 @@ struct DiskFormatTests {
       "GET / HTTP/1.1↵Host: a↵Accept-Language: de, en;q=0.5↵X-Empty:"
     ).fields
     let secret = HashSecret(1, 2)
+    let moment = Instant(milliseconds: now.milliseconds)
     let url =
       maybe("https").isEmpty ? "http://a.example:81/x?\(random.next())" : "https://b.example/"
     let isPieced = Int.random(in: 0..<4, using: &random) == 0
@@ -221,10 +222,10 @@ struct DiskFormatTests {
         tags: TagFields(
           maybe("x").isEmpty ? TagFields.known : ["x-long", "etag"],
           areForwarded: maybe("x").isEmpty
-        ), now: now),
+        ), now: moment),
       freshness: Freshness(
         head, directives: ResponseDirectives(head.fields, policy: SitePolicy()),
-        policy: SitePolicy(), isHashedURL: false, requestTime: now, responseTime: now),
+        policy: SitePolicy(), isHashedURL: false, requestTime: moment, responseTime: moment),
       content: .placeholder(count: count), isHashedURL: Bool.random(using: &random),
       part: isPart ? ContentPart(range: 7..<(7 + count), completeLength: 5000) : nil,
       pieced: isPieced

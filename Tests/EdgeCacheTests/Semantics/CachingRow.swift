@@ -18,6 +18,15 @@ struct CachingStep: Sendable {
   var request: String
   var replies: [String]
   var expectation: String
+  /// Before it, the wall clock is set by so many seconds; the origin's goes right.
+  var clockStep: Int64 = 0
+
+  /// This step after the wall clock was set, forth or (negative) back.
+  func afterClockStep(_ seconds: Int64) -> CachingStep {
+    var step = self
+    step.clockStep = seconds
+    return step
+  }
 }
 
 /// A request that must be answered without asking the origin.
@@ -40,6 +49,10 @@ struct CachingRow: Sendable, CustomTestStringConvertible {
   var steps: [CachingStep]
 
   init(_ name: String, _ section: String, _ steps: CachingStep...) {
+    self.init(name, section, steps)
+  }
+
+  init(_ name: String, _ section: String, _ steps: [CachingStep]) {
     self.name = name
     self.section = section
     self.steps = steps
@@ -53,6 +66,7 @@ struct CachingRow: Sendable, CustomTestStringConvertible {
     for (number, step) in steps.enumerated() {
       let (delay, request) = Self.takeSeconds(step.request, "+")
       world.now = world.now.adding(seconds: delay)
+      world.now.wallOffset += step.clockStep * 1000
       let exchange = world.begin(Self.requestText(request))
       var used = 0
       while exchange.awaitsUpstream, used < step.replies.count {
@@ -71,6 +85,9 @@ struct CachingRow: Sendable, CustomTestStringConvertible {
         let holds = facts.words.contains(String(isDenied ? word.dropFirst() : word))
         #expect(holds != isDenied, "\(place): \(word) fails; \(facts)")
       }
+      // What was asked for without a client gets nothing.
+      for validation in world.background { validation.upstreamFails(.connect) }
+      world.background = []
     }
     let statistics = world.store.statistics
     #expect(statistics.flights == 0 && statistics.reservedBytes == 0, "\(name): something is left")
@@ -125,12 +142,12 @@ struct CachingRow: Sendable, CustomTestStringConvertible {
     return ("HTTP/1.1 \(status) Reason\(fields)", sends)
   }
 
-  /// Puts dates for `{seconds}`.
+  /// Puts dates for `{seconds}`, by a clock that goes right.
   static func dated(_ text: String, _ now: Instant) -> String {
     guard let open = text.firstIndex(of: "{"), let close = text[open...].firstIndex(of: "}"),
       let offset = Int64(text[text.index(after: open)..<close])
     else { return text }
-    let date = String(decoding: HTTPDate.bytes(now.seconds + offset), as: UTF8.self)
+    let date = String(decoding: HTTPDate.bytes(now.milliseconds / 1000 + offset), as: UTF8.self)
     return dated(text[..<open] + date + text[text.index(after: close)...], now)
   }
 }

@@ -19,7 +19,6 @@ final class MemoryPoP: @unchecked Sendable {
   private let shared: PoPShared
   private let network: MemoryNetwork?
   private let options: PoPOptions
-  private let started = WallClock.now()
   private var admin: (listener: AdminListener, group: MultiThreadedEventLoopGroup)?
 
   /// A PoP that gets connections to upstreams from `connector`, or from origins in memory.
@@ -81,7 +80,7 @@ final class MemoryPoP: @unchecked Sendable {
     if let admin = lock.withLock({ _ in admin }) { return admin.listener.address }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let service = AdminService(
-      options, shared, started: started, life: Life(),
+      options, shared, started: shared.clock.now, life: Life(),
       counters: { [self] in turn { $0.counters } })
     let listener = try await AdminListener.start(
       SocketEndpoint(host: "127.0.0.1", port: 0), group: group, tls: nil, service: service)

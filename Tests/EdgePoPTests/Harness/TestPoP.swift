@@ -24,6 +24,9 @@ struct TestPoP: Sendable {
     var access: AdminAccess?
     var purgeFrom: [AddressRange] = []
     var accessLog = AccessLogTarget.off
+    var clock = TestClock()
+    /// Where stores are on disk, if there are any.
+    var disks: [FleetConfiguration.Disk] = []
 
     init() {
       limits.drain = .milliseconds(500)
@@ -68,9 +71,10 @@ struct TestPoP: Sendable {
     var setup = Setup()
     change(&setup)
     let any = SocketEndpoint(host: "127.0.0.1", port: 0)
-    let configuration = FleetConfiguration.single(
+    var configuration = FleetConfiguration.single(
       upstream: upstream, listen: Array(repeating: any, count: setup.listeners), admin: any,
       memory: setup.memory, threads: setup.threads)
+    configuration.pops[0].disks = setup.disks
     return try await start(configuration, pop: configuration.pops[0], setup)
   }
 
@@ -81,10 +85,11 @@ struct TestPoP: Sendable {
     allowManyFiles()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let options = PoPOptions(
+    var options = PoPOptions(
       configuration: configuration, pop: pop,
       access: setup.access ?? setup.token.map(AdminAccess.init), purgeFrom: setup.purgeFrom,
       accessLog: setup.accessLog, limits: setup.limits, logger: logger)
+    options.clock = setup.clock.clock
     // One with a port of its own is about sockets.
     if Carrier.current == .memory, pop.listen.allSatisfy({ $0.port == 0 }) {
       return TestPoP(running: .memory(try MemoryPoP(options)))
