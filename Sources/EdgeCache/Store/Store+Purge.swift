@@ -128,7 +128,7 @@ extension Store {
         if marks.isEmpty || !urls.insert(key.hash).inserted { continue }
         var known: Set<UInt16> = []
         shard(key).state.withLock { state in
-          _ = state.memory.removeAll(key) { response in
+          _ = state.memory.removeAll(key, inAnySpelling: true) { response in
             known.insert(response.variantMark)
             return false
           }
