@@ -24,13 +24,7 @@ struct DiskPurgeTests {
     configuration.pops[0].disks = [.init(path: directory, size: .mebibytes(64), admission: .all)]
     configuration.sites[0].caching.tagFields = ["surrogate-key", "x-my-tags"]
     configuration.sites[0].caching.forwardTagFields = false
-    let first = try await TestPoP.start(configuration, pop: configuration.pops[0])
-    for path in ["/a", "/b", "/c"] { _ = try await first.get(path) }
-    try await eventually("written") { try await first.statistics().disk?.written == 3 }
-    // In both tiers each counts once.
-    let both = try await first.purge(#"{"urls":["http://a.example/a"],"dryRun":true}"#)
-    #expect(both.text.contains("\"matched\":1") && !both.text.contains("atLeast"), "\(both.text)")
-    try await first.stop()
+    try await fill(configuration)
 
     // What the fields were is known of what is stored, whatever they are now.
     configuration.sites[0].caching.tagFields = []
@@ -66,5 +60,16 @@ struct DiskPurgeTests {
     }
     try await pop.stop()
     await origin.stop()
+  }
+
+  /// Has a PoP write three responses to its disk. The lock of the directory goes with the PoP.
+  private func fill(_ configuration: FleetConfiguration) async throws {
+    let first = try await TestPoP.start(configuration, pop: configuration.pops[0])
+    for path in ["/a", "/b", "/c"] { _ = try await first.get(path) }
+    try await eventually("written") { try await first.statistics().disk?.written == 3 }
+    // In both tiers each counts once.
+    let both = try await first.purge(#"{"urls":["http://a.example/a"],"dryRun":true}"#)
+    #expect(both.text.contains("\"matched\":1") && !both.text.contains("atLeast"), "\(both.text)")
+    try await first.stop()
   }
 }
