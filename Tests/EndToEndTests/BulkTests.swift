@@ -26,7 +26,9 @@ extension EndToEnd {
         let origin = try BulkOrigin(
           count: Self.count, framing: framing, stallsAt: clientStalls ? nil : middle,
           stall: .seconds(2), pattern: Self.pattern)
-        let pop = try await PoP.start(on: stage, upstream: origin)
+        // What may be stored is kept until it turns out to be too large.
+        let pop = try await PoP.start(
+          on: stage, upstream: origin, ["--largest-response", "32MiB"])
         let growth = try await growth(of: pop, origin: origin) {
           let port = pop.port
           let received = try await onThread {
