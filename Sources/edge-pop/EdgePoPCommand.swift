@@ -94,6 +94,12 @@ struct EdgePoPCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Address or range of a proxy whose X-Forwarded-For or Forwarded says who the client is; may be "
+        + "repeated.", valueName: "address"))
+  var trustedProxy: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
       "File with certificates of authorities (PEM) that https upstreams may be certified by, "
         + "besides those of the system.", valueName: "file"))
   var upstreamCA: String?
@@ -122,7 +128,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
       server = try await PoPServer.start(
         PoPOptions(
           configuration: configuration, pop: chosen, access: try access(),
-          purgeFrom: try clientsThatPurge(configuration),
+          purgeFrom: try clientsThatPurge(configuration), trustedProxies: try believedProxies(),
           upstreamCA: upstreamCA, accessLog: accessLogTarget, logger: logger))
     } catch let problem as StartProblem {
       throw Failure(problem.description)
@@ -276,6 +282,13 @@ struct EdgePoPCommand: AsyncParsableCommand {
     if purgeFrom.isEmpty { return configuration.purgeFrom }
     return try purgeFrom.map { text in
       try described("--purge-from") { try AddressRange(parsing: text) }
+    }
+  }
+
+  private func believedProxies() throws -> [AddressRange]? {
+    if trustedProxy.isEmpty { return nil }
+    return try trustedProxy.map { text in
+      try described("--trusted-proxy") { try AddressRange(parsing: text) }
     }
   }
 

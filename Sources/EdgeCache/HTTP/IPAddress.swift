@@ -42,6 +42,12 @@ public struct IPAddress: Sendable, Hashable {
     isMapped ? IPAddress(ipv4: UInt32(truncatingIfNeeded: low)) : self
   }
 
+  /// True for an address of this machine alone (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
+  public var isLoopback: Bool {
+    let plain = unmapped
+    return plain.isIPv4 ? plain.low >> 24 == 127 : plain.high == 0 && plain.low == 1
+  }
+
   /// Number of bits.
   public var bitCount: Int { isIPv4 ? 32 : 128 }
 

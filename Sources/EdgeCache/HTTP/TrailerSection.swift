@@ -44,7 +44,10 @@ public struct TrailerSection: Sendable, Hashable {
   static func mayTrail(_ field: Field, of section: FieldSection) -> Bool {
     switch field.name {
     case .other:
-      let name = section.bytes.readableBytesUInt8Span.extracting(field.nameRange.range)
+      let bytes = section.bytes.readableBytesUInt8Span
+      // Some servers put trailers among the fields of the head.
+      if ForwardingField.of(bytes, field.nameRange.range) != nil { return false }
+      let name = bytes.extracting(field.nameRange.range)
       return !forbidden.contains { name.equalsIgnoringCase($0) }
     case .etag, .date, .age, .cacheTag, .surrogateKey: return true
     default: return false

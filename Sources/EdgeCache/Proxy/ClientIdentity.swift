@@ -1,44 +1,126 @@
 /// Who sent a request, and how. A class, so that each request takes a reference to it and no copies.
 public final class ClientIdentity: Sendable {
-  /// The IP address as text, without brackets.
+  /// The IP address as text, without brackets: of the connection's peer, or of the client that it tells of.
   public let address: String
-  /// True if the connection is secured, here or at a terminator on this machine.
+  /// True if the connection is secured, here or at a proxy that is believed.
   public let isSecure: Bool
-  /// What upstreams are told of it: `X-Forwarded-For`, `X-Forwarded-Proto`, and `Forwarded` as far as it
+  /// True if rights may be given for the address: nobody says that the request came from somebody else, or a proxy of
+  /// the operator's own says from whom.
+  public let hasAuthority: Bool
+  /// What upstreams are told of it: `X-Forwarded-For`, `X-Real-IP`, `X-Forwarded-Proto`, and `Forwarded` as far as it
   /// is the same for all requests.
   let forwardedFields: [UInt8]
+  private let trust: ProxyTrust
+  private let level: ProxyTrust.Level
 
-  /// An identity from its parts.
-  public init(address: String, isSecure: Bool) {
+  /// The peer of a connection.
+  public init(address: String, isSecure: Bool, trust: ProxyTrust = ProxyTrust()) {
     self.address = address
     self.isSecure = isSecure
-    let proto = isSecure ? "https" : "http"
-    let node = address.utf8.contains(ASCII.colon) ? "\"[\(address)]\"" : address
-    // More lines of a list field are the same as a longer list (RFC 9110 §5.3).
-    forwardedFields = Array(
-      ("X-Forwarded-For: \(address)\r\nX-Forwarded-Proto: \(proto)\r\n"
-        + "Forwarded: for=\(node);proto=\(proto)").utf8)
+    self.trust = trust
+    hasAuthority = true
+    level = IPAddress(address).map { trust.level(of: $0) } ?? .none
+    forwardedFields = Self.fields(peer: address, isSecure: isSecure, told: nil)
   }
 
-  /// This identity as a request tells of it: a TLS terminator on the same machine is believed when it
-  /// says with `X-Forwarded-Proto` that its client's connection is secured. Nobody else is: the field
-  /// decides the scheme of the cache key, and what an origin redirects. O(fields).
+  /// The client that a peer tells of.
+  private init(peer: ClientIdentity, isSecure: Bool, told: ToldClient?, hasAuthority: Bool) {
+    address = told?.hops.first?.text ?? peer.address
+    self.isSecure = isSecure
+    (trust, level) = (peer.trust, peer.level)
+    self.hasAuthority = hasAuthority
+    forwardedFields = Self.fields(peer: peer.address, isSecure: isSecure, told: told)
+  }
+
+  private static func fields(peer: String, isSecure: Bool, told: ToldClient?) -> [UInt8] {
+    let proto = isSecure ? "https" : "http"
+    let hops = told?.hops.map(\.text) ?? []
+    let chain = hops + [peer]
+    var text = "X-Forwarded-For: \(chain.joined(separator: ", "))\r\n"
+    // An origin may give rights for this address: a guess is worse than none.
+    if told?.isClear != false { text += "X-Real-IP: \(chain[0])\r\n" }
+    text += "X-Forwarded-Proto: \(proto)\r\nForwarded: "
+    if let told, !told.forwarded.isEmpty {
+      text += String(decoding: told.forwarded, as: UTF8.self) + ", "
+    } else {
+      text += hops.map { "for=\(node($0)), " }.joined()
+    }
+    return Array((text + "for=\(node(peer));proto=\(proto)").utf8)
+  }
+
+  /// An address as `Forwarded` has it (RFC 7239 §6).
+  private static func node(_ address: String) -> String {
+    address.utf8.contains(ASCII.colon) ? "\"[\(address)]\"" : address
+  }
+
+  // MARK: What a request tells
+
+  /// True if what requests of this peer say of their clients may be believed. O(1).
+  public var mayBeBelieved: Bool { level == .proxy || level == .pop }
+
+  /// True if what a request says of its client is believed.
+  public func believes(_ request: borrowing RequestHead) -> Bool { believed(request.fields) != nil }
+
+  private func believed(_ fields: borrowing FieldSection) -> ProxyTrust.Level? {
+    switch level {
+    case .none, .terminator: nil
+    case .proxy: .proxy
+    // Its address alone may be that of anything on the machine of that PoP.
+    case .pop: fields.contains(.purgesApplied) ? .pop : nil
+    }
+  }
+
+  /// This identity as a request tells of it, which counts for upstreams: the client that a believed proxy tells of, and
+  /// whether that one's connection is secured. O(fields).
   public func asToldBy(_ request: borrowing RequestHead) -> ClientIdentity {
     let isSecured = isSecured(request)
-    return isSecured == isSecure ? self : ClientIdentity(address: address, isSecure: isSecured)
+    if let level = believed(request.fields),
+      let told = ToldClient(request.fields, from: level, trust)
+    {
+      return ClientIdentity(
+        peer: self, isSecure: isSecured, told: told, hasAuthority: told.isClear && level == .proxy)
+    }
+    if isSecured == isSecure { return self }
+    return ClientIdentity(peer: self, isSecure: isSecured, told: nil, hasAuthority: hasAuthority)
   }
 
-  /// True if a request came over a secured connection, here or at a terminator. O(fields).
+  /// The address that a request came from, for logs. O(fields).
+  public func address(toldBy request: borrowing RequestHead) -> String {
+    guard level == .proxy || level == .pop,
+      request.fields.contains(.xForwardedFor) || request.fields.contains(.forwarded)
+    else { return address }
+    return asToldBy(request).address
+  }
+
+  /// The client that rights are given to, by its address; nil if it cannot be known: somebody who is not believed says
+  /// that the request came from another, or a proxy says nothing that could be an address. O(fields).
+  public func withAuthority(for request: borrowing RequestHead) -> ClientIdentity? {
+    guard request.fields.tellsOfProxy() else { return self }
+    guard believed(request.fields) == .proxy else { return nil }
+    let told = asToldBy(request)
+    return told !== self && told.hasAuthority
+      && (request.fields.contains(.xForwardedFor) || request.fields.contains(.forwarded))
+      ? told : nil
+  }
+
+  /// True if a request came over a secured connection, here or at a proxy that is believed. O(fields).
+  ///
+  /// Nobody else is: it decides the scheme of the cache key, and what an origin redirects.
   @inline(__always)
   public func isSecured(_ request: borrowing RequestHead) -> Bool {
-    isSecure || request.fields.contains(.xForwardedProto) && isToldSecure(request.fields)
+    isSecure
+      || (request.fields.contains(.xForwardedProto) || request.fields.contains(.forwarded))
+        && isToldSecure(request.fields)
   }
 
   @inline(never)
   func isToldSecure(_ fields: FieldSection) -> Bool {
-    guard let proto = fields.only(.xForwardedProto),
-      address.hasPrefix("127.") || address == "::1"
-    else { return false }
-    return fields.bytes.readableBytesUInt8Span.extracting(proto.range).equalsIgnoringCase("https")
+    let level = believed(fields)
+    guard level != nil || self.level == .terminator else { return false }
+    if fields.contains(.xForwardedProto) {
+      guard let proto = fields.only(.xForwardedProto) else { return false }
+      return fields.bytes.readableBytesUInt8Span.extracting(proto.range).equalsIgnoringCase("https")
+    }
+    return level.flatMap { ToldClient(fields, from: $0, trust) }?.isSecured ?? false
   }
 }

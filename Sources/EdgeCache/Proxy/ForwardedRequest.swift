@@ -131,6 +131,8 @@ public enum ForwardedRequest {
   ) -> Bool {
     switch name {
     case .host, .xForwardedProto, .maxForwards, .purgesApplied: true
+    // Written anew, with what is believed of them.
+    case .xForwardedFor, .forwarded: true
     // Credentials for a proxy on the way to us are not for the origin (RFC 9110 §11.7.2).
     case .proxyAuthorization: true
     case .ifNoneMatch, .ifModifiedSince: forward.isForStore && !forward.keepsConditions

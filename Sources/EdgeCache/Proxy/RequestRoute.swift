@@ -16,6 +16,8 @@ public struct RequestRoute: Sendable, Hashable {
   public var site: Int
   /// True if clients cannot ask for something newer than what is stored.
   public var ignoresRequestDirectives: Bool
+  /// True if fields go upstream that stand in for the method of a POST.
+  public var passesMethodOverride = false
 
   /// A route from its parts.
   public init(

@@ -46,6 +46,14 @@ public struct VariantSelector: Sendable, Hashable {
       names: names + added, values: values + added.map { Self.value(of: $0, in: request) })
   }
 
+  /// True for fields that are written anew for each client: what a request has of them is not what the origin saw.
+  private static func isOfOneClient(_ name: [UInt8]) -> Bool {
+    switch FieldNameTable.name(name.span) {
+    case .xForwardedFor, .forwarded: true
+    default: name.span.equalsIgnoringCase("x-real-ip")
+    }
+  }
+
   /// The selector with these names for another request.
   public func reselected(for request: FieldSection) -> VariantSelector {
     VariantSelector(names: names, values: names.map { Self.value(of: $0, in: request) })
@@ -83,7 +91,7 @@ public struct VariantSelector: Sendable, Hashable {
     // RFC 9842 §6: nobody else can decode it, whether `Vary` says so or not.
     var names = isDictionaryCoded ? [Self.acceptEncoding, Self.availableDictionary] : []
     for name in Self.names(response) where !names.contains(name) {
-      if name == [ASCII.asterisk] { return nil }
+      if name == [ASCII.asterisk] || Self.isOfOneClient(name) { return nil }
       names.append(name)
     }
     self.init(names: names, values: names.map { Self.value(of: $0, in: request) })

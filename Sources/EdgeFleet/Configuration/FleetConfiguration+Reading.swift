@@ -68,7 +68,7 @@ private struct FleetReading {
     guard
       let fields = reader.fields(
         node, required: ["fleet", "regions", "sites", "pops"],
-        optional: ["purgeFrom", "maxUnsynced", "purgeBus", "adminTLS"])
+        optional: ["purgeFrom", "trustedProxies", "maxUnsynced", "purgeBus", "adminTLS"])
     else { return nil }
     let fleet = reader.value(fields["fleet"], parseName)
     let regions = fields["regions"].flatMap { readRegions($0) }
@@ -80,6 +80,9 @@ private struct FleetReading {
     let purgeFrom = reader.values(fields["purgeFrom"]) { text throws(ValueProblem) in
       try AddressRange(parsing: text)
     }
+    let trustedProxies = reader.values(fields["trustedProxies"]) { text throws(ValueProblem) in
+      try AddressRange(parsing: text)
+    }
     let bus = readBus(fields["purgeBus"])
     let tls = readTLS(fields["adminTLS"])
     let maxUnsynced = reader.value(fields["maxUnsynced"]) { text throws(ValueProblem) in
@@ -89,7 +92,7 @@ private struct FleetReading {
     return FleetConfiguration(
       fleet: fleet, regions: regions, sites: sites, pops: pops, purgeFrom: purgeFrom,
       maxUnsynced: maxUnsynced ?? FleetConfiguration.defaultMaxUnsynced, purgeBus: bus,
-      adminTLS: tls)
+      adminTLS: tls, trustedProxies: trustedProxies)
   }
 
   private mutating func readTLS(_ node: ConfigurationNode?) -> FleetConfiguration.AdminTLS? {
@@ -176,7 +179,8 @@ private struct FleetReading {
 
   private mutating func readSite(_ node: ConfigurationNode) -> FleetConfiguration.Site? {
     let required = ["name", "hosts", "origin"]
-    let optional = ["routes", "passThroughTo"] + FleetConfiguration.CachingOptions.keys
+    let optional =
+      ["routes", "passThroughTo", "methodOverride"] + FleetConfiguration.CachingOptions.keys
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
     }
@@ -195,10 +199,13 @@ private struct FleetReading {
     let passThroughTo =
       reader.choice(fields["passThroughTo"], FleetConfiguration.PassThroughTarget.self) ?? .route
     let caching = FleetConfiguration.CachingOptions(fields, &reader)
+    let methodOverride = reader.truth(fields["methodOverride"]) ?? false
     guard let name else { return nil }
-    return .init(
+    var site = FleetConfiguration.Site(
       name: name, hosts: hosts, origin: origin, routes: routes, passThroughTo: passThroughTo,
       caching: caching)
+    site.methodOverride = methodOverride
+    return site
   }
 
   private mutating func readRoute(
@@ -242,7 +249,9 @@ private struct FleetReading {
 
   private mutating func readPoP(_ node: ConfigurationNode, index: Int) -> FleetConfiguration.PoP? {
     let required = ["id", "city", "latitude", "longitude", "region", "listen", "admin"]
-    let optional = ["memory", "largestResponse", "threads", "eviction", "disk", "parent"]
+    let optional = [
+      "memory", "largestResponse", "threads", "eviction", "disk", "parent", "trustedProxies",
+    ]
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
     }
@@ -282,11 +291,16 @@ private struct FleetReading {
     let disks = readDisks(fields["disk"])
     let parent = reader.value(fields["parent"], parseName)
     if let id, let place = fields["parent"] { parentPaths[id] = place.path }
+    let trustedProxies = fields["trustedProxies"].map { node in
+      reader.values(node) { text throws(ValueProblem) in try AddressRange(parsing: text) }
+    }
     guard let id, let city, let latitude, let longitude, let region, let admin else { return nil }
-    return .init(
+    var pop = FleetConfiguration.PoP(
       id: id, city: city, latitude: latitude, longitude: longitude, region: region,
       listen: listen, admin: admin, memory: memory ?? FleetConfiguration.PoP.defaultMemory,
       largestResponse: largest, threads: threads, eviction: eviction, disks: disks, parent: parent)
+    pop.trustedProxies = trustedProxies
+    return pop
   }
 
   /// Parents are PoPs that can be reached, and lead to an origin in the end.

@@ -15,6 +15,8 @@ public struct FleetConfiguration: Sendable, Hashable {
   public var pops: [PoP]
   /// From where clients may purge without a token.
   public var purgeFrom: [AddressRange]
+  /// The proxies whose word is taken for who a client is.
+  public var trustedProxies: [AddressRange]
   /// How long PoPs that do not answer may keep a PoP, after a start, from believing what is on its disk.
   public var maxUnsynced: Duration
   /// What carries purges to the PoPs; nil if they go to each directly.
@@ -29,8 +31,9 @@ public struct FleetConfiguration: Sendable, Hashable {
   public init(
     fleet: String, regions: [String: Region], sites: [Site], pops: [PoP],
     purgeFrom: [AddressRange] = [], maxUnsynced: Duration = defaultMaxUnsynced,
-    purgeBus: PurgeBus? = nil, adminTLS: AdminTLS? = nil
+    purgeBus: PurgeBus? = nil, adminTLS: AdminTLS? = nil, trustedProxies: [AddressRange] = []
   ) {
+    self.trustedProxies = trustedProxies
     (self.purgeBus, self.adminTLS) = (purgeBus, adminTLS)
     (self.fleet, self.regions, self.sites, self.pops) = (fleet, regions, sites, pops)
     (self.purgeFrom, self.maxUnsynced) = (purgeFrom, maxUnsynced)
@@ -82,6 +85,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var passThroughTo: PassThroughTarget
     /// How its responses are cached, where the standard leaves a choice.
     public var caching: CachingOptions
+    /// Whether fields go to its upstreams that stand in for the method of a POST, such as X-HTTP-Method-Override.
+    public var methodOverride = false
 
     /// A site whose requests all go to `origin` but for `routes`.
     public init(
@@ -170,6 +175,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var disks: [Disk]
     /// The PoP that is asked instead of the origins, as long as it answers.
     public var parent: String?
+    /// The proxies whose word is taken for who a client of this PoP is; nil if they are those of the fleet.
+    public var trustedProxies: [AddressRange]?
 
     /// The capacity of the memory tier where the configuration does not say.
     public static let defaultMemory = ByteSize.mebibytes(256)

@@ -1,3 +1,4 @@
+import EdgeCache
 import EdgeFleet
 import EdgeSocket
 import Synchronization
@@ -14,6 +15,8 @@ final class AdminGate: Sendable {
     case unknown
     /// It has a token that is not good for this: 403.
     case forbidden(name: String)
+    /// The address counts for nothing, for the request came by way of a proxy: 403.
+    case proxied
     /// Too many came: 429.
     case tooMany
   }
@@ -60,10 +63,19 @@ final class AdminGate: Sendable {
       PurgeService.Author(name: holder.name, address: address, token: holder.token), right)
   }
 
-  /// Judges PURGE of a client: from an address on the list, or with a token.
-  func judgeClient(_ authorization: [String], from address: String) -> Verdict {
-    if authorization.isEmpty, allowed.contains(where: { $0.contains(address) }) {
-      return limited(PurgeService.Author(name: "purge-from", address: address), .purge)
+  /// Judges PURGE of a client: from an address on the list, or with a token. `client` is who it is for certain, nil if
+  /// that cannot be known; `address` is what is known of it.
+  func judgeClient(
+    _ authorization: [String], from client: ClientIdentity?, at address: String
+  ) -> Verdict {
+    if authorization.isEmpty {
+      if let client, allowed.contains(where: { $0.contains(client.address) }) {
+        return limited(PurgeService.Author(name: "purge-from", address: client.address), .purge)
+      }
+      if client == nil, !allowed.isEmpty {
+        _ = refuse()
+        return .proxied
+      }
     }
     if access == nil { return refuse() }
     return judge(authorization, from: address, right: .purge)

@@ -43,7 +43,8 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// A connection that was accepted.
   init(_ descriptor: CInt, from address: InternetAddress, loop: LoopContext) {
     self.loop = loop
-    identity = ClientIdentity(address: address.host, isSecure: false)
+    identity = ClientIdentity(
+      address: address.host, isSecure: false, trust: loop.shared.trust)
     timing = ConnectionTiming(limits: loop.limits, now: .now())
     super.init(descriptor, reactor: loop.reactor)
     loop.opened(self)

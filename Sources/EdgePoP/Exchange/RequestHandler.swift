@@ -68,8 +68,12 @@ enum RequestHandler {
     var key = CacheKey(
       head, isSecure: stream.identity.isSecured(head), secret: store.secret,
       storage: &loop.keyStorage)
-    guard let route = loop.shared.routing.route(&key, secret: store.secret) else {
+    guard var route = loop.shared.routing.route(&key, secret: store.secret) else {
       return refuse(.unknownHost, stream)
+    }
+    // A proxy that is believed may say what is asked for in other words than the request line, which is the key.
+    if stream.identity.mayBeBelieved, stream.identity.believes(head), head.hasOtherTarget {
+      (route.cached, route.refusal) = (nil, .passThrough)
     }
     var directives = route.directives(head.fields)
     if isUnsynced { directives.noCache = true }
@@ -122,9 +126,12 @@ enum RequestHandler {
     for head: RequestHead, _ key: CacheKey, _ directives: CacheControl, _ route: RequestRoute,
     _ identity: ClientIdentity, _ stream: (any ClientStream)?, _ loop: LoopContext
   ) -> Exchange {
+    var request = head
+    request.removeForwardingFields(
+      isBelieved: identity.believes(head), passesMethods: route.passesMethodOverride)
     // With memory of its own: that of the loop may be far larger than this key.
-    Exchange(
-      request: head, key: key.compacted, directives: directives, route: route, loop: loop,
+    return Exchange(
+      request: request, key: key.compacted, directives: directives, route: route, loop: loop,
       client: identity.asToldBy(head), stream: stream)
   }
 }

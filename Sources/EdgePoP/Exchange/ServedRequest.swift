@@ -56,7 +56,7 @@ extension LoopContext {
     guard let log = shared.accessLog, let request = served.logged else { return }
     served.logged = nil
     let entry = AccessLogEntry(
-      client: identity.address, request: request, statusCode: served.statusCode,
+      client: identity.address(toldBy: request), request: request, statusCode: served.statusCode,
       bytes: served.contentBytes, status: served.status, started: served.started, finished: now)
     log.append(entry.line(cacheName: shared.cacheName.bytes))
   }

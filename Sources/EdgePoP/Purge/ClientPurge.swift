@@ -19,13 +19,23 @@ enum ClientPurge {
       authorization.append(head.fields.text(field.value))
     }
     let author: PurgeService.Author
-    switch loop.shared.gate.judgeClient(authorization, from: stream.identity.address) {
+    switch loop.shared.gate.judgeClient(
+      authorization, from: stream.identity.withAuthority(for: head),
+      at: stream.identity.address(toldBy: head))
+    {
     case .granted(let granted): author = granted
     case .unknown:
       return stream.answer(
         OwnAnswer(401, "PURGE needs Authorization: Bearer TOKEN", challenges: true))
     case .forbidden(let name):
       return stream.answer(OwnAnswer(403, "the token \(name) has not the right to purge"))
+    case .proxied:
+      return stream.answer(
+        OwnAnswer(
+          403,
+          "it came by way of a proxy, so purgeFrom does not count: the proxy is not in trustedProxies, or does not "
+            + "say for whom it asks. Send it directly, or with Authorization: Bearer TOKEN. Nothing was purged"
+        ))
     case .tooMany: return stream.answer(OwnAnswer(429, "too many purges", retryAfter: 1))
     }
     let request: PurgeRequest

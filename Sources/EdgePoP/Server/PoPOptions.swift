@@ -11,6 +11,8 @@ public struct PoPOptions: Sendable {
   public var access: AdminAccess?
   /// From where clients may purge without a token.
   public var purgeFrom: [AddressRange]
+  /// The proxies whose word is taken for who a client is; nil if the configuration says.
+  public var trustedProxies: [AddressRange]?
   /// A file of certificates that upstreams may be certified by besides the system's, in PEM.
   public var upstreamCA: String?
   /// Where access log lines go.
@@ -25,7 +27,7 @@ public struct PoPOptions: Sendable {
   /// Options from their parts.
   public init(
     configuration: FleetConfiguration, pop: FleetConfiguration.PoP, access: AdminAccess? = nil,
-    purgeFrom: [AddressRange] = [],
+    purgeFrom: [AddressRange] = [], trustedProxies: [AddressRange]? = nil,
     upstreamCA: String? = nil, accessLog: AccessLogTarget = .off,
     limits: ShellLimits = ShellLimits(), logger: Logger = Logger(label: "edge-pop")
   ) {
@@ -33,6 +35,7 @@ public struct PoPOptions: Sendable {
     self.pop = pop
     self.access = access
     self.purgeFrom = purgeFrom
+    self.trustedProxies = trustedProxies
     self.upstreamCA = upstreamCA
     self.accessLog = accessLog
     self.limits = limits

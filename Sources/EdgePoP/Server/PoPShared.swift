@@ -1,4 +1,5 @@
 import EdgeCache
+import EdgeFleet
 import Logging
 import NIOSSL
 
@@ -15,6 +16,8 @@ final class PoPShared: Sendable {
   let purges: PurgeService
   let gate: AdminGate
   let tiers: TierFence
+  /// Whose word is taken for who a client is.
+  let trust: ProxyTrust
   /// Event loops among which limits of the whole PoP are divided.
   let loopCount: Int
   /// What makes connections to upstreams.
@@ -35,8 +38,22 @@ final class PoPShared: Sendable {
     self.purges = purges.service
     gate = purges.gate
     tiers = purges.tiers
+    trust = Self.trust(options)
     self.connector = connector
     self.loopCount = loopCount
+  }
+
+  private static func trust(_ options: PoPOptions) -> ProxyTrust {
+    func addresses(_ isMeant: (FleetConfiguration.PoP) -> Bool) -> Set<IPAddress> {
+      Set(
+        options.configuration.pops.filter(isMeant).flatMap(\.listen).filter { !$0.isWildcard }
+          .compactMap { IPAddress($0.host) })
+    }
+    let proxies =
+      options.trustedProxies ?? options.pop.trustedProxies ?? options.configuration.trustedProxies
+    return ProxyTrust(
+      proxies: proxies.map(\.prefix), children: addresses { $0.parent == options.pop.id },
+      pops: addresses { $0.id != options.pop.id })
   }
 
   /// `EdgeCache` for a PoP alone, `EdgeCache-sin1` in a fleet: a token both for Cache-Status

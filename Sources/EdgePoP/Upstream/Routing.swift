@@ -18,6 +18,7 @@ final class Routing: Sendable {
     let policy: SitePolicy
     let ignoresRequestDirectives: Bool
     let withholdsTags: Bool
+    private let passesMethodOverride: Bool
     private let hasQueryRules: Bool
     /// The routes for who takes capital letters for small ones; empty if none leads to the regional API.
     private let folded: [(prefix: [UInt8], target: FleetConfiguration.RouteTarget)]
@@ -37,6 +38,7 @@ final class Routing: Sendable {
       ignoresRequestDirectives = site.caching.requestDirectives == .ignore
       hasQueryRules = !policy.query.isIdentity
       withholdsTags = !policy.tagFields.areForwarded
+      passesMethodOverride = site.methodOverride
       folded =
         routes.contains { $0.target == .api }
         ? routes.map { ($0.prefix.map(Self.folded), $0.target) } : []
@@ -48,7 +50,9 @@ final class Routing: Sendable {
 
     func route(_ key: inout CacheKey, secret: HashSecret) -> RequestRoute {
       if hasQueryRules { key = key.applying(policy.query, secret: secret) }
-      return route(key)
+      var route = route(key)
+      route.passesMethodOverride = passesMethodOverride
+      return route
     }
 
     private func route(_ key: CacheKey) -> RequestRoute {

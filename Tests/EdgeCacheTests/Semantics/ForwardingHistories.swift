@@ -38,15 +38,18 @@ extension Histories {
     sends("Via after those before", "9110 §7.6.3", "GET /↵Via: 1.0 x", ">via:1.0_x >via:1.1_edge"),
     sends("X-Forwarded-For", "7239 §5.2", "GET /", ">x-forwarded-for:192.0.2.1"),
     sends(
-      "X-Forwarded-For after those before", "7239 §5.2", "GET /↵X-Forwarded-For: 10.0.0.1",
-      ">x-forwarded-for:10.0.0.1 >x-forwarded-for:192.0.2.1"),
+      "X-Forwarded-For of somebody who is not believed", "7239 §8.1",
+      "GET /↵X-Forwarded-For: 10.0.0.1", "!>x-forwarded-for:10.0.0.1 >x-forwarded-for:192.0.2.1"),
+    sends("X-Real-IP", "7239 §5.2", "GET /", ">x-real-ip:192.0.2.1"),
     sends(
       "X-Forwarded-Proto", "7239 §5.4", "GET /↵X-Forwarded-Proto: https",
       ">x-forwarded-proto:http !>x-forwarded-proto:https"),
     sends(
       "Forwarded", "7239 §4", "GET /↵Host: a:81",
       ">forwarded:for=192.0.2.1;proto=http;host=\"a:81\""),
-    sends("Forwarded after those before", "7239 §4", "GET /↵Forwarded: for=x", ">forwarded:for=x"),
+    sends(
+      "Forwarded of somebody who is not believed", "7239 §8.1", "GET /↵Forwarded: for=x",
+      "!>forwarded:for=x"),
     sends(
       "Cookie and others", "9110 §7.6", "GET /↵Cookie: a=b↵User-Agent: x↵X: y",
       ">cookie:a=b >user-agent:x >x:y"),

@@ -10,7 +10,7 @@ import NIOCore
 
 /// Requests in, responses out, in memory.
 final class MemoryStream: ClientStream {
-  let identity = ClientIdentity(address: "127.0.0.1", isSecure: false)
+  let identity: ClientIdentity
   var served = ServedRequest()
   /// False while the client does not read.
   var isWritable = true
@@ -31,6 +31,7 @@ final class MemoryStream: ClientStream {
   /// A client of a loop; `deliver` gets what it is sent, and `end` is called when the PoP ends it.
   init(on loop: LoopContext, deliver: @escaping (ByteBuffer) -> Void, end: @escaping () -> Void) {
     (self.loop, self.deliver, self.end) = (loop, deliver, end)
+    identity = ClientIdentity(address: "127.0.0.1", isSecure: false, trust: loop.shared.trust)
     loop.counters.openConnections += 1
   }
 

@@ -23,6 +23,7 @@ struct TestPoP: Sendable {
     /// Tokens with rights, instead of one for all.
     var access: AdminAccess?
     var purgeFrom: [AddressRange] = []
+    var trustedProxies: [AddressRange]?
     var accessLog = AccessLogTarget.off
     var clock = TestClock()
     /// Where stores are on disk, if there are any.
@@ -88,6 +89,7 @@ struct TestPoP: Sendable {
     var options = PoPOptions(
       configuration: configuration, pop: pop,
       access: setup.access ?? setup.token.map(AdminAccess.init), purgeFrom: setup.purgeFrom,
+      trustedProxies: setup.trustedProxies,
       accessLog: setup.accessLog, limits: setup.limits, logger: logger)
     options.clock = setup.clock.clock
     // One with a port of its own is about sockets.
