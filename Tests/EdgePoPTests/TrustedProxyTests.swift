@@ -164,6 +164,16 @@ struct TrustedProxyTests {
     }
   }
 
+  @Test(
+    "What varies by a field that is written anew for each client is for one client",
+    arguments: ["X-Forwarded-For", "forwarded", "X-Real-Ip", "Accept, X-Real-IP"])
+  func vary(_ names: String) async throws {
+    try await withPoP(origin: { $0.answer("x", "Cache-Control: max-age=600", "Vary: \(names)") }) {
+      pop, _ in
+      for _ in 1...2 { #expect(try await pop.get("/").cacheStatus.contains("detail=vary-star")) }
+    }
+  }
+
   @Test("methodOverride lets methods pass that stand in for POST")
   func methods() async throws {
     let origin = try await Origin.start(Self.storable)
