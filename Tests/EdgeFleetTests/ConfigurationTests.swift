@@ -202,7 +202,8 @@ private func lines(of text: String) -> [String] {
     Row("/api/s", "/api/", #"sites[0].routes[1].prefix: "/api/" is already taken by sites[0].rou"#),
     Row("\"to\": \"api\"", "\"to\": \"us\"", #"sites[0].routes[0].to: "us" is not "origin" or "a"#),
     Row("\"passThroughTo\": \"api\"", "\"passThroughTo\": \"x\"", "sites[1].passThroughTo: \"x\" "),
-    Row("\"passThroughTo\": \"api\"", "\"methodOverride\": 1", "sites[1].methodOverride: is the num"),
+    Row(
+      "\"passThroughTo\": \"api\"", "\"methodOverride\": 1", "sites[1].methodOverride: is the num"),
     // PoPs.
     Row("\"fra1\"", "\"iad1\"", #"pops[1].id: "iad1" is already taken by pops[0].id"#),
     Row("\"fra1\"", "\"fra 1\"", #"pops[1].id: "fra 1" is not a name; use 1 to 64 letters"#),

@@ -83,8 +83,10 @@ struct TrustedProxyTests {
       }, origin: Self.storable
     ) { pop, _ in
       let fields = ["X-Forwarded-For: 10.0.0.5", "Authorization: Bearer s3cret"]
-      #expect(try await pop.exchange(Self.purge(fields[0], fields[1])).status == 200)
-      #expect(try await pop.exchange(Self.purge(fields[0])).status == 403)
+      let granted = try await pop.exchange(Self.purge(fields[0], fields[1]))
+      #expect(granted.status == 200)
+      let refused = try await pop.exchange(Self.purge(fields[0]))
+      #expect(refused.status == 403)
     }
   }
 
@@ -170,7 +172,10 @@ struct TrustedProxyTests {
   func vary(_ names: String) async throws {
     try await withPoP(origin: { $0.answer("x", "Cache-Control: max-age=600", "Vary: \(names)") }) {
       pop, _ in
-      for _ in 1...2 { #expect(try await pop.get("/").cacheStatus.contains("detail=vary-star")) }
+      for _ in 1...2 {
+        let answer = try await pop.get("/")
+        #expect(answer.cacheStatus.contains("detail=vary-star"))
+      }
     }
   }
 

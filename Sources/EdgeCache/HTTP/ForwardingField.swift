@@ -111,7 +111,10 @@ extension FieldSection {
     }
     let span = bytes.readableBytesUInt8Span
     for field in fields where field.name == .other {
-      if let kind = ForwardingField.of(span, field.nameRange.range), kind != .settings {
+      // X-Host is what those who purge name a host with, and no proxy adds it by itself.
+      if let kind = ForwardingField.of(span, field.nameRange.range), kind != .settings,
+        !span.extracting(field.nameRange.range).equalsIgnoringCase("x-host")
+      {
         return true
       }
     }

@@ -76,7 +76,7 @@ final class AdminConnection: ChannelInboundHandler {
     let author: PurgeService.Author
     switch service.gate.judge(head.headers["authorization"], from: address, right: right) {
     case .granted(let granted): author = granted
-    case .unknown:
+    case .unknown, .proxied:
       service.logger.warning("admin request without the token", metadata: ["client": "\(address)"])
       return send(
         .refusal(
