@@ -40,7 +40,7 @@ crash: ## Kill PoPs and Redis ROUNDS times (500) under fills and purges, and che
 	@scripts/setup --test
 	@scripts/timed build swift build --build-tests
 	@CRASH_ROUNDS=$(or $(ROUNDS),500) swift test --skip-build --no-parallel \
-	  --filter 'EndToEndTests.*(DiskCrashTests|DiskFaultTests|PurgeCrashTests)'
+	  --filter 'EndToEndTests.*(DiskCrashTests|DiskFaultTests|DiskFullTests|DiskLossTests|PurgeCrashTests)'
 
 bench: ## Compare with other caches: ROUNDS=, SECONDS=, CASES=, PEERS= (see Benchmarks/README.md)
 	@scripts/setup --bench

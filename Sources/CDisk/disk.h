@@ -24,6 +24,11 @@ static inline int cdisk_allocate(int file, off_t size) {
   return syscall(SYS_fallocate, file, 0, (off_t)0, size);
 }
 
+// Reserves room for a file to grow into, and leaves its size (FALLOC_FL_KEEP_SIZE).
+static inline int cdisk_allocate_beyond(int file, off_t size) {
+  return syscall(SYS_fallocate, file, 1, (off_t)0, size);
+}
+
 // Says of each page of a mapping whether it is in memory, in the lowest bit of a byte.
 static inline int cdisk_resident(void *address, size_t count, unsigned char *pages) {
   return syscall(SYS_mincore, address, count, pages);

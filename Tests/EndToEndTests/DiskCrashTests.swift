@@ -1,6 +1,6 @@
-// Kills, again and again, at any moment of fills, evictions and purges: whatever a PoP serves after a restart
-// is whole, belongs to its URL, is no older than the last purge that was acknowledged, and as a hit not older than
-// it may be.
+// Kills, again and again, at any moment of fills, evictions and purges, with a log of purges that is lost or changed
+// in between, and a disk that is full for a while: whatever a PoP serves after a restart is whole, belongs to its
+// URL, is no older than the last purge that was acknowledged, and as a hit not older than it may be.
 
 import Foundation
 import Glibc
@@ -147,6 +147,60 @@ private struct Seeded {
   }
 }
 
+/// Changes the files of a store that nobody uses.
+private final class Intruder: Sendable {
+  private struct State: Sendable {
+    /// The log as it was at some time.
+    var old = Data()
+    var changes = 0
+  }
+
+  private let directory: String
+  private let state = Mutex(State())
+
+  init(_ directory: String) {
+    self.directory = directory
+  }
+
+  /// Number of changes.
+  var changes: Int { state.withLock { $0.changes } }
+
+  private func read(_ name: String) -> Data? {
+    try? Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name)"))
+  }
+
+  /// Remembers the log as it is now.
+  func look() {
+    guard let log = read("purge.log") else { return }
+    state.withLock { $0.old = log }
+  }
+
+  /// Takes the log away, cuts it, puts an older one there, or flips a bit in one of the files.
+  func change(_ below: (Int) -> Int) throws {
+    guard let log = read("purge.log"), !log.isEmpty else { return }
+    let name = ["purge.log", "purge.mark", "STORE"][below(3)]
+    let path = "\(directory)/\(name)"
+    var bytes = log
+    switch below(6) {
+    case 0: return try done { try FileManager.default.removeItem(atPath: "\(directory)/purge.log") }
+    case 1: bytes.removeLast(bytes.count - min(bytes.count, below(2)))
+    case 2: bytes.removeLast(bytes.count / 2)
+    case 3: bytes = state.withLock { $0.old }
+    case 4: bytes.removeLast(1 + below(bytes.count))
+    default:
+      guard var file = read(name), !file.isEmpty else { return }
+      file[below(min(file.count, 64))] ^= UInt8(1 << below(8))
+      return try done { try file.write(to: URL(fileURLWithPath: path)) }
+    }
+    try done { try bytes.write(to: URL(fileURLWithPath: "\(directory)/purge.log")) }
+  }
+
+  private func done(_ body: () throws -> Void) rethrows {
+    try body()
+    state.withLock { $0.changes += 1 }
+  }
+}
+
 extension EndToEnd {
   @Suite struct DiskCrashTests {
     /// Rounds in all, of which 100 at a time go on with one store.
@@ -165,14 +219,22 @@ extension EndToEnd {
         let model = CrashModel(origin)
         let (place, admin) = (try Socket.bound(listens: false), try Socket.bound(listens: false))
         var random = Seeded(state: seed)
+        // Where that is possible, on a disk that can be filled.
+        let disk =
+          SmallDisk.isPossible
+          ? try await SmallDisk.make(on: stage, at: "disk", kibibytes: 24 << 10) : nil
+        let store = "\(disk?.place ?? stage.directory)/store"
+        let intruder = Intruder("\(disk?.outside ?? stage.directory)/store")
         for round in 0..<rounds {
+          if random.below(3) == 0 { try intruder.change { random.below($0) } }
+          if random.below(3) == 0 { try disk?.fill() }
           let pop = try await PoP.start(
             on: stage,
             arguments: [
               "--upstream", origin.url, "--listen", "127.0.0.1:\(place.port)", "--admin",
-              "127.0.0.1:\(admin.port)", "--memory", "1MiB", "--disk", stage.path("store"),
-              "--disk-size", "16MiB", "--disk-admission", "all", "--log-level", "error",
-            ])
+              "127.0.0.1:\(admin.port)", "--memory", "1MiB", "--disk", store,
+              "--disk-size", "16MiB", "--disk-admission", "all", "--log-level", "critical",
+            ], disk: disk)
           let salt = seed &+ UInt64(round) &* 1000
           let lives = 100 + random.below(700)
           await withTaskGroup(of: Void.self) { group in
@@ -187,7 +249,10 @@ extension EndToEnd {
             group.addTask {
               // The moment of the kill is what is tried here, not a wait for something. Only a PoP that
               // has done next to nothing lives on.
-              try? await Task.sleep(for: .milliseconds(lives))
+              try? await Task.sleep(for: .milliseconds(lives / 2))
+              intruder.look()
+              disk?.free()
+              try? await Task.sleep(for: .milliseconds(lives / 2))
               _ = try? await eventually("hits and purges") {
                 let counts = model.counts.withLock { $0 }
                 let isEnough = counts.hits > (round + 1) * 4 && counts.purges > (round + 1) * 2
@@ -209,7 +274,7 @@ extension EndToEnd {
         if rounds > 12 {
           print(
             "\(rounds) kills (CRASH_SEED=\(seed)): \(counts.responses) responses, \(counts.hits) hits, "
-              + "\(counts.purges) purges, none wrong")
+              + "\(counts.purges) purges, \(intruder.changes) times files were changed, none wrong")
         }
       }
     }

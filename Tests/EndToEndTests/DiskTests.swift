@@ -248,10 +248,13 @@ extension EndToEnd {
         #expect(version.end == .status(1))
         #expect(version.errors.contains("format version 77"), "\(version.errors)")
 
-        try stage.write("store/STORE", "something else")
-        let other = try await run(Programs.edgePoP, arguments)
+        // What is no store is not touched.
+        try stage.write("other/STORE", "something else")
+        let other = try await run(
+          Programs.edgePoP, arguments.map { $0 == stage.path("store") ? stage.path("other") : $0 })
         #expect(other.end == .status(1))
-        #expect(other.errors.contains("not the header of a store"), "\(other.errors)")
+        #expect(other.errors.contains("neither empty nor a disk store"), "\(other.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: stage.path("other")) == ["STORE"])
       }
     }
   }

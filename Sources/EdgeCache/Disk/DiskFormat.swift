@@ -82,7 +82,9 @@ struct StoreHeader: Equatable {
     guard reader.expect("EDGESTOR") != nil, let version = reader.read(UInt32.self) else {
       throw .notAStore
     }
-    if version != DiskFormat.version { throw .version(version) }
+    guard version == DiskFormat.version else {
+      throw Self.isDamaged(bytes, version) ? .damaged : .version(version)
+    }
     guard bytes.count >= Self.size, let segmentSize = reader.read(UInt32.self),
       let segmentCount = reader.read(UInt32.self), let disks = reader.read(UInt32.self),
       let id0 = reader.read(UInt64.self), let id1 = reader.read(UInt64.self),
@@ -96,6 +98,25 @@ struct StoreHeader: Equatable {
       secret: (k0, k1), created: WallTime(milliseconds: created))
     self.disks = Int(disks)
     self.epoch = epoch
+  }
+
+  /// Versions that there may be once.
+  private static let conceivable: ClosedRange<UInt32> = 1...127
+
+  /// True if a version that is not known is damage rather than that of another program. In all versions from 3 on
+  /// the checksum lies where it does here. One that is right was written by a program of that version; else the
+  /// header is damaged, if the number is none that a version has, or if with one bit of it changed back all is as
+  /// it was written. What may be from a newer program is left alone: nothing is lost by not starting.
+  private static func isDamaged(_ bytes: [UInt8], _ version: UInt32) -> Bool {
+    guard bytes.count >= size else { return !conceivable.contains(version) }
+    var reader = DiskReader(bytes, 72..<80)
+    let checksum = reader.read(UInt64.self)
+    if checksum == Checksum.of(bytes, 0..<72) { return false }
+    if !conceivable.contains(version) { return true }
+    guard (DiskFormat.version ^ version).nonzeroBitCount == 1 else { return false }
+    var changed = bytes
+    changed[8] = UInt8(truncatingIfNeeded: DiskFormat.version)
+    return checksum == Checksum.of(changed, 0..<72)
   }
 }
 

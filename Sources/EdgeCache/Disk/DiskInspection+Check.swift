@@ -59,38 +59,47 @@ extension DiskInspection {
   // MARK: purge.log
 
   private func checkLog(_ found: (DiskFinding) -> Void) {
-    func report(_ kind: DiskFinding.Kind, _ offset: Int, _ what: String, _ meaning: String) {
-      found(
-        DiskFinding(kind: kind, file: .purgeLog, offset: offset, what: what, meaning: meaning))
+    func report(
+      _ kind: DiskFinding.Kind, _ file: DiskFile, _ offset: Int, _ what: String, _ meaning: String
+    ) {
+      found(DiskFinding(kind: kind, file: file, offset: offset, what: what, meaning: meaning))
     }
-    let comeBack = "what was purged or replaced may be served again; empty the directory"
-    let bytes: [UInt8]
-    do throws(DiskError) {
-      guard let size = try volume.size(.purgeLog) else {
-        return report(.damage, 0, "the file is missing", comeBack)
-      }
-      bytes = try volume.bytes(.purgeLog, at: 0, count: size)
-    } catch {
-      return report(.damage, 0, error.reason, "the store cannot be opened")
-    }
-    guard let logEnd, logEnd < bytes.count else { return }
-    var behind = 0
-    var place = logEnd + 1
-    while place + DiskPurge.header < bytes.count {
-      if bytes[place] == UInt8(ascii: "E"), let (_, next) = DiskPurge.read(bytes, at: place) {
-        behind += 1
-        place = next
-      } else {
-        place += 1
-      }
-    }
-    if behind > 0 {
+    let fenced = "purges may be missing: what is stored is validated before it is used"
+    switch loss {
+    case nil: break
+    case .missing: report(.damage, .purgeLog, 0, "the file is missing", fenced)
+    case .unreadable(let reason): report(.damage, .purgeLog, 0, reason, fenced)
+    case .damaged(let offset):
+      let what =
+        log.behind > 0
+        ? "a record is damaged, and \(log.behind) more behind it are not read"
+        : "a record is damaged that had been written whole"
+      report(.damage, .purgeLog, offset, what, fenced)
+    case .torn(let offset):
       report(
-        .damage, logEnd, "a record is damaged, and \(behind) more behind it are not read", comeBack)
-    } else {
+        .note, .purgeLog, offset, "the last record is not whole",
+        "a crash leaves that; what is stored is validated before it is used")
+    case .cut(let end, let written):
       report(
-        .note, logEnd, "the last record is not whole",
-        "a crash leaves that; it is cut off at the next start")
+        .damage, .purgeLog, end, "it ends here, and \(written) bytes had been written", fenced)
+    case .unmarked:
+      report(
+        .damage, .purgeMark, 0, "it is missing or damaged, and says how long purge.log was", fenced)
+    case .other, .stamped: report(.damage, .purgeLog, log.end, loss.map { "\($0)" } ?? "", fenced)
+    case .incomplete:
+      report(
+        .note, .purgeLog, log.end, "purges or removals could not be written",
+        "the disk was full or failed; what is stored is validated before it is used")
+    }
+    if loss == nil, let fence = log.fence, case .fence(let reason) = fence.scope {
+      report(
+        .note, .purgeLog, 0, "purges were missing at an earlier start: \(reason)",
+        "what was stored before is validated before it is used")
+    }
+    for file in [DiskFile.damagedHeader, .damagedLog] where (try? volume.size(file)) ?? nil != nil {
+      report(
+        .note, file, 0, "it was damaged, and put aside at an earlier start",
+        "nothing needs it; remove it when you have looked at it")
     }
   }
 

@@ -32,7 +32,8 @@ extension DiskInspection {
       header.headChecksum == Checksum.of(head, RecordHeader.size..<header.tableOffset),
       let (key, response) = header.read(head)
     else { throw window.failure.map { .failed($0) } ?? .head }
-    return Head(header: header, key: key, response: response)
+    let standing = isFenced(header.stamp) ? PurgeStanding.unchecked : .untouched
+    return Head(header: header, key: key, response: response.after(standing) ?? response)
   }
 
   // MARK: Listing

@@ -83,8 +83,10 @@ public struct DiskInspection: Sendable {
   private(set) var removals = Removals()
   /// Purges and removals that were read.
   public private(set) var logged = 0
-  /// Bytes of purge.log up to the first record that is not whole; nil if it cannot be read.
-  private(set) var logEnd: Int?
+  /// What is left of purge.log.
+  let log: LogContents
+  /// Why something that was purged may be missing there; nil if nothing is.
+  private(set) var loss: LogLoss?
   /// What would be in the directory of a PoP.
   private(set) var directory = DiskDirectory()
 
@@ -96,14 +98,22 @@ public struct DiskInspection: Sendable {
     }
     header = found
     segments = []
-    readLog()
+    log = LogContents(volume)
+    for record in log.records {
+      removals.note(record)
+      purges.restore(record)
+      if record.isOrder { logged += 1 }
+    }
     for index in 0..<header.segmentCount { segments.append(look(index)) }
     let written = inOrder
     if let newest = written.last, !segments[newest].hasFooter { segments[newest].state = .open }
     directory = DiskDirectory(expecting: segments.reduce(0) { $0 + $1.records })
+    var newest: UInt64 = 0
     for index in written {
       let life = segments[index].life
-      for record in records(of: index)
+      let records = records(of: index)
+      newest = records.reduce(newest) { max($0, $1.stamp) }
+      for record in records
       where !removals.cover(record, life: life)
         && !purges.isPurged(record.hash, since: record.stamp)
       {
@@ -112,22 +122,11 @@ public struct DiskInspection: Sendable {
           DiskPlace(segment: index, offset: record.offset, size: record.size))
       }
     }
+    loss = log.loss ?? log.loss(ofStamp: newest)
   }
 
-  /// Takes in what was logged, up to the first record that is not whole.
-  private mutating func readLog() {
-    guard let size = try? volume.size(.purgeLog),
-      let bytes = try? volume.bytes(.purgeLog, at: 0, count: size)
-    else { return }
-    var end = 0
-    while let (purge, next) = DiskPurge.read(bytes, at: end) {
-      removals.note(purge)
-      purges.restore(purge)
-      if purge.scope != .nothing { logged += 1 }
-      end = next
-    }
-    logEnd = end
-  }
+  /// True if what has that stamp is validated before it is used, whatever else is said of it.
+  func isFenced(_ stamp: UInt64) -> Bool { loss != nil || stamp < log.fence?.sequence ?? 0 }
 
   /// What a segment is in.
   private func look(_ index: Int) -> Segment {

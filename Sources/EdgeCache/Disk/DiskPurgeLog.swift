@@ -1,5 +1,5 @@
 // purge.log: every purge, before it is acknowledged, so that none is forgotten in a crash. One record
-// behind the other, each checked by itself; what a crash left at the end is cut off.
+// behind the other, each checked by itself; what is at its end after a crash is in DiskLogReading.swift.
 
 /// One record of purge.log: a purge, a removal that has no number, or how far other lists were read.
 struct DiskPurge: Equatable {
@@ -23,6 +23,11 @@ struct DiskPurge: Equatable {
     case nothing
     /// How far another list of purges was read.
     case cursor(of: String, PurgeCursor)
+    /// The first record of a log: which list of purges it is, how often it was written anew, and with how many
+    /// bytes this time.
+    case beginning(list: UInt64, generation: UInt64, bytes: Int)
+    /// What has a lower stamp is not believed until it was validated, for purges of it may be missing; and why.
+    case fence(reason: String)
 
     fileprivate var kind: UInt32 {
       switch self {
@@ -31,6 +36,8 @@ struct DiskPurge: Equatable {
       case .replaced: 4
       case .nothing: 5
       case .cursor: 6
+      case .beginning: 7
+      case .fence: 8
       }
     }
   }
@@ -59,6 +66,12 @@ struct DiskPurge: Equatable {
     case .cursor(let list, let cursor):
       hash = KeyHash(low: cursor.epoch, high: cursor.sequence)
       text = Array(list.utf8)
+    case .beginning(let list, let generation, let count):
+      hash = KeyHash(low: list, high: generation)
+      var writer = DiskWriter(capacity: 8)
+      writer.write(UInt64(truncatingIfNeeded: count))
+      text = writer.bytes
+    case .fence(let reason): text = Array(reason.utf8)
     case .nothing: break
     }
     var writer = DiskWriter(capacity: Self.header + 8 + text.count)
@@ -139,6 +152,13 @@ struct DiskPurge: Equatable {
     case 6:
       scope = .cursor(
         of: String(decoding: text, as: UTF8.self), PurgeCursor(epoch: low, sequence: high))
+    case 7:
+      var reader = DiskReader(text)
+      guard text.count == 8, let bytes = reader.read(UInt64.self), bytes <= 1 << 53 else {
+        return nil
+      }
+      scope = .beginning(list: low, generation: high, bytes: Int(bytes))
+    case 8: scope = .fence(reason: String(decoding: text, as: UTF8.self))
     default: return nil
     }
     return (

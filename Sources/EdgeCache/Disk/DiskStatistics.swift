@@ -36,7 +36,7 @@ public struct DiskStatistics: Sendable {
   public var damaged: UInt64 = 0
   public var readErrors: UInt64 = 0
   public var writeErrors: UInt64 = 0
-  /// False if nothing is served, or written, any more.
+  /// False while nothing is served, or written.
   public var serves = true
   public var writes = true
   /// Stored responses that were found at the start, and how long that took.
@@ -44,8 +44,54 @@ public struct DiskStatistics: Sendable {
   public var recoveryMilliseconds: Int64 = 0
   /// True if there was no room for all that was asked for.
   public var isReduced = false
-  /// True if it began anew at the start, because what was purged could not be told any more.
-  public var isEmptied = false
+  /// What was found at the start that is not as it was left.
+  public var notices: [DiskNotice] = []
+  /// What keeps it from taking what it is given; nil if it is well.
+  public var trouble: DiskTrouble?
 
   init() {}
+}
+
+/// Something about a store that was found when it was opened.
+public enum DiskNotice: Sendable, Equatable {
+  /// Purges may be missing, and why: what was stored before is validated before it is used.
+  case fenced(String)
+  /// The header was damaged, and how: the store begins anew, empty.
+  case headerDamaged(String)
+  /// There was no header where there are files of a store: it begins anew, empty.
+  case headerMissing
+  /// It was written by an earlier version of this program: it begins anew, empty.
+  case older(UInt32)
+  /// It was used without the other disks of its set: it begins anew, empty.
+  case wasAway
+  /// It may not have as much room as four of its segments take: it begins anew, empty, with smaller ones.
+  case resized
+
+  /// True if something is wrong that somebody should look at.
+  public var isDamage: Bool {
+    switch self {
+    case .fenced, .headerDamaged, .headerMissing: true
+    case .older, .wasAway, .resized: false
+    }
+  }
+}
+
+extension DiskNotice: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .fenced(let reason):
+      "purges may be missing: \(reason); what was stored before is validated before it is used"
+    case .headerDamaged(let reason):
+      "\(reason); the store begins anew, empty, and the damaged file is kept as "
+        + "\(DiskFile.damagedHeader)"
+    case .headerMissing:
+      "STORE is missing, and other files of a store are there; it begins anew, empty"
+    case .older(let version):
+      "it has format version \(version), of an earlier program; it begins anew, empty"
+    case .wasAway:
+      "it was away while the other disks of its set were used; it begins anew, empty"
+    case .resized:
+      "four of its segments take more than it may take now; it begins anew, empty, with smaller ones"
+    }
+  }
 }

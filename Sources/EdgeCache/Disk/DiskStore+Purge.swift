@@ -4,15 +4,15 @@ import NIOCore
 
 extension DiskStore {
   /// Makes a purge last that has this number, and takes out what it covers. Throws if it cannot be made
-  /// to last; then nothing is served from this disk any more.
+  /// to last yet; then after a restart nothing that is older is believed, and it is tried again.
   public func purge(_ purge: Purge, sequence: UInt64, now: Instant) throws(DiskError) {
     forget(purge)
     try log([(purge, sequence)], syncs: true, now: now)
   }
 
   /// Makes purges outlast this process, and if it `syncs` a crash of the machine, with those that were logged
-  /// before; and behind them, how far other lists were read. Throws if that is not possible; then nothing is
-  /// served from this disk any more.
+  /// before; and behind them, how far other lists were read. Throws if that is not possible, as
+  /// ``purge(_:sequence:now:)``.
   public func log(
     _ purges: [(purge: Purge, sequence: UInt64)],
     cursors: [(list: String, cursor: PurgeCursor)] = [], syncs: Bool, now: Instant
@@ -21,7 +21,7 @@ extension DiskStore {
     records += cursors.map {
       DiskPurge(sequence: 0, scope: .cursor(of: $0.list, $0.cursor), time: now.wall)
     }
-    try append(records, syncs: syncs, now: now)
+    try append(records, syncs: syncs, now: now.wall)
   }
 
   /// Takes out what a purge covers that has its number already, and returns how much that was, as far as it is
@@ -104,87 +104,12 @@ extension DiskStore {
     }
   }
 
-  /// Makes removals outlast this process, if not a crash of the machine.
+  /// Makes removals outlast this process, if not a crash of the machine. Where that is not possible yet, after a
+  /// restart nothing that is older is believed.
   public func log(_ removals: [Removal], now: Instant) {
     let records = removals.map {
       DiskPurge(sequence: $0.position, scope: $0.scope, time: now.wall)
     }
-    try? append(records, syncs: false, now: now)
-  }
-
-  private func append(_ records: [DiskPurge], syncs: Bool, now: Instant) throws(DiskError) {
-    var count = 0
-    let problem = writer.withLock { writer -> DiskError? in
-      // One that is missing could not be made good by those that follow.
-      guard state.withLock({ $0.serves }) else {
-        return DiskError(
-          operation: "write", file: "\(DiskFile.purgeLog)",
-          reason: "an earlier purge could not be written")
-      }
-      do throws(DiskError) {
-        var bytes: [UInt8] = []
-        for var record in records {
-          record.stable = writer.logStable
-          bytes += record.bytes
-        }
-        count = bytes.count
-        if !bytes.isEmpty {
-          try volume.write(.purgeLog, at: writer.logEnd, ByteBuffer(bytes: bytes))
-        }
-        writer.logEnd += bytes.count
-        if syncs {
-          try volume.sync(.purgeLog)
-          writer.logStable = writer.logEnd
-        }
-        if writer.logEnd > writer.compactsAt { try compact(&writer, now: now) }
-        return nil
-      } catch {
-        return error
-      }
-    }
-    state.withLock { state in
-      state.statistics.bytesWritten += UInt64(count)
-      guard problem != nil else { return }
-      state.serves = false
-      state.statistics.writeErrors += 1
-    }
-    if let problem { throw problem }
-  }
-
-  /// Writes purge.log anew without what no record is older than.
-  private func compact(_ writer: inout Writer, now: Instant) throws(DiskError) {
-    let (oldest, position) = state.withLock { state in
-      let used = state.segments.filter { $0.phase != .free }
-      return (
-        used.reduce(UInt64.max) { min($0, $1.oldestStamp) },
-        RecordSummary.position(
-          life: used.reduce(UInt64.max) { min($0, $1.life) } & 0xFFF_FFFF_FFFF, offset: 0)
-      )
-    }
-    let old = try volume.bytes(.purgeLog, at: 0, count: writer.logEnd)
-    var kept = DiskPurge(
-      // Numbers are given out only once, whatever is forgotten.
-      sequence: purges.head, scope: .nothing, time: now.wall
-    ).bytes
-    var end = 0
-    while case (var purge, let next)? = DiskPurge.read(old, at: end) {
-      let isNeeded =
-        switch purge.scope {
-        case .purge(let logged):
-          purge.sequence > oldest || logged.id.map(purges.isKept) == true
-        case .removed, .replaced: purge.sequence > position
-        case .nothing, .cursor: false
-        }
-      purge.stable = 0
-      if isNeeded { kept += purge.bytes }
-      end = next
-    }
-    for (list, cursor) in purges.cursors {
-      kept += DiskPurge(sequence: 0, scope: .cursor(of: list, cursor), time: now.wall).bytes
-    }
-    try volume.replace(.purgeLog, with: kept)
-    writer.logEnd = kept.count
-    writer.logStable = kept.count
-    writer.compactsAt = max(Self.smallestLog, 2 * kept.count)
+    try? append(records, syncs: false, now: now.wall)
   }
 }

@@ -49,6 +49,15 @@ extension DiskStore {
     state.withLock { $0.serves && $0.directory.contains(read.response.key.hash, read.place) }
   }
 
+  /// True if something is stored for an identity that may be behind the fence; does not wait for the disk.
+  /// O(places).
+  public func mayFence(_ hash: KeyHash) -> Bool {
+    guard fence > 0 else { return false }
+    return state.withLock { state in
+      state.directory.places(hash).contains { state.segments[$0.segment].oldestStamp < fence }
+    }
+  }
+
   /// The stored response of a key that a request's fields select (RFC 9111 §4.1); waits for the disk. O(variants),
   /// and a read for each.
   public func read(_ key: CacheKey, request: FieldSection, now: Instant) -> Read? {
@@ -82,8 +91,7 @@ extension DiskStore {
       // A newer one of the same variant hides it.
       if seen.contains(record.response.selector) { continue }
       seen.append(record.response.selector)
-      let standing = purges.standing(
-        of: key, record.response.names, stamp: record.header.stamp)
+      let standing = standing(of: key, record.response.names, stamp: record.header.stamp)
       guard let response = record.response.after(standing) else {
         state.withLock { state in
           state.statistics.purged += 1
@@ -117,7 +125,7 @@ extension DiskStore {
       guard phase == .open || phase == .sealed, let head = state.heads.find(place, life: life),
         head.header.contentCount > most,
         head.response.key == key, head.response.freshness.isFresh(now),
-        case .untouched = purges.standing(
+        case .untouched = standing(
           of: key, head.response.names, stamp: head.header.stamp),
         head.response.selector.isAny || head.response.selector.matches(request)
       else { return nil }
@@ -144,8 +152,7 @@ extension DiskStore {
       }
       guard record.key == key, !seen.contains(record.response.selector) else { continue }
       seen.append(record.response.selector)
-      let standing = purges.standing(
-        of: key, record.response.names, stamp: record.header.stamp)
+      let standing = standing(of: key, record.response.names, stamp: record.header.stamp)
       if let response = record.response.after(standing) { found.append(response) }
     }
     return found

@@ -7,6 +7,8 @@ import Synchronization
 //
 // Several disks are one set: the same secret, and every purge in every log. A disk that was away while the
 // others went on does not know what was purged meanwhile; its epoch tells, and it begins anew, empty.
+//
+// How one disk is opened is in DiskOpening.swift.
 
 /// What a store is opened with.
 public struct DiskOptions: Sendable {
@@ -17,9 +19,13 @@ public struct DiskOptions: Sendable {
   /// What is written.
   public var admission: DiskAdmissionPolicy
 
+  /// True if the segments are of a size that somebody chose.
+  private let isChosen: Bool
+
   /// The segment that suits a size: 64 MiB, and a sixteenth of small stores.
   public init(size: Int, segmentSize: Int? = nil, admission: DiskAdmissionPolicy = .auto) {
     self.size = size
+    isChosen = segmentSize != nil
     let suitable = max(Self.smallestSegment, min(64 << 20, size / 16 / 4096 * 4096))
     self.segmentSize = segmentSize ?? suitable
     self.admission = admission
@@ -27,13 +33,19 @@ public struct DiskOptions: Sendable {
 
   /// A segment that has room for a piece of large content.
   private static let smallestSegment = 2 << 20
+
+  /// Number of segments of some size that there is room for, beside the other files; those are not worth
+  /// counting where somebody chose the segments.
+  func segments(of bytes: Int) -> Int {
+    (size - (isChosen ? 0 : DiskStore.logRoom + 2 * DiskStore.lowRoom)) / bytes
+  }
 }
 
 /// A store cannot be opened.
 public enum DiskProblem: Error, Sendable, Equatable, CustomStringConvertible {
   /// There is something else.
   case notAStore
-  /// It is damaged where it must not be.
+  /// Its header is damaged, and cannot be put aside.
   case damaged
   /// It has another version than the one that this program reads.
   case version(UInt32)
@@ -50,7 +62,7 @@ public enum DiskProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .damaged: "\(StoreHeader.Problem.damaged)"
     case .version(let version):
       "\(StoreHeader.Problem.version(version)): empty the directory, or choose another"
-    case .tooSmall: "at least 8 MiB are needed"
+    case .tooSmall: "at least 10 MiB are needed"
     case .otherSet:
       "it was used without the disks that it is given with now, and cannot be joined with them: empty "
         + "the directory, or leave it out"
@@ -90,11 +102,11 @@ extension DiskStore {
     random: () -> UInt64, clock: () -> Int64
   ) throws(DiskSetProblem) -> [DiskStore] {
     let began = clock()
-    var openings: [Opening] = []
+    var openings: [DiskOpening] = []
     for (index, disk) in disks.enumerated() {
       openings.append(
         try attempt(index) { () throws(DiskProblem) in
-          try Opening(disk.volume, disk.options)
+          try DiskOpening(disk.volume, disk.options)
         })
     }
     let found = openings.compactMap(\.found)
@@ -108,174 +120,32 @@ extension DiskStore {
       }
       try attempt(index) { () throws(DiskProblem) in
         try openings[index].settle(
-          id: (random(), random()), secret: secret,
+          id: (random(), random()), list: random(), secret: secret,
           isCurrent: openings[index].found?.epoch == epoch,
           epoch: isChanged ? epoch + 1 : epoch, disks: disks.count, now: now)
       }
     }
     // Whatever one of them knows to be purged is purged on all.
+    for index in openings.indices { openings[index].readLog(purges) }
     for index in openings.indices {
       try attempt(index) { () throws(DiskProblem) in
-        try openings[index].readLog(purges, id: (random(), random()))
+        try openings[index].recover(purges, list: random())
       }
-    }
-    var stores: [DiskStore] = []
-    for index in openings.indices {
-      stores.append(
-        try attempt(index) { () throws(DiskProblem) in
-          try openings[index].recover(purges, milliseconds: { clock() - began })
-        })
     }
     // Whoever reads this list of purges is told by another name when it is not the same any more.
     let listName = openings.reduce(UInt64(0)) { $0 ^ $1.listName }
-    let newest = stores.reduce(UInt64(0)) { max($0, $1.newestRecoveredStamp) }
-    purges.begin(epoch: listName, after: newest, now: now)
-    return stores
+    let newest = openings.reduce(UInt64(0)) { max($0, $1.newestNumber) }
+    let number = purges.begin(epoch: listName, after: newest, now: now)
+    return openings.map {
+      var opening = $0
+      return opening.store(purges, number: number, now: now) { clock() - began }
+    }
   }
 
   private static func attempt<Result>(
     _ disk: Int, _ body: () throws(DiskProblem) -> Result
   ) throws(DiskSetProblem) -> Result {
     do { return try body() } catch { throw DiskSetProblem(disk: disk, problem: error) }
-  }
-}
-
-/// A disk on its way to being used.
-private struct Opening {
-  let volume: any DiskVolume
-  let options: DiskOptions
-  /// The header that is there.
-  let found: StoreHeader?
-  private var header: StoreHeader
-  /// Tells the purges that were logged here from those of any other store.
-  var listName: UInt64 {
-    let nothing: [UInt8] = []
-    return SipHash.hash(
-      nothing.span, prefix: header.id.0 ^ header.id.1 &* 3,
-      secret: HashSecret(header.secret.0, header.secret.1)
-    ).low
-  }
-  private var logEnd = 0
-  private var logStable = 0
-  private var removals = Removals()
-  private var isReduced = false
-  private var isEmptied = false
-
-  init(_ volume: any DiskVolume, _ options: DiskOptions) throws(DiskProblem) {
-    let wanted = options.size / options.segmentSize
-    if options.segmentSize < 1 << 16 || wanted < 4 || wanted > DiskPlace.mostSegments {
-      throw .tooSmall
-    }
-    self.volume = volume
-    self.options = options
-    found = try StoreHeader.read(volume, or: DiskProblem.self)
-    header =
-      found
-      ?? StoreHeader(
-        id: (0, 0), segmentSize: options.segmentSize, segmentCount: 0, secret: (0, 0),
-        created: WallTime(milliseconds: 0))
-  }
-
-  /// Writes what the store is from now on, if that has changed, and makes room for it.
-  mutating func settle(
-    id: (UInt64, UInt64), secret: (UInt64, UInt64), isCurrent: Bool, epoch: UInt64, disks: Int,
-    now: Instant
-  ) throws(DiskProblem) {
-    do throws(DiskError) {
-      if !isCurrent {
-        // Under another identity nothing that is there is believed any more; what was logged before is of
-        // no use then.
-        try volume.replace(.purgeLog, with: [])
-        header.id = id
-        header.secret = secret
-        header.created = now.wall
-      }
-      header.epoch = epoch
-      header.disks = disks
-      let before = header.segmentCount
-      header.segmentCount = max(4, options.size / header.segmentSize)
-      // What is beyond is taken away before the header forgets of it.
-      for index in header.segmentCount..<max(header.segmentCount, before) {
-        try volume.remove(.segment(index))
-      }
-      try reserve()
-      if header != found { try volume.replace(.header, with: header.bytes) }
-    } catch {
-      throw .failed(error)
-    }
-  }
-
-  /// Reserves all segments, or as many as there is room for.
-  private mutating func reserve() throws(DiskError) {
-    for index in 0..<header.segmentCount {
-      do throws(DiskError) {
-        if try volume.size(.segment(index)) == header.segmentSize { continue }
-        try volume.reserve(.segment(index), size: header.segmentSize)
-      } catch {
-        try? volume.remove(.segment(index))
-        guard error.isFull, index >= 4 else { throw error }
-        header.segmentCount = index
-        isReduced = true
-        return
-      }
-    }
-  }
-
-  /// Takes in what was logged, and cuts off what is not whole. If that had been on stable storage once, a purge
-  /// is missing, and nothing that it may have been about can be believed: the store begins anew, as `id`.
-  mutating func readLog(_ purges: PurgeLog, id: (UInt64, UInt64)) throws(DiskProblem) {
-    do throws(DiskError) {
-      guard let size = try volume.size(.purgeLog) else {
-        try volume.reserve(.purgeLog, size: 0)
-        try volume.sync(.purgeLog)
-        return
-      }
-      let bytes = try volume.bytes(.purgeLog, at: 0, count: size)
-      while let (purge, next) = DiskPurge.read(bytes, at: logEnd) {
-        removals.note(purge)
-        purges.restore(purge)
-        logEnd = next
-      }
-      if DiskPurge.wasStable(logEnd, in: bytes) {
-        try volume.replace(.purgeLog, with: [])
-        header.id = id
-        try volume.replace(.header, with: header.bytes)
-        (logEnd, removals, isEmptied) = (0, Removals(), true)
-      } else if logEnd < size {
-        try volume.truncate(.purgeLog, to: logEnd)
-      }
-      // What is there now may not have been synced by who wrote it.
-      if logEnd > 0 { try volume.sync(.purgeLog) }
-      logStable = logEnd
-    } catch {
-      throw .failed(error)
-    }
-  }
-
-  func recover(
-    _ purges: PurgeLog, milliseconds: () -> Int64
-  ) throws(DiskProblem) -> DiskStore {
-    var recovery = Recovery(
-      volume: volume, header: header, purges: purges, removals: removals)
-    do throws(DiskError) {
-      try recovery.run()
-    } catch {
-      throw .failed(error)
-    }
-    var state = DiskStore.State(
-      directory: recovery.directory, segments: recovery.segments,
-      admission: DiskAdmission(options.admission, records: recovery.directory.count))
-    state.position = recovery.position
-    state.free = recovery.segments.count { $0.phase == .free }
-    state.statistics.recovered = recovery.directory.count
-    state.statistics.recoveryMilliseconds = milliseconds()
-    state.statistics.isReduced = isReduced
-    state.statistics.isEmptied = isEmptied
-    state.newestRecoveredStamp = recovery.newestStamp
-    return DiskStore(
-      volume, header, purges: purges, state: state,
-      writer: DiskStore.Writer(
-        open: recovery.open, life: recovery.newestLife, logEnd: logEnd, logStable: logStable))
   }
 }
 
@@ -295,7 +165,7 @@ struct Removals {
     case .replaced(let hash, let variant):
       let key = Variant(hash: hash, variant: variant)
       variants[key] = max(variants[key] ?? 0, purge.sequence)
-    case .purge, .nothing, .cursor: break
+    case .purge, .nothing, .cursor, .beginning, .fence: break
     }
   }
 
@@ -310,7 +180,7 @@ struct Removals {
 }
 
 /// One recovery.
-private struct Recovery {
+struct Recovery {
   let volume: any DiskVolume
   let header: StoreHeader
   let purges: PurgeLog
@@ -366,7 +236,9 @@ private struct Recovery {
       }
       let scan = SegmentScan(volume, index, life: life, header)
       add(scan.records, of: index, life: life)
-      if index == lives.last?.index {
+      // Behind a record that is not whole there may be others that are. They do not count, and must not come up
+      // when something is written before them: nothing more is.
+      if index == lives.last?.index, !scan.isFollowed(in: header) {
         segments[index].phase = .open
         segments[index].records = scan.records
         segments[index].end = scan.end
@@ -397,8 +269,30 @@ struct SegmentScan {
   private(set) var records: [RecordSummary] = []
   /// Where the next record would begin.
   private(set) var end = DiskFormat.segmentHeader
+  private let volume: any DiskVolume
+  private let index: Int
+  private let life: UInt64
+
+  /// True if there is a record of the same life anywhere behind the end. O(bytes).
+  func isFollowed(in header: StoreHeader) -> Bool {
+    for start in stride(from: end, to: header.segmentSize, by: Self.step) {
+      // What cannot be read may be anything.
+      guard
+        let bytes = try? volume.bytes(
+          .segment(index), at: start, count: Self.step + RecordHeader.size)
+      else { return true }
+      for place in stride(from: 0, to: min(Self.step, bytes.count), by: DiskFormat.unit)
+      where bytes[place] == UInt8(ascii: "E") {
+        if RecordHeader(bytes, at: place, life: life) != nil { return true }
+      }
+    }
+    return false
+  }
+
+  private static let step = 1 << 20
 
   init(_ volume: any DiskVolume, _ index: Int, life: UInt64, _ header: StoreHeader) {
+    (self.volume, self.index, self.life) = (volume, index, life)
     var window = Window(volume, .segment(index))
     while end + RecordHeader.size <= header.segmentSize {
       guard let bytes = window.bytes(at: end, count: RecordHeader.size),

@@ -92,14 +92,16 @@ extension DiskStore {
       state.position = RecordSummary.position(life: life, offset: start + count)
       return start
     }
-    do {
+    do throws(DiskError) {
       try volume.write(.segment(segment), at: start, batch.bytes)
     } catch {
-      abandon(segment, &writer)
+      abandon(segment, error, done.map(\.header), &writer)
       return 0
     }
     return state.withLock { state in
       state.failures = 0
+      state.pause.next = 1
+      Self.succeeded(.writes, &state)
       let writing = state.writing
       state.writing = []
       var offset = start
@@ -134,10 +136,10 @@ extension DiskStore {
   private func openNext(_ writer: inout Writer) -> Bool {
     if let open = writer.open { seal(open) }
     writer.open = nil
-    guard let next = takeSegment() else { return false }
+    guard let (next, wasFree) = takeSegment() else { return false }
     writer.life += 1
     let life = writer.life
-    do {
+    do throws(DiskError) {
       if try volume.size(.segment(next)) != header.segmentSize {
         try volume.reserve(.segment(next), size: header.segmentSize)
       }
@@ -145,7 +147,14 @@ extension DiskStore {
       try volume.write(.segment(next), at: 0, ByteBuffer(bytes: bytes))
       try volume.sync(.segment(next))
     } catch {
-      abandon(next, &writer)
+      state.withLock { state in
+        Self.failedToWrite(error, &state)
+        // On a full disk nothing is wrong with it. What was in it is gone, and may be there after a restart.
+        if error.isFull {
+          state.segments[next].phase = wasFree ? .free : .sealed
+          if wasFree { state.free += 1 }
+        }
+      }
       return false
     }
     state.withLock { state in
@@ -161,19 +170,24 @@ extension DiskStore {
     let segment = state.withLock { $0.segments[index] }
     let footer = SegmentFooter.bytes(segment.records, life: segment.life)
     // Without it recovery has to read the whole segment, no more.
-    let isWritten: Void? = try? volume.write(
-      .segment(index), at: header.segmentSize - footer.count, ByteBuffer(bytes: footer))
+    var problem: DiskError?
+    do throws(DiskError) {
+      try volume.write(
+        .segment(index), at: header.segmentSize - footer.count, ByteBuffer(bytes: footer))
+    } catch {
+      problem = error
+    }
     state.withLock { state in
       state.segments[index].phase = .sealed
       state.segments[index].records = []
       state.statistics.bytesWritten += UInt64(footer.count)
-      if isWritten == nil { state.statistics.writeErrors += 1 }
+      if let problem { Self.failed(.writes, problem, &state) }
     }
   }
 
   /// A free segment, or the oldest that nobody reads, of which nothing is in the directory any more. It is
   /// not used by anybody else until its phase says so.
-  private func takeSegment() -> Int? {
+  private func takeSegment() -> (index: Int, wasFree: Bool)? {
     enum Choice {
       case free(Int)
       case full(Int, life: UInt64)
@@ -196,10 +210,10 @@ extension DiskStore {
     }
     switch choice {
     case nil: return nil
-    case .free(let index): return index
+    case .free(let index): return (index, true)
     case .full(let index, let life):
       evict(index, life)
-      return index
+      return (index, false)
     }
   }
 
@@ -224,21 +238,32 @@ extension DiskStore {
     }
   }
 
-  /// Nothing more is written to a segment, after an error. What was written to it before stays.
-  private func abandon(_ index: Int, _ writer: inout Writer) {
-    if writer.open == index { writer.open = nil }
-    state.withLock { state in
+  /// Nothing more is written to a segment after records could not be. What was written to it before stays; what
+  /// could not be written may lie there all the same, so it is logged that it does not count.
+  private func abandon(
+    _ index: Int, _ error: DiskError, _ records: [RecordHeader], _ writer: inout Writer
+  ) {
+    writer.open = nil
+    let position = state.withLock { state in
       state.writing = []
-      // What failed may lie there all the same, as far as the segment goes.
       state.position = max(
         state.position,
         RecordSummary.position(life: state.segments[index].life, offset: header.segmentSize))
-      state.statistics.writeErrors += 1
-      state.failures += 1
-      state.segments[index].phase = state.segments[index].records.isEmpty ? .abandoned : .sealed
+      Self.failedToWrite(error, &state)
+      let isOfUse = error.isFull || !state.segments[index].records.isEmpty
+      state.segments[index].phase = isOfUse ? .sealed : .abandoned
       state.segments[index].records = []
-      if state.failures >= Self.mostFailures { state.writes = false }
+      state.segments[index].oldestStamp = records.reduce(state.segments[index].oldestStamp) {
+        min($0, $1.stamp)
+      }
+      return state.position
     }
+    let removals = records.map {
+      DiskPurge(
+        sequence: position, scope: .replaced($0.hash, variant: $0.variant), time: $0.stored)
+    }
+    let now = records.last?.stored ?? WallTime(milliseconds: 0)
+    try? append(removals, to: &writer.log, syncs: false, now: now)
   }
 }
 

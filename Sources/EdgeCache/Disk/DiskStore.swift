@@ -10,12 +10,14 @@ import Synchronization
 // * What is read is believed only if its life, its checksums and the full key are right.
 // * A purge is in purge.log, and synced, before it is acknowledged. A record whose stamp is lower than the
 //   number of a purge that covers it is dead: when it is added, when it is recovered, when it is read.
+// * Where the log may have lost something, what is older than that was found out is behind a fence: it is
+//   validated before it is used, now and by all later processes.
 // * A segment is recycled only while nobody reads it, and its new header is synced before anything
 //   else of its new life is written.
 // * Whatever fails makes a miss, or a response that is not kept; what cannot be fenced is not served.
 //
 // What waits for the disk says so. Calls may come from any thread; one of them writes records at a time.
-// Reading, writing and purging are in files of their own.
+// Reading, writing, purging, the log and what is done about a full disk are in files of their own.
 
 /// What is stored on one disk.
 public final class DiskStore: Sendable {
@@ -51,30 +53,26 @@ public final class DiskStore: Sendable {
     var segments: [Segment]
     var admission: DiskAdmission
     var statistics = DiskStatistics()
-    /// False once purges cannot be made to last, or after too many errors.
+    /// False while neither purges can be made to last, nor that they cannot; and while nothing can be written.
     var serves = true
     var writes = true
     /// Failed writes in a row.
     var failures = 0
+    var trouble: DiskTrouble?
+    var pause = Pause()
     var writing: [Writing] = []
     /// Where the next record goes, behind all that is being written.
     var position: UInt64 = 0
     /// Number of free segments.
     var free = 0
     var heads = DiskHeads()
-    /// The highest stamp of what an earlier process wrote.
-    var newestRecoveredStamp: UInt64 = 0
   }
 
   struct Writer: Sendable {
     /// The segment that is being filled.
     var open: Int?
     var life: UInt64
-    var logEnd: Int
-    /// Bytes of purge.log that are on stable storage.
-    var logStable = 0
-    /// Bytes of purge.log at which it is written anew.
-    var compactsAt = DiskStore.smallestLog
+    var log: Log
     /// Memory for the next batch: new memory each time would be felt by all threads.
     var memory = ByteBuffer()
   }
@@ -82,11 +80,13 @@ public final class DiskStore: Sendable {
   let volume: any DiskVolume
   let header: StoreHeader
   let purges: PurgeLog
+  /// What has a lower stamp must be validated before it is used, for purges of it may be missing.
+  let fence: UInt64
   let state: Mutex<State>
   let writer: Mutex<Writer>
   let sweeping = Mutex<Sweeping?>(nil)
 
-  /// Failed writes in a row after which nothing more is written.
+  /// Failed writes in a row after which nothing more is written for a while.
   static let mostFailures = 8
   /// Errors in one segment after which nothing in it is believed.
   static let mostErrors = 3
@@ -95,9 +95,10 @@ public final class DiskStore: Sendable {
 
   /// The state that recovery found.
   init(
-    _ volume: any DiskVolume, _ header: StoreHeader, purges: PurgeLog, state: State,
-    writer: Writer
+    _ volume: any DiskVolume, _ header: StoreHeader, purges: PurgeLog, fence: UInt64,
+    state: State, writer: Writer
   ) {
+    self.fence = fence
     self.volume = volume
     self.header = header
     self.purges = purges
@@ -108,8 +109,15 @@ public final class DiskStore: Sendable {
   /// What keys the hashes of this store.
   public var secret: HashSecret { HashSecret(header.secret.0, header.secret.1) }
 
-  /// The highest stamp of what an earlier process wrote.
-  var newestRecoveredStamp: UInt64 { state.withLock { $0.newestRecoveredStamp } }
+  /// What is to be made of something that is stored here with that stamp.
+  func standing(of key: CacheKey, _ names: ResponseNames, stamp: UInt64) -> PurgeStanding {
+    switch purges.standing(of: key, names, stamp: stamp) {
+    case .gone: .gone
+    case .untouched where stamp >= fence: .untouched
+    case .stale where stamp >= fence: .stale
+    case .untouched, .stale, .unchecked: .unchecked
+    }
+  }
 
   /// Bytes of all segments.
   public var capacity: Int { header.segmentSize * header.segmentCount }
@@ -133,6 +141,7 @@ public final class DiskStore: Sendable {
       }
       statistics.serves = state.serves
       statistics.writes = state.writes
+      statistics.trouble = state.trouble
       return statistics
     }
   }

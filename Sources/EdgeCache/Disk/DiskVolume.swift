@@ -9,13 +9,19 @@ public struct DiskError: Error, Sendable, Equatable, CustomStringConvertible {
   public var reason: String
   /// True if there was no room.
   public var isFull: Bool
+  /// True if what lies there cannot be read by anybody.
+  public var isUnreadable: Bool
 
   /// An error from its parts.
-  public init(operation: String, file: String, reason: String, isFull: Bool = false) {
+  public init(
+    operation: String, file: String, reason: String, isFull: Bool = false,
+    isUnreadable: Bool = false
+  ) {
     self.operation = operation
     self.file = file
     self.reason = reason
     self.isFull = isFull
+    self.isUnreadable = isUnreadable
   }
 
   public var description: String { "\(operation) \(file): \(reason)" }
@@ -27,14 +33,25 @@ public enum DiskFile: Hashable, Sendable, CustomStringConvertible {
   case header
   /// What was purged.
   case purgeLog
+  /// How much of that was written.
+  case purgeMark
   /// What is stored.
   case segment(Int)
+  /// What was found to be damaged where the header, or what was purged, ought to be: the last such file.
+  case damagedHeader
+  case damagedLog
+  /// Room that is kept free while segments are made; and what is written to see if that can be done.
+  case spare
 
   /// Its name, relative to the store.
   public var description: String {
     switch self {
     case .header: return "STORE"
     case .purgeLog: return "purge.log"
+    case .purgeMark: return "purge.mark"
+    case .damagedHeader: return "STORE.damaged"
+    case .damagedLog: return "purge.log.damaged"
+    case .spare: return "SPARE"
     case .segment(let index):
       let digits = String(index)
       return "segments/" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
@@ -74,9 +91,26 @@ public protocol DiskVolume: Sendable {
   func remove(_ file: DiskFile) throws(DiskError)
   /// A part of a file to be sent; nil if this volume has no such thing.
   func region(_ file: DiskFile, at offset: Int, count: Int) -> (any DiskRegion)?
+  /// Makes room for a file to grow to a size that it does not have yet.
+  func allocate(_ file: DiskFile, size: Int) throws(DiskError)
+  /// Bytes that can still be written to new room; nil if that is not known.
+  func room() -> Int?
+  /// Gives a file another name, in the place of what has that; nothing happens if there is none.
+  func rename(_ file: DiskFile, to other: DiskFile) throws(DiskError)
 }
 
 extension DiskVolume {
+  /// Where nothing can be said of room, a full disk shows as an error of a write.
+  public func allocate(_ file: DiskFile, size: Int) throws(DiskError) {}
+
+  public func room() -> Int? { nil }
+
+  public func rename(_ file: DiskFile, to other: DiskFile) throws(DiskError) {
+    guard let size = try size(file) else { return }
+    try replace(other, with: try bytes(file, at: 0, count: size))
+    try remove(file)
+  }
+
   /// At most `count` bytes of a file from `offset` on; fewer only at its end.
   func bytes(_ file: DiskFile, at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
     guard let buffer = try read(file, at: offset, count: count, waits: true) else { return [] }

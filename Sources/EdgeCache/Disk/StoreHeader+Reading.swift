@@ -32,10 +32,23 @@ extension StoreHeader {
       return try StoreHeader(bytes)
     } catch {
       switch error {
+      case .notAStore where isBesideStore(volume): throw .damaged
       case .notAStore: throw .notAStore
       case .damaged: throw .damaged
       case .version(let version): throw .version(version)
       }
+    }
+  }
+}
+
+extension StoreHeader {
+  /// True if other files that are there are those of a store, whatever the header is.
+  static func isBesideStore(_ volume: any DiskVolume) -> Bool {
+    let files: [(DiskFile, String)] =
+      [(.purgeLog, "EPRG"), (.purgeMark, "EDGEMARK")] + (0..<4).map { (.segment($0), "EDGESEGM") }
+    return files.contains { file, mark in
+      guard let size = try? volume.size(file), size >= mark.utf8.count else { return false }
+      return (try? volume.bytes(file, at: 0, count: mark.utf8.count)) == Array(mark.utf8)
     }
   }
 }
@@ -45,7 +58,7 @@ extension StoreHeader.Problem: CustomStringConvertible {
   var description: String {
     switch self {
     case .notAStore: "STORE is not the header of a store"
-    case .damaged: "STORE is damaged; \(DiskFinding.damagedHeader.meaning)"
+    case .damaged: "STORE is damaged"
     case .version(let version):
       "it has format version \(version), and this program reads \(DiskFormat.version)"
     }
@@ -56,5 +69,6 @@ extension DiskFinding {
   /// A store of which nothing can be read, for its header is damaged.
   public static let damagedHeader = DiskFinding(
     kind: .damage, file: .header, offset: 0, what: "the header of the store is damaged",
-    meaning: "what is stored cannot be told apart any more: empty the directory")
+    meaning: "what is stored cannot be told apart any more; a PoP that starts on it begins anew, empty, and "
+      + "keeps the file as \(DiskFile.damagedHeader)")
 }

@@ -133,7 +133,7 @@ public final class PurgeLog: Sendable {
       case .cursor(let list, let cursor):
         state.journal.note(cursor, of: list)
         return
-      case .nothing, .purge: break
+      case .nothing, .purge, .beginning, .fence: break
       }
       state.last = max(state.last, record.sequence)
       published.store(state.last, ordering: .releasing)
@@ -149,13 +149,15 @@ public final class PurgeLog: Sendable {
 
   /// Begins a life of this PoP, after what earlier ones logged and stored: with a number of its own, higher
   /// than any `stamp` of theirs, so that what is stored from now on can be told from what was there.
-  func begin(epoch: UInt64, after stamp: UInt64, now: Instant) {
+  /// Returns that number.
+  func begin(epoch: UInt64, after stamp: UInt64, now: Instant) -> UInt64 {
     state.withLock { state in
       state.last = max(state.last, stamp) + 1
       published.store(state.last, ordering: .releasing)
       state.journal.epoch = epoch
       state.journal.makeDurable(through: state.last)
       state.journal.expire(now)
+      return state.last
     }
   }
 

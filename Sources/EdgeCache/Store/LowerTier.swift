@@ -16,6 +16,8 @@ public protocol LowerTier: Sendable {
   /// A response came into memory whose request left when `stamp` was the newest purge. What was stored for
   /// the same requests has become unusable.
   func stored(_ response: StoredResponse, stamp: UInt64)
+  /// The same, of one that an upstream confirmed. It need not be written again if what is stored may be believed.
+  func confirmed(_ response: StoredResponse, stamp: UInt64)
   /// What is stored for the same requests has become unusable, without a purge.
   func replaced(_ response: StoredResponse)
   /// All that is stored of an identity has become unusable, without a purge.
@@ -40,4 +42,6 @@ extension LowerTier {
   public func variantMarks(_ hash: KeyHash) -> [UInt16] { [] }
   /// None are known.
   public var count: Int { 0 }
+  /// Nothing need be done.
+  public func confirmed(_ response: StoredResponse, stamp: UInt64) {}
 }

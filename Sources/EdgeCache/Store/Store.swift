@@ -315,7 +315,11 @@ public final class Store: Sendable {
       state.hitForMiss.clear(flight.key)
       // What was only confirmed is below as it was, and will be confirmed again when it comes up.
       // A head without content is written again, for it is small.
-      if isNew || response.pieced != nil { lower?.stored(response, stamp: flight.sequence) }
+      if isNew || response.pieced != nil {
+        lower?.stored(response, stamp: flight.sequence)
+      } else {
+        lower?.confirmed(response, stamp: flight.sequence)
+      }
       // A purge that came meanwhile may have been of a URL that this one would stand for.
       if flight.sequence == purges.head { variances.note(response, secret: secret) }
       return nil

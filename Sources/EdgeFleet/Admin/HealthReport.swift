@@ -2,7 +2,8 @@
 
 /// A PoP's answer to `GET /health`.
 public struct HealthReport: Codable, Sendable, Hashable {
-  /// `ok` when the PoP serves clients.
+  /// `ok` when the PoP serves clients and all is well; `degraded` when it serves, and something is wrong that
+  /// ``problems`` tells; `draining` when it is about to end.
   public let status: String
   /// The id of the PoP.
   public let pop: String
@@ -14,12 +15,15 @@ public struct HealthReport: Codable, Sendable, Hashable {
   public let sequence: UInt64
   /// How far it knows what was purged in its fleet.
   public let purges: PurgeSyncReport?
+  /// What is wrong, a sentence for each; absent if nothing is.
+  public let problems: [String]?
 
   /// A report of these parts.
   public init(
     status: String = "ok", pop: String, version: String = Release.version, uptimeSeconds: Int,
-    sequence: UInt64, purges: PurgeSyncReport? = nil
+    sequence: UInt64, purges: PurgeSyncReport? = nil, problems: [String] = []
   ) {
+    self.problems = problems.isEmpty ? nil : problems
     self.purges = purges
     (self.status, self.pop, self.version) = (status, pop, version)
     (self.uptimeSeconds, self.sequence) = (uptimeSeconds, sequence)

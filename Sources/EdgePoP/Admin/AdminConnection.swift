@@ -130,10 +130,12 @@ final class AdminConnection: ChannelInboundHandler {
   }
 
   private func health() -> Answer {
+    let problems = service.problems
+    let status =
+      service.life.isDraining ? "draining" : problems.isEmpty ? "ok" : "degraded"
     let report = HealthReport(
-      status: service.life.isDraining ? "draining" : "ok", pop: service.popID,
-      uptimeSeconds: service.uptimeSeconds, sequence: service.store.purges.head,
-      purges: service.purges.syncReport)
+      status: status, pop: service.popID, uptimeSeconds: service.uptimeSeconds,
+      sequence: service.store.purges.head, purges: service.purges.syncReport, problems: problems)
     return Answer(status: .ok, json: report.json)
   }
 

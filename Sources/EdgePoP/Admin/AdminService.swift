@@ -40,6 +40,9 @@ struct AdminService: Sendable {
   /// Whole seconds since the PoP was started.
   var uptimeSeconds: Int { Int(clock.now.milliseconds(since: started) / 1000) }
 
+  /// What is wrong, in sentences. O(segments).
+  var problems: [String] { disk?.problems ?? [] }
+
   /// What `GET /stats` reports. O(event loops + disks).
   func statistics() async -> Statistics {
     Statistics(

@@ -28,7 +28,8 @@ final class DiskQueue: Sendable {
     var reads = 0
     var bypassedReads: UInt64 = 0
     var bypassedWrites: UInt64 = 0
-    var hasComplained = false
+    /// What the log was told that the disk is in trouble with.
+    var told: DiskTrouble?
     var latencies = LatencyHistogram()
   }
 
@@ -77,11 +78,12 @@ final class DiskQueue: Sendable {
         "path": "\(path)", "responses": "\(statistics.recovered)",
         "milliseconds": "\(statistics.recoveryMilliseconds)", "bytes": "\(statistics.capacity)",
       ])
-    if statistics.isEmptied {
+    for notice in statistics.notices {
       logger.warning(
-        "purge.log is damaged, so that what was purged cannot be told any more; the store begins anew",
-        metadata: ["path": "\(path)", "advice": "look for a failing disk"])
+        "disk store: \(notice)",
+        metadata: ["path": "\(path)", "advice": "\(Self.advice(notice))"])
     }
+    tell()
     if statistics.isReduced {
       logger.warning(
         "there is less room on disk than the store was given; it is smaller now",
@@ -89,6 +91,18 @@ final class DiskQueue: Sendable {
           "path": "\(path)", "bytes": "\(statistics.capacity)",
           "advice": "free some room and restart, or give it a smaller size",
         ])
+    }
+  }
+
+  private static func advice(_ notice: DiskNotice) -> String {
+    switch notice {
+    case .fenced:
+      "find out who changes files of the store, or look for a failing disk; purge again what must not be "
+        + "seen even if the origin confirms it"
+    case .headerDamaged, .headerMissing:
+      "look for a failing disk; remove the files that end with .damaged when you have looked at them"
+    case .wasAway: "give all disks at each start"
+    case .older, .resized: "nothing is to be done"
     }
   }
 
@@ -179,8 +193,8 @@ final class DiskQueue: Sendable {
   var isBusy: Bool { queue.withLock { $0.bytes > Self.mostBytes / 2 } }
 
   /// Writes a response, if it is admitted. What leads to pieces always is, or they could not be found.
-  func stored(_ response: StoredResponse, stamp: UInt64) {
-    guard store.admits(response.key.hash, always: response.pieced != nil) else { return }
+  func stored(_ response: StoredResponse, stamp: UInt64, always: Bool = false) {
+    guard store.admits(response.key.hash, always: always || response.pieced != nil) else { return }
     let cost = response.cost
     let begins = queue.withLock { queue in
       if queue.bytes + cost > Self.mostBytes {
@@ -214,7 +228,10 @@ final class DiskQueue: Sendable {
       return (batch, cost)
     }
     if cost == 0 { return }
-    if store.write(batch) < batch.count { complain() }
+    // What was purged before goes first: a response that came after it would prove that it is missing.
+    if queue.withLock({ $0.isLogging }) { try? writeLog(syncs: false) }
+    _ = store.write(batch)
+    tell()
     queue.withLock {
       $0.bytes -= cost
       $0.oldestWriting = .max
@@ -222,21 +239,38 @@ final class DiskQueue: Sendable {
     writer.submit { [self] state in drain(state) }
   }
 
-  /// Says once that the disk takes nothing more.
-  private func complain() {
-    let statistics = store.statistics
-    guard !statistics.writes else { return }
-    let isFirst = queue.withLock { queue in
-      defer { queue.hasComplained = true }
-      return !queue.hasComplained
+  /// Says once what the disk is in trouble with, and when that is over.
+  private func tell() {
+    let trouble = store.trouble
+    let told = queue.withLock { queue in
+      defer { queue.told = trouble }
+      return queue.told
     }
-    guard isFirst else { return }
-    logger.error(
-      "nothing more is written to disk",
-      metadata: [
-        "path": "\(path)", "errors": "\(statistics.writeErrors)",
-        "advice": "look for a full or failing disk, and restart when it is well again",
-      ])
+    if let trouble, told == nil || told?.cause != trouble.cause {
+      logger.error(
+        "the disk takes not all that it is given",
+        metadata: [
+          "path": "\(path)", "reason": "\(trouble)",
+          "advice": "make room, or replace it if it fails; it is tried again by itself",
+        ])
+    } else if let told, trouble == nil {
+      logger.notice(
+        "the disk takes again what it is given",
+        metadata: ["path": "\(path)", "reason": "\(told.cause)", "failures": "\(told.failures)"])
+    }
+  }
+
+  /// Tries again what did not go; true if it goes now.
+  func tend() async -> Bool {
+    await withCheckedContinuation { continuation in
+      writer.submit { [self] state in
+        guard case .active = state else { return continuation.resume(returning: false) }
+        let before = store.trouble
+        store.tend(now: clock.read())
+        tell()
+        continuation.resume(returning: before != nil && store.trouble == nil)
+      }
+    }
   }
 
   /// What is stored for the same requests as a response has become unusable.
@@ -286,7 +320,12 @@ final class DiskQueue: Sendable {
       defer { queue.isLogging = true }
       return !queue.isLogging
     }
-    if begins { writer.submit { [self] _ in try? writeLog(syncs: false) } }
+    if begins {
+      writer.submit { [self] _ in
+        try? writeLog(syncs: false)
+        tell()
+      }
+    }
   }
 
   // MARK: Purging
@@ -310,13 +349,11 @@ final class DiskQueue: Sendable {
   /// that is not possible.
   func makePurgesLast(_ completion: @escaping @Sendable (DiskError?) -> Void) {
     writer.submit { [self] _ in
+      defer { tell() }
       do throws(DiskError) {
         try writeLog(syncs: true)
         completion(nil)
       } catch {
-        logger.critical(
-          "a purge cannot be made to last; nothing is served from disk any more",
-          metadata: ["path": "\(path)", "reason": "\(error)"])
         completion(error)
       }
     }

@@ -46,11 +46,15 @@ struct DiskReport: Codable, Sendable {
   var damaged: UInt64 = 0
   var readErrors: UInt64 = 0
   var writeErrors: UInt64 = 0
-  /// False when nothing is served, or written, any more; in the sum, on any disk.
+  /// False while nothing is served, or written; in the sum, on any disk.
   var serves = true
   var writes = true
   /// True if there was less room than the store was given.
   var isReduced = false
+  /// What keeps a disk from taking what it is given; absent if it is well.
+  var trouble: String?
+  /// What was found at the start that is not as it was left.
+  var notices: [String] = []
   /// What was found at the start, and in what time.
   var recoveredResponses = 0
   var recoveryMilliseconds: Int64 = 0
@@ -91,6 +95,8 @@ struct DiskReport: Codable, Sendable {
     serves = disk.serves
     writes = disk.writes
     isReduced = disk.isReduced
+    trouble = disk.trouble.map { "\($0)" }
+    notices = disk.notices.map { "\($0)" }
     recoveredResponses = disk.recovered
     recoveryMilliseconds = disk.recoveryMilliseconds
     let latencies = queue.latencies
@@ -116,6 +122,8 @@ struct DiskReport: Codable, Sendable {
       serves = serves && disk.serves
       writes = writes && disk.writes
       isReduced = isReduced || disk.isReduced
+      trouble = trouble ?? disk.trouble
+      notices += disk.notices
       recoveryMilliseconds = max(recoveryMilliseconds, disk.recoveryMilliseconds)
       if readLatency.isEmpty {
         readLatency = disk.readLatency

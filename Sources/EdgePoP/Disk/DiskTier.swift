@@ -152,6 +152,13 @@ final class DiskTier: LowerTier {
     disk(for: response.key.hash).stored(response, stamp: stamp)
   }
 
+  func confirmed(_ response: StoredResponse, stamp: UInt64) {
+    // In front of the fence it need not be confirmed again.
+    guard disks.contains(where: { $0.store.mayFence(response.key.hash) }) else { return }
+    for disk in disks { disk.replaced(response) }
+    disk(for: response.key.hash).stored(response, stamp: stamp, always: true)
+  }
+
   /// The disk that something is written to, in proportion to their sizes.
   private func disk(for hash: KeyHash) -> DiskQueue {
     if disks.count == 1 { return disks[0] }
@@ -196,6 +203,15 @@ final class DiskTier: LowerTier {
       }
     }
     return found
+  }
+
+  /// What is wrong with the disks, in sentences.
+  var problems: [String] {
+    disks.flatMap { disk in
+      let statistics = disk.store.statistics
+      let notices = statistics.notices.filter(\.isDamage).map { "\(disk.path): \($0)" }
+      return notices + (statistics.trouble.map { ["\(disk.path): \($0)"] } ?? [])
+    }
   }
 
   /// Another list of purges was read this far.

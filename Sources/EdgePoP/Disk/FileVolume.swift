@@ -18,7 +18,9 @@ public final class FileVolume: DiskVolume {
   /// Open files; they stay open, for there are as many as segments.
   private let files = Mutex<[DiskFile: OpenFile]>([:])
 
-  private static let lockFile = "LOCK"
+  static let lockFile = "LOCK"
+  /// Ends the name of a file that is written to take the place of another.
+  static let newSuffix = ".new"
 
   /// Why a directory cannot be used.
   public struct Problem: Error, CustomStringConvertible {
@@ -31,6 +33,7 @@ public final class FileVolume: DiskVolume {
     self.path = path
     isReadOnly = readOnly
     if !readOnly {
+      if let reason = DirectoryContent(path)?.refusal { throw Problem(description: reason) }
       for directory in [path, "\(path)/segments"] {
         if mkdir(directory, 0o700) != 0, errno != EEXIST {
           throw Self.problem("cannot make \(directory)", errno)
@@ -64,7 +67,9 @@ public final class FileVolume: DiskVolume {
       switch code {
       case EACCES, EPERM: "; it must belong to the user that runs this"
       case EROFS: "; the file system is mounted read-only"
-      case ENOSPC, EDQUOT: "; the file system is full"
+      case ENOSPC: "; the file system is full"
+      case EDQUOT: "; the quota of the user is used up"
+      case ENOTDIR, EEXIST: "; something that is no directory is there"
       default: ""
       }
     return Problem(description: "\(what): \(String(cString: strerror(code)))\(advice)")
@@ -75,9 +80,11 @@ public final class FileVolume: DiskVolume {
   }
 
   private func error(_ operation: String, _ file: String) -> DiskError {
-    DiskError(
+    let errno = errno
+    return DiskError(
       operation: operation, file: "\(path)/\(file)", reason: String(cString: strerror(errno)),
-      isFull: errno == ENOSPC || errno == EDQUOT)
+      isFull: errno == ENOSPC || errno == EDQUOT,
+      isUnreadable: errno == EIO || errno == EISDIR || errno == EUCLEAN)
   }
 
   /// An open file; nil if there is none and it is not to be made.
@@ -185,18 +192,53 @@ public final class FileVolume: DiskVolume {
   }
 
   public func replace(_ file: DiskFile, with bytes: [UInt8]) throws(DiskError) {
-    let temporary = "\(file).new"
+    let temporary = "\(file)\(Self.newSuffix)"
     let descriptor = open(
       "\(path)/\(temporary)", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     if descriptor < 0 { throw error("open", temporary) }
     let new = OpenFile(descriptor, of: path)
-    try write(to: new, at: 0, ByteBuffer(bytes: bytes), temporary)
-    if fdatasync(new.descriptor) != 0 { throw error("sync", temporary) }
-    guard rename("\(path)/\(temporary)", "\(path)/\(file)") == 0 else {
-      throw error("rename", temporary)
+    do throws(DiskError) {
+      try write(to: new, at: 0, ByteBuffer(bytes: bytes), temporary)
+      if fdatasync(new.descriptor) != 0 { throw error("sync", temporary) }
+      guard Glibc.rename("\(path)/\(temporary)", "\(path)/\(file)") == 0 else {
+        throw error("rename", temporary)
+      }
+    } catch {
+      // Half of it is of no use, and takes room.
+      unlink("\(path)/\(temporary)")
+      throw error
     }
     files.withLock { $0[file] = new }
     try syncDirectory()
+  }
+
+  public func rename(_ file: DiskFile, to other: DiskFile) throws(DiskError) {
+    files.withLock { files in
+      files[file] = nil
+      files[other] = nil
+    }
+    if Glibc.rename("\(path)/\(file)", "\(path)/\(other)") != 0 {
+      if errno == ENOENT { return }
+      throw error("rename", "\(file)")
+    }
+    try syncDirectory()
+  }
+
+  public func allocate(_ file: DiskFile, size: Int) throws(DiskError) {
+    let opened = try existing(file)
+    if cdisk_allocate_beyond(opened.descriptor, off_t(size)) == 0 { return }
+    // As with segments.
+    guard errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL else {
+      throw error("allocate", "\(file)")
+    }
+  }
+
+  public func room() -> Int? {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return nil }
+    // What is kept for root is there for root.
+    let blocks = geteuid() == 0 ? status.f_bfree : status.f_bavail
+    return Int(clamping: UInt64(blocks) &* UInt64(status.f_frsize))
   }
 
   public func remove(_ file: DiskFile) throws(DiskError) {

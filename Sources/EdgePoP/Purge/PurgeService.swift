@@ -195,8 +195,8 @@ final class PurgeService: Sendable {
     makeLast { [bus] problem in
       if let problem {
         return completion(
-          "applied, but it cannot be made to last: \(problem); nothing is served from disk any more"
-        )
+          "applied at this PoP, but it cannot be made to last yet: \(problem); it is tried again by itself, and "
+            + "after a restart what is on that disk is validated before it is used")
       }
       guard let bus, let id = acknowledgement.id.flatMap({ PurgeID($0) }) else {
         return completion(nil)
@@ -213,6 +213,25 @@ final class PurgeService: Sendable {
       }
     }
   }
+
+  /// Tries again what did not go on a disk, and makes last what could not be made to last before. Runs until it is
+  /// cancelled.
+  func tendDisks() async {
+    guard let disk else { return }
+    await withDiscardingTaskGroup { group in
+      // One that is stuck keeps nobody else waiting.
+      for queue in disk.disks {
+        group.addTask { [self] in
+          while !Task.isCancelled {
+            try? await Task.sleep(for: Self.tending)
+            if await queue.tend() { makeLast { _ in } }
+          }
+        }
+      }
+    }
+  }
+
+  private static let tending = Duration.seconds(1)
 
   // MARK: Catching up
 

@@ -101,9 +101,11 @@ public final class PoPServer: Service {
       await PurgeSweeper(store: storage.store, disk: storage.disk).run()
     }
     let follower = Task { [purges] in await purges.fleet?.run() }
+    let tender = Task { [purges] in await purges.service.tendDisks() }
     try? await gracefulShutdown()
     sweeper.cancel()
     follower.cancel()
+    tender.cancel()
     life.beginDraining()
     options.logger.info("draining")
     await clients.drain(within: .nanoseconds(options.limits.drain.nanoseconds))

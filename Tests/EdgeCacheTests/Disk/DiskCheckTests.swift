@@ -142,22 +142,48 @@ struct DiskCheckTests {
     #expect(try filled.alive() == ["/1", "/0"])
   }
 
-  @Test("A torn purge.log is a note, damage before other purges is damage")
+  @Test("Of purge.log a torn end that nobody wrote whole is a note, all else is damage")
   func log() throws {
     let filled = try FilledStore()
+    filled.write("/kept")
     for path in ["/a", "/b", "/c"] { try filled.purge(.url(filled.key(path))) }
     let size = filled.volume.bytes(.purgeLog).count
-    filled.flip(.purgeLog, size - 10)
-    var found = try filled.findings()
-    #expect(found.map(\.kind) == [.note] && found.first?.file == .purgeLog)
-    #expect(found.first?.offset == size / 3 * 2)
-    filled.flip(.purgeLog, 10)
-    filled.flip(.purgeLog, size - 10)
-    found = try filled.findings()
-    #expect(found.map(\.kind) == [.damage] && found.first?.offset == 0)
-    #expect(found.first?.what.contains("2 more behind it") == true, "\(found)")
-    try filled.volume.remove(.purgeLog)
-    #expect(try filled.findings().map(\.what) == ["the file is missing"])
+    let record = DiskPurge(
+      Purge([.url(filled.key("/a"))]), sequence: 1, time: FilledStore.now.wall
+    ).bytes.count
+    /// What is found once something was changed.
+    func found(_ change: (SimulatedVolume) throws -> Void) throws -> DiskFinding {
+      let volume = filled.volume.crashed(machine: false, seed: 1)
+      try change(volume)
+      var findings: [DiskFinding] = []
+      try DiskInspection(volume).check { findings.append($0) }
+      #expect(findings.count == 1, "\(findings)")
+      return try #require(findings.first)
+    }
+    var finding = try found { $0.damage(.purgeLog) { $0 += [1, 2, 3] } }
+    #expect(finding.kind == .note && finding.offset == size && finding.file == .purgeLog)
+    finding = try found { $0.damage(.purgeLog) { $0[size - 10] ^= 1 } }
+    #expect(finding.kind == .damage && finding.offset == size - record)
+    #expect(finding.what.contains("had been written whole"))
+    finding = try found { $0.damage(.purgeLog) { $0[size - 3 * record + 10] ^= 1 } }
+    #expect(finding.kind == .damage && finding.offset == size - 3 * record)
+    #expect(finding.what.contains("2 more behind it"))
+    finding = try found { $0.damage(.purgeLog) { $0.removeLast(record) } }
+    #expect(finding.kind == .damage && finding.what.contains("\(size) bytes had been written"))
+    finding = try found { try $0.remove(.purgeLog) }
+    #expect(finding.kind == .damage && finding.what == "the file is missing")
+    finding = try found { try $0.remove(.purgeMark) }
+    #expect(finding.kind == .damage && finding.file == .purgeMark)
+    finding = try found { $0.put(.damagedHeader, [1]) }
+    #expect(finding.kind == .note && finding.file == .damagedHeader)
+    // What was found at a start is known to the next check.
+    let volume = filled.volume.crashed(machine: false, seed: 1)
+    try volume.remove(.purgeLog)
+    _ = try FilledStore.open(volume, seed: 9)
+    finding = try found {
+      for file in [DiskFile.purgeLog, .purgeMark] { $0.put(file, volume.bytes(file)) }
+    }
+    #expect(finding.kind == .note && finding.what.contains("purge.log is missing"), "\(finding)")
   }
 
   @Test("Missing, short and foreign segments")
@@ -182,13 +208,19 @@ struct DiskCheckTests {
   func refused() throws {
     #expect(throws: DiskInspectionProblem.noStore) { try DiskInspection(SimulatedVolume(seed: 1)) }
     let cases: [(Int, DiskInspectionProblem)] = [
-      (0, .notAStore), (8, .version(DiskFormat.version ^ 0x40)), (30, .damaged),
+      (0, .damaged), (8, .damaged), (30, .damaged),
     ]
     for (offset, problem) in cases {
       let filled = try FilledStore()
       filled.flip(.header, offset)
       #expect(throws: problem) { try DiskInspection(filled.volume) }
     }
+    let other = SimulatedVolume(seed: 1)
+    other.put(.header, Array("something else".utf8))
+    #expect(throws: DiskInspectionProblem.notAStore) { try DiskInspection(other) }
+    let newer = try FilledStore()
+    newer.volume.damage(.header) { $0[8] = 9 }
+    #expect(throws: DiskInspectionProblem.version(9)) { try DiskInspection(newer.volume) }
   }
 
   @Test("A disk that cannot be read is said to be so")

@@ -28,17 +28,30 @@ private struct DiskHistory {
   private var volume: SimulatedVolume
   private var purges = PurgeLog()
   private var store: DiskStore
-  private let keys: [CacheKey]
+  private var keys: [CacheKey]
   private let options: DiskOptions
   private var versions: [Version] = []
   /// Purges that were acknowledged: what was asked for before one must never be read.
   private var purged: [Int: UInt64] = [:]
+  /// The same of the present process alone.
+  private var purgedNow: [Int: UInt64] = [:]
+  /// Versions before this one may be read only if they are then validated: somebody took part of the log away.
+  private var trusted = 0
+  /// Versions before this one may not be read at all: the store began anew.
+  private var begun = 0
+  /// What the log was at some time.
+  private var oldLog: [UInt8] = []
   /// The lowest number of a version that may be read.
   private var floors: [Int: Int] = [:]
   /// Those that hold after a crash of the process too.
   private var loggedFloors: [Int: Int] = [:]
   private var log: [String] = []
   private(set) var found = 0
+  /// What was read that must be validated.
+  private(set) var fenced = 0
+  /// Times that somebody damaged the store, and that it was full.
+  private(set) var damages = 0
+  private(set) var fills = 0
 
   private static let now = Instant(seconds: 1_700_000_000)
 
@@ -52,10 +65,11 @@ private struct DiskHistory {
       size: segment * Int.random(in: 4...6, using: &random), segmentSize: segment,
       admission: .all)
     store = try Self.open(volume, options, purges, seed)
-    let secret = store.secret
-    keys = (0..<8).map { index in
-      CacheKey(url: "http://www.example/\(index)".utf8, secret: secret)!
-    }
+    keys = Self.keys(store)
+  }
+
+  private static func keys(_ store: DiskStore) -> [CacheKey] {
+    (0..<8).map { CacheKey(url: "http://www.example/\($0)".utf8, secret: store.secret)! }
   }
 
   private static func open(
@@ -97,6 +111,8 @@ private struct DiskHistory {
       case 89..<91: replace(key)
       case 91..<94: arm()
       case 94: sweep()
+      case 95: fill()
+      case 96: tend()
       default: try crash(step)
       }
     }
@@ -124,7 +140,8 @@ private struct DiskHistory {
       case .found(let read) = store.look(
         keys[key], request: request(variant), now: Self.now, waits: waits)
     else { return }
-    found += 1
+    let isValidated = read.response.freshness.alwaysValidate
+    if isValidated { fenced += 1 } else { found += 1 }
     let text = read.response.content.pieces.map { String(buffer: $0) }.joined()
     guard let number = Int(text.dropFirst().prefix { $0 != " " }), number < versions.count,
       case let version = versions[number], version.key == key, version.text == text
@@ -132,6 +149,12 @@ private struct DiskHistory {
     log.append("read \(key)/\(variant) n\(version.number)")
     if version.variant != 0, version.variant != variant { fail("another variant") }
     if read.stamp != version.stamp { fail("another stamp") }
+    if version.number < begun { fail("n\(version.number) is from before the store began anew") }
+    if let purge = purgedNow[key], version.stamp < purge {
+      fail("n\(version.number) was purged by this process")
+    }
+    if isValidated { return }
+    if version.number < trusted { fail("n\(version.number) is behind the fence") }
     if let purge = purged[key], version.stamp < purge { fail("n\(version.number) was purged") }
     if let floor = floors[key * 3 + version.variant], version.number < floor {
       fail("n\(version.number) is older than n\(floor), which was there or removed")
@@ -150,6 +173,8 @@ private struct DiskHistory {
       }
     let purge = Purge([scope])
     let sequence = purges.append(purge).sequence
+    for covered in isEverything ? Array(keys.indices) : [key] { purgedNow[covered] = sequence }
+    if Int.random(in: 0..<3, using: &random) == 0 { oldLog = volume.bytes(.purgeLog) }
     do {
       try store.purge(purge, sequence: sequence, now: Self.now)
       log.append("purge \(isEverything ? "everything" : "\(key)") \(sequence)")
@@ -210,6 +235,47 @@ private struct DiskHistory {
     log.append(isSound ? "sound" : "faults")
   }
 
+  /// The disk is full, or not any more.
+  private mutating func fill() {
+    if volume.isBounded {
+      volume.resize(nil)
+    } else {
+      volume.fill(with: Bool.random(using: &random))
+      fills += 1
+    }
+    log.append(volume.isBounded ? "full" : "room")
+  }
+
+  private mutating func tend() {
+    store.tend(now: Self.now)
+    log.append("tend: \(store.trouble.map { "\($0)" } ?? "well")")
+  }
+
+  /// Somebody changes a file of the log, or the header, while nobody uses the store.
+  private mutating func damage() {
+    let file = [DiskFile.purgeLog, .purgeLog, .purgeLog, .purgeMark, .header].randomElement(
+      using: &random)!
+    let before = volume.bytes(file)
+    if before.isEmpty { return }
+    var bytes = before
+    let place = Int.random(in: 0..<(file == .purgeMark ? 64 : before.count), using: &random)
+    let kind = Int.random(in: 0..<5, using: &random)
+    switch kind {
+    case 0: break
+    case 1: bytes.removeLast(before.count - place)
+    case 2 where file == .purgeLog: bytes = oldLog
+    case 3: bytes.removeLast(before.count - min(1, place))
+    default: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+    }
+    if kind == 0 { try? volume.remove(file) } else { volume.put(file, bytes) }
+    if kind > 0, bytes == before { return }
+    damages += 1
+    log.append("\(file): damage \(kind) at \(place) of \(before.count)")
+    // Numbers may be given out again.
+    (trusted, purged) = (versions.count, [:])
+    if file == .header { begun = versions.count }
+  }
+
   private mutating func crash(_ step: Int) throws {
     let isMachine = Bool.random(using: &random)
     if Bool.random(using: &random) {
@@ -218,8 +284,17 @@ private struct DiskHistory {
       write(Int.random(in: keys.indices, using: &random))
     }
     volume = volume.crashed(machine: isMachine, seed: seed &+ UInt64(step))
+    if Int.random(in: 0..<3, using: &random) == 0 { damage() }
     purges = PurgeLog()
-    store = try Self.open(volume, options, purges, seed)
+    purgedNow = [:]
+    do {
+      store = try Self.open(volume, options, purges, seed &+ UInt64(step) << 32)
+    } catch DiskProblem.failed(let error) where error.isFull && begun == versions.count {
+      // Where it has to begin anew, with as few segments as can be, on a full disk.
+      volume.resize(nil)
+      store = try Self.open(volume, options, purges, seed &+ UInt64(step) << 32)
+    }
+    keys = Self.keys(store)
     log.append("\(isMachine ? "machine" : "process") crash, \(store.statistics.recovered) there")
     if isMachine { loggedFloors = [:] }
     floors = loggedFloors
@@ -231,13 +306,16 @@ private struct DiskHistory {
 struct DiskSimulationTests {
   @Test("Nothing torn, mixed, purged or replaced is ever read", arguments: 0..<20)
   func histories(_ block: Int) throws {
-    var found = 0
+    var (found, fenced, damages, fills) = (0, 0, 0, 0)
     for seed in 0..<150 {
       var history = try DiskHistory(seed: UInt64(block * 150 + seed) &+ 1)
       try history.run(steps: 100)
       found += history.found
+      fenced += history.fenced
+      damages += history.damages
+      fills += history.fills
     }
     // A store that never finds anything would pass, too.
-    #expect(found > 1200)
+    #expect(found > 1200 && fenced > 100 && damages > 50 && fills > 20)
   }
 }

@@ -108,7 +108,7 @@ struct DiskTornTests {
     }
   }
 
-  @Test("purge.log, at every byte", arguments: Damage.allCases)
+  @Test("purge.log, at every byte: what may have been purged is not believed", arguments: Damage.allCases)
   func purgeLog(_ damage: Damage) throws {
     let filled = try FilledStore()
     filled.write("/a", fields: "↵Cache-Groups: \"g\"")
@@ -131,35 +131,118 @@ struct DiskTornTests {
         }
       }
       let store = try FilledStore.open(volume, seed: 8)
-      func isServed(_ path: String) -> Bool {
-        store.read(filled.key(path), request: request, now: FilledStore.now) != nil
+      // All of that had been written, so a purge may be missing wherever something is wrong. What is whole still
+      // holds; the rest is not believed, and not by a later process either.
+      func check(_ store: DiskStore, _ what: String) {
+        for path in ["/a", "/b", "/c"] {
+          let read = store.read(filled.key(path), request: request, now: FilledStore.now)
+          let isBelieved = read?.response.freshness.alwaysValidate == false
+          #expect(!isBelieved, "\(what), \(offset), \(path)")
+          if path == "/c", offset >= first { #expect(read == nil, "\(what), \(offset)") }
+          if path != "/c", offset >= second { #expect(read == nil, "\(what), \(offset)") }
+        }
       }
-      // What was whole before still holds; if something in the middle is wrong, nothing is believed.
-      if offset >= first || damage == .flipped { #expect(!isServed("/c"), "\(offset)") }
-      if offset >= second || damage == .flipped {
-        #expect(!isServed("/a") && !isServed("/b"), "\(offset)")
+      check(store, "\(damage)")
+      let isSaid = store.statistics.notices.contains { $0.isDamage }
+      #expect(isSaid, "\(offset)")
+      if offset % 16 == 0 {
+        let again = try FilledStore.open(volume.crashed(machine: false, seed: 1), seed: 9)
+        check(again, "\(damage), again")
+        #expect(again.statistics.notices == [])
       }
-      #expect(store.statistics.isEmptied == (damage == .flipped && offset < second), "\(offset)")
     }
   }
 
-  @Test("STORE, at every byte and every bit")
+  @Test("STORE, at every byte and every bit: the store begins anew, and the file is kept")
   func header() throws {
     let scene = try Scene()
-    let size = scene.filled.volume.bytes(.header).count
-    for offset in 0..<size {
+    let whole = scene.filled.volume.bytes(.header)
+    func check(_ volume: SimulatedVolume, _ what: String) throws {
+      let damaged = volume.bytes(.header)
+      #expect(try scene.served(volume, what) == [])
+      #expect(volume.bytes(.damagedHeader) == damaged, "\(what)")
+      #expect(volume.bytes(.header) != whole && volume.bytes(.header).count == whole.count)
+    }
+    for offset in 0..<whole.count {
       for bit in 0..<8 {
         let volume = scene.filled.volume.crashed(machine: false, seed: 1)
         volume.damage(.header) { $0[offset] ^= 1 << bit }
-        #expect(throws: DiskProblem.self, "\(offset)") { try FilledStore.open(volume, seed: 8) }
+        try check(volume, "\(offset), \(bit)")
       }
-      // Cut off it is refused; an empty file is as good as none, and nothing that is there counts.
-      let volume = scene.damaged(.header, .truncated, at: offset, end: size)
-      if offset == 0 {
-        #expect(try scene.served(volume, "no STORE") == [])
-      } else {
-        #expect(throws: DiskProblem.self, "\(offset)") { try FilledStore.open(volume, seed: 8) }
+      if offset == 0 { continue }
+      try check(
+        scene.damaged(.header, .truncated, at: offset, end: whole.count), "cut at \(offset)")
+      try check(
+        scene.damaged(.header, .zeros, at: offset, end: whole.count), "zeros from \(offset)")
+    }
+    // An empty file is as good as none.
+    let volume = scene.damaged(.header, .truncated, at: 0, end: whole.count)
+    let store = try FilledStore.open(volume, seed: 8)
+    #expect(store.statistics.responses == 0 && store.statistics.notices == [.headerMissing])
+  }
+
+  @Test("One that cannot be read is put aside as well")
+  func unreadableHeader() throws {
+    let scene = try Scene()
+    let volume = scene.filled.volume.crashed(machine: false, seed: 1)
+    volume.makeUnreadable(.header)
+    let store = try FilledStore.open(volume, seed: 8)
+    #expect(store.statistics.responses == 0)
+    #expect(
+      store.statistics.notices == [.headerDamaged("STORE cannot be read (Input/output error)")])
+  }
+
+  @Test("Another version is told from damage")
+  func versions() throws {
+    let filled = try FilledStore()
+    func problem(_ change: (inout [UInt8]) -> Void) -> DiskProblem? {
+      let volume = filled.volume.crashed(machine: false, seed: 1)
+      volume.damage(.header, change)
+      do throws(DiskProblem) {
+        _ = try FilledStore.opened(volume)
+        return nil
+      } catch {
+        return error
       }
     }
+    // Of a newer program: its checksum is right, or it may be somewhere else.
+    for version: UInt32 in [5, 6, 77, 1000] {
+      #expect(problem { $0 = Self.header(of: version, $0) } == .version(version))
+    }
+    for version: UInt32 in 1...3 {
+      #expect(problem { $0 = Self.header(of: version, $0) } == nil)
+    }
+    #expect(problem { $0[8] = 77 } == .version(77))
+    #expect(problem { $0 = Array("EDGESTOR".utf8) + [9, 0, 0, 0, 1, 2, 3] } == .version(9))
+    // No version that there may be.
+    #expect(problem { $0[8] = 0 } == nil)
+    #expect(problem { $0[8] = 200 } == nil)
+    #expect(problem { $0[10] = 3 } == nil)
+    #expect(problem { $0 = Array("EDGESTOR".utf8) } == nil)
+    #expect(problem { $0 = Array("something else".utf8) } == nil)
+    // Where nothing else is that of a store, this is none.
+    let other = SimulatedVolume(seed: 1)
+    other.put(.header, Array("something else".utf8))
+    #expect(throws: DiskProblem.notAStore) { try FilledStore.opened(other) }
+  }
+
+  @Test("A store of an earlier version begins anew")
+  func older() throws {
+    let scene = try Scene()
+    let volume = scene.filled.volume.crashed(machine: false, seed: 1)
+    volume.damage(.header) { $0 = Self.header(of: 3, $0) }
+    #expect(try scene.served(volume.crashed(machine: false, seed: 1), "version 3") == [])
+    let store = try FilledStore.open(volume, seed: 8)
+    #expect(store.statistics.notices == [.older(3)])
+  }
+
+  /// The header as a program of another version would have written it.
+  private static func header(of version: UInt32, _ bytes: [UInt8]) -> [UInt8] {
+    var writer = DiskWriter(capacity: 80)
+    writer.write(Array(bytes[..<8]))
+    writer.write(version)
+    writer.write(Array(bytes[12..<72]))
+    writer.seal(at: 72)
+    return writer.bytes
   }
 }

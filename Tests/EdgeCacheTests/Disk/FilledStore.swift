@@ -26,6 +26,14 @@ struct FilledStore {
       purges: purges, now: now, random: { words.next() }, clock: { 0 })
   }
 
+  /// The same, with its errors.
+  static func opened(_ volume: SimulatedVolume) throws(DiskProblem) -> DiskStore {
+    var words = SeededRandom(seed: 8)
+    return try DiskStore.open(
+      volume, DiskOptions(size: segment * 4, segmentSize: segment, admission: .all),
+      purges: PurgeLog(), now: now, random: { words.next() }, clock: { 0 })
+  }
+
   func key(_ path: String) -> CacheKey {
     CacheKey(url: "http://www.example\(path)".utf8, secret: store.secret)!
   }

@@ -28,12 +28,28 @@ final class SimulatedVolume: DiskVolume {
     var seen: [UInt8] = []
     /// What was written since the last sync, in order.
     var unsynced: [Write] = []
+    /// Bytes that it may grow to.
+    var allocated = 0
+    var isUnreadable = false
+
+    /// Bytes of room that it takes.
+    var room: Int { max(seen.count, allocated) }
   }
 
   private struct State {
     var files: [DiskFile: File] = [:]
     var faults = Faults()
     var random: SeededRandom
+    /// The next write to a segment fails; if true after it was written.
+    var failsWriting: Bool?
+    /// Bytes of the whole disk; nil if there is no end to it.
+    var capacity: Int?
+
+    /// True if a file may take so much more room.
+    func hasRoom(_ more: Int) -> Bool {
+      guard let capacity, more > 0 else { return true }
+      return files.values.reduce(more) { $0 + $1.room } <= capacity
+    }
   }
 
   private let state: Mutex<State>
@@ -42,8 +58,36 @@ final class SimulatedVolume: DiskVolume {
     state = Mutex(State(random: SeededRandom(seed: seed)))
   }
 
-  private init(_ files: [DiskFile: File], seed: UInt64) {
-    state = Mutex(State(files: files, random: SeededRandom(seed: seed)))
+  private init(_ files: [DiskFile: File], _ capacity: Int?, seed: UInt64) {
+    state = Mutex(State(files: files, random: SeededRandom(seed: seed), capacity: capacity))
+  }
+
+  /// Lets a file be there, and not be read.
+  func makeUnreadable(_ file: DiskFile) { state.withLock { $0.files[file]?.isUnreadable = true } }
+
+  /// How large the disk is from now on; nil for one without end.
+  func resize(_ capacity: Int?) { state.withLock { $0.capacity = capacity } }
+
+  /// Bytes that all files take.
+  var used: Int { state.withLock { $0.files.values.reduce(0) { $0 + $1.room } } }
+
+  /// The next write to a segment fails, before anything or after all of it was written.
+  func failWriting(after: Bool) { state.withLock { $0.failsWriting = after } }
+
+  /// True if there is an end to the disk.
+  var isBounded: Bool { state.withLock { $0.capacity != nil } }
+
+  /// Lets no file grow any more, but into what is allocated unless that is taken `with` the rest.
+  func fill(with allocated: Bool = false) {
+    state.withLock { state in
+      if allocated { for file in state.files.keys { state.files[file]?.allocated = 0 } }
+      state.capacity = state.files.values.reduce(0) { $0 + $1.room }
+    }
+  }
+
+  /// A file with that content, whatever was there.
+  func put(_ file: DiskFile, _ bytes: [UInt8]) {
+    state.withLock { $0.files[file] = File(stable: bytes, seen: bytes) }
   }
 
   func arm(_ faults: Faults) {
@@ -85,7 +129,7 @@ final class SimulatedVolume: DiskVolume {
           files[name] = file
         }
       }
-      return SimulatedVolume(files, seed: seed)
+      return SimulatedVolume(files, state.capacity, seed: seed)
     }
   }
 
@@ -101,7 +145,8 @@ final class SimulatedVolume: DiskVolume {
   }
 
   private static func error(_ operation: String, _ file: DiskFile) -> DiskError {
-    DiskError(operation: operation, file: "\(file)", reason: "Input/output error")
+    DiskError(
+      operation: operation, file: "\(file)", reason: "Input/output error", isUnreadable: true)
   }
 
   private static func noRoom(_ operation: String, _ file: DiskFile) -> DiskError {
@@ -122,7 +167,9 @@ final class SimulatedVolume: DiskVolume {
   ) throws(DiskError) -> ByteBuffer? {
     let result = state.withLock { state -> Result<ByteBuffer?, DiskError> in
       if !waits, Self.fails(state.faults.slow, &state) { return .success(nil) }
-      guard let found = state.files[file], !Self.fails(state.faults.read, &state) else {
+      guard let found = state.files[file], !found.isUnreadable,
+        !Self.fails(state.faults.read, &state)
+      else {
         return .failure(Self.error("read", file))
       }
       guard offset < found.seen.count else { return .success(ByteBuffer()) }
@@ -140,12 +187,18 @@ final class SimulatedVolume: DiskVolume {
     let bytes = Array(bytes.readableBytesView)
     let problem = state.withLock { state -> DiskError? in
       if Self.fails(state.faults.full, &state) { return Self.noRoom("write", file) }
+      let room = state.files[file]?.room ?? 0
+      if !state.hasRoom(offset + bytes.count - room) { return Self.noRoom("write", file) }
       // Out of the table while it is changed, or all of it would be copied.
       guard var found = state.files.removeValue(forKey: file) else {
         return Self.error("write", file)
       }
-      let isFailing = Self.fails(state.faults.write, &state)
-      let count = isFailing ? Int.random(in: 0...bytes.count, using: &state.random) : bytes.count
+      var isFailing = Self.fails(state.faults.write, &state)
+      var count = isFailing ? Int.random(in: 0...bytes.count, using: &state.random) : bytes.count
+      if case .segment = file, let after = state.failsWriting {
+        state.failsWriting = nil
+        (isFailing, count) = (true, after ? bytes.count : 0)
+      }
       Self.put(bytes[..<count], at: offset, in: &found.seen)
       found.unsynced.append(Write(offset: offset, bytes: Array(bytes[..<count])))
       state.files[file] = found
@@ -172,6 +225,8 @@ final class SimulatedVolume: DiskVolume {
       if Self.fails(state.faults.write, &state) { return Self.error("reserve", file) }
       if Self.fails(state.faults.full, &state) { return Self.noRoom("reserve", file) }
       var found = state.files[file] ?? File()
+      if !state.hasRoom(size - found.room) { return Self.noRoom("reserve", file) }
+      found.allocated = 0
       for keyPath in [\File.seen, \File.stable] {
         let count = found[keyPath: keyPath].count
         if count > size { found[keyPath: keyPath].removeLast(count - size) }
@@ -193,10 +248,40 @@ final class SimulatedVolume: DiskVolume {
   }
 
   func replace(_ file: DiskFile, with bytes: [UInt8]) throws(DiskError) {
-    state.withLock { $0.files[file] = File(stable: bytes, seen: bytes) }
+    let problem = state.withLock { state -> DiskError? in
+      if Self.fails(state.faults.write, &state) { return Self.error("write", file) }
+      if Self.fails(state.faults.full, &state) || !state.hasRoom(bytes.count) {
+        return Self.noRoom("write", file)
+      }
+      state.files[file] = File(stable: bytes, seen: bytes)
+      return nil
+    }
+    if let problem { throw problem }
   }
 
   func remove(_ file: DiskFile) throws(DiskError) {
     state.withLock { $0.files[file] = nil }
+  }
+
+  func allocate(_ file: DiskFile, size: Int) throws(DiskError) {
+    let problem = state.withLock { state -> DiskError? in
+      guard let room = state.files[file]?.room else { return Self.error("allocate", file) }
+      if !state.hasRoom(size - room) { return Self.noRoom("allocate", file) }
+      state.files[file]?.allocated = max(room, size)
+      return nil
+    }
+    if let problem { throw problem }
+  }
+
+  func room() -> Int? {
+    state.withLock { state in
+      state.capacity.map { $0 - state.files.values.reduce(0) { $0 + $1.room } }
+    }
+  }
+
+  func rename(_ file: DiskFile, to other: DiskFile) throws(DiskError) {
+    state.withLock { state in
+      if let found = state.files.removeValue(forKey: file) { state.files[other] = found }
+    }
   }
 }

@@ -52,11 +52,14 @@ struct PoP: Server {
         + arguments, variables: variables)
   }
 
-  /// Starts one with any arguments and waits until it is ready.
+  /// Starts one with any arguments, on a disk of its own if there is one, and waits until it is ready.
   static func start(
-    on stage: Stage, arguments: [String], variables: [String: String?] = [:]
+    on stage: Stage, arguments: [String], disk: SmallDisk? = nil,
+    variables: [String: String?] = [:]
   ) async throws -> PoP {
-    let process = try stage.start(Programs.edgePoP, arguments, variables: variables)
+    let (program, all) =
+      try disk?.command(Programs.edgePoP, arguments) ?? (Programs.edgePoP, arguments)
+    let process = try stage.start(program, all, variables: variables)
     let line = try await process.line(containing: "listening on ")
     return PoP(
       process: process, port: try EndToEndTests.port(after: "listening on ", in: line),
