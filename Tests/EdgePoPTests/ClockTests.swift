@@ -181,3 +181,95 @@ struct ClockTests {
     }
   }
 }
+
+@Suite("The wall clock of a PoP with a disk is set", .serialized)
+struct DiskClockTests {
+  private static let hour: Int64 = 3600
+
+  /// Runs `body` with the path of a directory that nobody else has.
+  private func withDirectory(_ body: (String) async throws -> Void) async throws {
+    let path = NSTemporaryDirectory() + "edge-clock-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try await body(path)
+  }
+
+  /// Runs `body` with a PoP on that directory, which is free again afterwards: its lock goes with the PoP.
+  private func withPoP(
+    _ path: String, _ clock: TestClock, _ origin: Origin, _ body: (TestPoP) async throws -> Void
+  ) async throws {
+    let pop = try await TestPoP.start(upstream: origin.url) {
+      $0.clock = clock
+      $0.disks = [.init(path: path, size: .mebibytes(32), admission: .all)]
+    }
+    try await body(pop)
+    try await pop.stop()
+  }
+
+  private static let script: Origin.Script = { exchange in
+    if exchange.request["If-None-Match"] == "\"a\"" {
+      exchange.send(
+        "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=600\r\nETag: \"a\"\r\n\r\n")
+    } else {
+      exchange.answer(
+        String(repeating: "0123456789", count: 10_000), "Cache-Control: max-age=600", "ETag: \"a\"")
+    }
+  }
+
+  private func waitForDisk(_ pop: TestPoP) async throws {
+    try await pop.waitForFills()
+    try await eventually("it is on disk") {
+      try await pop.statistics().disk?.written == 1
+    }
+  }
+
+  @Test("What is on disk keeps its age", arguments: [-hour, hour])
+  func ages(step: Int64) async throws {
+    try await withDirectory { path in
+      let origin = try await Origin.start(Self.script)
+      try await withPoP(path, TestClock(), origin) { pop in
+        _ = try await pop.get("/")
+        try await waitForDisk(pop)
+      }
+      // Nothing is in memory, and what is asked for once does not get there.
+      let clock = TestClock()
+      try await withPoP(path, clock, origin) { pop in
+        clock.set(by: step)
+        clock.sleep(500)
+        let hit = try await pop.get("/")
+        #expect(hit.cacheStatus.contains("; hit"))
+        #expect(hit["Age"].flatMap { Int($0) }.map { 500..<600 ~= $0 } == true)
+        clock.sleep(101)
+        let stale = try await pop.get("/")
+        #expect(stale.cacheStatus.contains("fwd=stale"))
+      }
+      await origin.stop()
+    }
+  }
+
+  @Test("A clock that went back while the PoP was away: validated before it is used")
+  func wentBack() async throws {
+    try await withDirectory { path in
+      let origin = try await Origin.start(Self.script)
+      try await withPoP(path, TestClock(), origin) { pop in
+        _ = try await pop.get("/")
+        try await waitForDisk(pop)
+      }
+      try await withPoP(path, TestClock(), origin) { pop in
+        let hit = try await pop.get("/")
+        #expect(hit.cacheStatus.contains("; hit"))
+        #expect(origin.requests.count == 1)
+      }
+      try await withPoP(path, TestClock(seconds: -Self.hour), origin) { pop in
+        let validated = try await pop.get("/")
+        #expect(validated.cacheStatus.contains("fwd=stale") && validated.status == 200)
+        #expect(origin.requests.count == 2)
+        #expect(origin.requests[1]["If-None-Match"] == "\"a\"")
+        try await pop.waitForFills()
+        let hit = try await pop.get("/")
+        #expect(hit.cacheStatus.contains("; hit"))
+      }
+      await origin.stop()
+    }
+  }
+}

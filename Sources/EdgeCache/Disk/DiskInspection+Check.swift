@@ -93,7 +93,7 @@ extension DiskInspection {
     }
     if loss == nil, let fence = log.fence, case .fence(let reason) = fence.scope {
       report(
-        .note, .purgeLog, 0, "purges were missing at an earlier start: \(reason)",
+        .note, .purgeLog, 0, "found out before: \(reason)",
         "what was stored before is validated before it is used")
     }
     for file in [DiskFile.damagedHeader, .damagedLog] where (try? volume.size(file)) ?? nil != nil {

@@ -136,6 +136,8 @@ struct LogContents {
   private(set) var mark: LogMark?
   /// The last fence.
   private(set) var fence: DiskPurge?
+  /// The latest time that was logged behind it.
+  private(set) var newestTime: WallTime?
   /// Why something may be missing; nil if nothing is.
   private(set) var loss: LogLoss?
 
@@ -168,10 +170,14 @@ struct LogContents {
       switch record.scope {
       case .beginning(let list, let generation, let count):
         if end == 0 { (self.list, self.generation, written) = (list, generation, count) }
-      case .fence: fence = record
+      case .fence: (fence, newestTime) = (record, record.time)
       case .removed, .replaced, .cursor, .nothing, .purge: break
       }
       if !record.hasPosition { last = max(last, record.sequence) }
+      // A log that was written anew has what is older behind the fence, too.
+      let isBehind =
+        !record.hasPosition && (record.sequence == 0 || record.sequence >= fence?.sequence ?? 0)
+      if fence == nil || isBehind { newestTime = max(newestTime ?? record.time, record.time) }
       records.append(record)
       end = next
     }

@@ -22,6 +22,8 @@ struct DiskOpening {
   private var list: UInt64 = 0
   private var removals = Removals()
   private var recovery: Recovery?
+  /// By how many milliseconds the wall clock is behind what it was.
+  private var behind: Int64?
 
   /// Tells the purges that are logged here from those of any other store.
   var listName: UInt64 {
@@ -34,6 +36,17 @@ struct DiskOpening {
 
   /// The highest number that was given out here, as far as that can be told.
   var newestNumber: UInt64 { max(recovery?.newestStamp ?? 0, contents?.newest ?? 0) }
+
+  /// The latest time that was written here, but for what is behind a fence already.
+  var newestTime: WallTime? {
+    [contents?.newestTime, recovery?.newestTime].compactMap(\.self).max()
+  }
+
+  /// The ages of what is stored cannot be told.
+  mutating func clockIsBehind(by milliseconds: Int64) {
+    behind = milliseconds
+    if loss == nil { notices.append(.clockBehind(milliseconds: milliseconds)) }
+  }
 
   /// Bytes that are kept free beside the segments, for the header and the log to be written anew.
   private static let spareRoom = 512 << 10
@@ -218,7 +231,8 @@ struct DiskOpening {
   /// Finds what is stored. If purges of it may be missing, the list of purges is another one from now on, `list`.
   mutating func recover(_ purges: PurgeLog, list: UInt64) throws(DiskProblem) {
     var recovery = Recovery(
-      volume: volume, header: header, purges: purges, removals: removals)
+      volume: volume, header: header, purges: purges, removals: removals,
+      fence: contents?.fence?.sequence ?? 0)
     do throws(DiskError) {
       try recovery.run()
     } catch {
@@ -237,7 +251,8 @@ struct DiskOpening {
     if let loss { notices.append(.fenced("\(loss)")) }
     var state = DiskStore.State(
       directory: recovery.directory, segments: recovery.segments,
-      admission: DiskAdmission(options.admission, records: recovery.directory.count))
+      admission: DiskAdmission(options.admission, records: recovery.directory.count),
+      clock: DiskClock(offset: now.wallOffset), logged: now)
     state.position = recovery.position
     state.free = recovery.segments.count { $0.phase == .free }
     state.statistics.recovered = recovery.directory.count
@@ -245,7 +260,7 @@ struct DiskOpening {
     state.statistics.notices = notices
     let store = DiskStore(
       volume, header, purges: purges,
-      fence: loss == nil ? contents.fence?.sequence ?? 0 : number, state: state,
+      fence: loss == nil && behind == nil ? contents.fence?.sequence ?? 0 : number, state: state,
       writer: DiskStore.Writer(
         open: recovery.open, life: recovery.newestLife,
         log: log(contents, number: number, now: now)))
@@ -263,6 +278,10 @@ struct DiskOpening {
     if let loss {
       log.mark.generation = 0
       log.fence = DiskPurge(sequence: number, scope: .fence(reason: "\(loss)"), time: now.wall)
+    }
+    if loss == nil, behind != nil {
+      log.fence = DiskPurge(
+        sequence: number, scope: .fence(reason: DiskStore.setBack), time: now.wall)
     }
     if loss != nil {
       log.isSuspect = true
@@ -284,6 +303,7 @@ struct DiskOpening {
       try? volume.remove(.purgeMark)
     }
     let life = DiskPurge(sequence: number, scope: .nothing, time: now.wall)
-    try? store.append([life], syncs: true, now: now.wall)
+    let fence = behind == nil || loss != nil ? nil : store.writer.withLock { $0.log.fence }
+    try? store.append([life] + (fence.map { [$0] } ?? []), syncs: true, now: now.wall)
   }
 }

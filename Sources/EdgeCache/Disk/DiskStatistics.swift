@@ -56,6 +56,9 @@ public struct DiskStatistics: Sendable {
 public enum DiskNotice: Sendable, Equatable {
   /// Purges may be missing, and why: what was stored before is validated before it is used.
   case fenced(String)
+  /// The wall clock is behind what it was when the store was written the last time: how old things are cannot be
+  /// told, so that they are validated before they are used.
+  case clockBehind(milliseconds: Int64)
   /// The header was damaged, and how: the store begins anew, empty.
   case headerDamaged(String)
   /// There was no header where there are files of a store: it begins anew, empty.
@@ -71,7 +74,7 @@ public enum DiskNotice: Sendable, Equatable {
   public var isDamage: Bool {
     switch self {
     case .fenced, .headerDamaged, .headerMissing: true
-    case .older, .wasAway, .resized: false
+    case .clockBehind, .older, .wasAway, .resized: false
     }
   }
 }
@@ -81,6 +84,9 @@ extension DiskNotice: CustomStringConvertible {
     switch self {
     case .fenced(let reason):
       "purges may be missing: \(reason); what was stored before is validated before it is used"
+    case .clockBehind(let milliseconds):
+      "the wall clock is \((milliseconds + 999) / 1000) s behind what it was when the store was written the last "
+        + "time; what was stored before is validated before it is used"
     case .headerDamaged(let reason):
       "\(reason); the store begins anew, empty, and the damaged file is kept as "
         + "\(DiskFile.damagedHeader)"

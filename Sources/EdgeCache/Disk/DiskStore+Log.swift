@@ -68,6 +68,14 @@ extension DiskStore {
     }
   }
 
+  /// Whoever opens the store next is not to believe what is older than a fence.
+  func raiseFence(_ fence: DiskPurge, now: WallTime) {
+    writer.withLock { writer in
+      writer.log.fence = fence
+      try? append([fence], to: &writer.log, syncs: true, now: now)
+    }
+  }
+
   private func add(_ records: [DiskPurge], to log: inout Log, now: WallTime) {
     log.unlogged += records
     guard log.unlogged.count > Log.mostUnlogged else { return }

@@ -161,6 +161,8 @@ extension DiskStore {
   struct Leased: Sendable {
     let place: DiskPlace
     let life: UInt64
+    /// By how much the wall clock was ahead when it was written.
+    var wallOffset: Int64 = 0
     /// Its head, if that was read lately.
     var head: DiskHeads.Head?
   }
@@ -192,7 +194,10 @@ extension DiskStore {
         }
         state.segments[place.segment].readers += 1
         let life = state.segments[place.segment].life
-        return Leased(place: place, life: life, head: state.heads.find(place, life: life))
+        let position = RecordSummary.position(life: life, offset: place.offset)
+        return Leased(
+          place: place, life: life, wallOffset: state.clock.offset(at: position),
+          head: state.heads.find(place, life: life))
       }
     }
   }
@@ -239,7 +244,7 @@ extension DiskStore {
       guard bytes.readableBytes >= header.tableOffset,
         header.headChecksum == bytes.checksum(RecordHeader.size..<header.tableOffset),
         case let head = Array(bytes.readableBytesView.prefix(header.tableOffset)),
-        let (stored, response) = header.read(head)
+        let (stored, response) = header.read(head, wallOffset: leased.wallOffset)
       else {
         damaged(place, key.hash)
         return .wrong
@@ -425,14 +430,15 @@ extension DiskStore {
 }
 
 extension RecordHeader {
-  /// Key and response of the record that begins with these bytes, without its content; nil if they are none.
-  func read(_ bytes: [UInt8]) -> (CacheKey, StoredResponse)? {
+  /// Key and response of the record that begins with these bytes, without its content; nil if they are none. It was
+  /// written when the wall clock was ahead of the time line by so many milliseconds.
+  func read(_ bytes: [UInt8], wallOffset: Int64 = 0) -> (CacheKey, StoredResponse)? {
     guard
       let key = ResponseCodec.readKey(
         bytes, Self.size..<(Self.size + keyCount), hash: hash),
       let response = ResponseCodec.read(
         bytes, (Self.size + keyCount)..<tableOffset, key: key,
-        content: .placeholder(count: contentCount))
+        content: .placeholder(count: contentCount), wallOffset: wallOffset)
     else { return nil }
     return (key, response)
   }

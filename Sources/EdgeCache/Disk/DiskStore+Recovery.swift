@@ -132,6 +132,12 @@ extension DiskStore {
         try openings[index].recover(purges, list: random())
       }
     }
+    // A clock that went back while the store was away makes what is there seem younger than it is.
+    if let newest = openings.compactMap(\.newestTime).max(), newest > now.wall {
+      for index in openings.indices {
+        openings[index].clockIsBehind(by: newest.milliseconds &- now.wall.milliseconds)
+      }
+    }
     // Whoever reads this list of purges is told by another name when it is not the same any more.
     let listName = openings.reduce(UInt64(0)) { $0 ^ $1.listName }
     let newest = openings.reduce(UInt64(0)) { max($0, $1.newestNumber) }
@@ -192,11 +198,18 @@ struct Recovery {
   private(set) var newestLife: UInt64 = 0
   /// The highest stamp of a record.
   private(set) var newestStamp: UInt64 = 0
+  /// What has a lower stamp is behind a fence.
+  let fence: UInt64
+  /// When the latest response came that is not.
+  private(set) var newestTime: WallTime?
 
   /// Bytes that are read at once where there is no footer.
   private static let window = 1 << 20
 
-  init(volume: any DiskVolume, header: StoreHeader, purges: PurgeLog, removals: Removals) {
+  init(
+    volume: any DiskVolume, header: StoreHeader, purges: PurgeLog, removals: Removals, fence: UInt64
+  ) {
+    self.fence = fence
     self.removals = removals
     self.volume = volume
     self.header = header
@@ -251,6 +264,7 @@ struct Recovery {
     for record in records {
       segments[index].oldestStamp = min(record.stamp, segments[index].oldestStamp)
       newestStamp = max(record.stamp, newestStamp)
+      if record.stamp >= fence { newestTime = max(newestTime ?? record.stored, record.stored) }
       if isDead(record, life: life) { continue }
       directory.insert(
         record.hash, variant: record.variant,

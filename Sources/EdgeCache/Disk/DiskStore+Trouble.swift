@@ -98,6 +98,7 @@ extension DiskStore {
   /// Tries again what did not go, and sees if there is room; to be called each second, by the thread that writes.
   public func tend(now: Instant) {
     look(forRoom: volume.room())
+    keepTime(now)
     if trouble?.concerns.contains(.purges) == true { try? append([], syncs: true, now: now.wall) }
     let isDue = state.withLock { state in
       if state.writes { return false }

@@ -46,12 +46,13 @@ extension DiskStore {
   public func write(_ writes: [DiskWrite]) -> Int {
     writer.withLock { writer in
       var there = 0
+      let wallOffset = state.withLock { $0.clock.writes(at: $0.position) }
       var batch = Batch(in: &writer)
       for write in writes {
         guard state.withLock({ $0.writes && $0.serves }) else { break }
         let response = write.response
         if purges.isPurged(response.key, response.names, since: write.stamp) { continue }
-        let record = RecordBytes(response, stamp: write.stamp)
+        let record = RecordBytes(response, stamp: write.stamp, wallOffset: wallOffset)
         let usable = header.segmentSize - DiskFormat.segmentHeader - SegmentFooter.size(1)
         guard record.total <= usable else {
           state.withLock { $0.statistics.tooLarge += 1 }
@@ -308,17 +309,18 @@ struct RecordBytes {
 
   var total: Int { header.total }
 
-  init(_ response: StoredResponse, stamp: UInt64) {
+  /// The bytes of a response, with its time as the wall clock has it that is ahead by so many milliseconds.
+  init(_ response: StoredResponse, stamp: UInt64, wallOffset: Int64) {
     key = response.key
     names = response.names
     let keyBytes = ResponseCodec.key(response.key)
-    let headBytes = ResponseCodec.head(response)
+    let headBytes = ResponseCodec.head(response, wallOffset: wallOffset)
     let both = keyBytes + headBytes
     head = both
     content = response.content
     let freshness = response.freshness
     let left = freshness.lifetime &- freshness.initialAge
-    let stored = freshness.responseTime.wall
+    let stored = WallTime(milliseconds: freshness.responseTime.milliseconds &+ wallOffset)
     header = RecordHeader(
       life: 0, stamp: stamp, hash: response.key.hash, stored: stored,
       freshUntil: stored.adding(seconds: left), keyCount: keyBytes.count,

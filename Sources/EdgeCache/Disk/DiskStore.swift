@@ -63,6 +63,9 @@ public final class DiskStore: Sendable {
     var writing: [Writing] = []
     /// Where the next record goes, behind all that is being written.
     var position: UInt64 = 0
+    var clock: DiskClock
+    /// When the time was logged the last time.
+    var logged: Instant
     /// Number of free segments.
     var free = 0
     var heads = DiskHeads()
@@ -80,7 +83,8 @@ public final class DiskStore: Sendable {
   let volume: any DiskVolume
   let header: StoreHeader
   let purges: PurgeLog
-  /// What has a lower stamp must be validated before it is used, for purges of it may be missing.
+  /// What has a lower stamp must be validated before it is used, for purges of it may be missing, or its age cannot
+  /// be told.
   let fence: UInt64
   let state: Mutex<State>
   let writer: Mutex<Writer>

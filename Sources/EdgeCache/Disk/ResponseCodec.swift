@@ -29,8 +29,8 @@ enum ResponseCodec {
       scheme: KeyScheme(isSecure: secure == 1, port: port), hash: hash)
   }
 
-  /// All but key and content.
-  static func head(_ response: StoredResponse) -> [UInt8] {
+  /// All but key and content, for a wall clock that is ahead of the time line by so many milliseconds.
+  static func head(_ response: StoredResponse, wallOffset: Int64 = 0) -> [UInt8] {
     var writer = DiskWriter(capacity: response.head.storage.count + 160)
     let freshness = response.freshness
     var flags: UInt16 = 0
@@ -50,7 +50,7 @@ enum ResponseCodec {
     writer.write(freshness.source.rawValue)
     writer.write(freshness.field.rawValue)
     writer.write(UInt32(truncatingIfNeeded: response.head.status))
-    writer.write(freshness.responseTime.milliseconds)
+    writer.write(freshness.responseTime.milliseconds &+ wallOffset)
     writer.write(freshness.initialAge)
     writer.write(freshness.lifetime)
     writer.write(freshness.staleIfError ?? 0)
@@ -90,9 +90,9 @@ enum ResponseCodec {
     for value in selector.values { writer.writeCounted(value) }
   }
 
-  /// The stored response of a key, the bytes that ``head(_:)`` made, and the content.
+  /// The stored response of a key, the bytes that ``head(_:wallOffset:)`` made, and the content.
   static func read(
-    _ bytes: [UInt8], _ range: Range<Int>, key: CacheKey, content: Content
+    _ bytes: [UInt8], _ range: Range<Int>, key: CacheKey, content: Content, wallOffset: Int64 = 0
   ) -> StoredResponse? {
     var reader = DiskReader(bytes, range)
     guard let flags = reader.read(UInt16.self),
@@ -139,8 +139,9 @@ enum ResponseCodec {
       pieced = PiecedContent(name: KeyHash(low: nameLow, high: nameHigh), count: Int(whole))
     }
     var freshness = Freshness(
-      responseTime: Instant(milliseconds: received), initialAge: initialAge, lifetime: lifetime,
-      source: source, field: field, alwaysValidate: flag(2), neverStale: flag(4),
+      responseTime: Instant(milliseconds: received &- wallOffset), initialAge: initialAge,
+      lifetime: lifetime, source: source, field: field, alwaysValidate: flag(2),
+      neverStale: flag(4),
       immutable: flag(8), staleCause: cause, staleIfError: flag(16) ? staleIfError : nil,
       staleWhileRevalidate: whileRevalidate)
     if source == .hashedURL, !isStillHashed(key, head, isEmpty: pieced == nil && content.count == 0)

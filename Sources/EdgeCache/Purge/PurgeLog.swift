@@ -83,6 +83,15 @@ public final class PurgeLog: Sendable {
     }
   }
 
+  /// A number that is no purge: what is stored from now on can be told from what was there before.
+  func takeNumber() -> UInt64 {
+    state.withLock { state in
+      state.last += 1
+      published.store(state.last, ordering: .releasing)
+      return state.last
+    }
+  }
+
   // MARK: Asking
 
   /// The newest purges that cover what is stored under `key` with these names. O(names).

@@ -99,6 +99,7 @@ final class DiskQueue: Sendable {
     case .fenced:
       "find out who changes files of the store, or look for a failing disk; purge again what must not be "
         + "seen even if the origin confirms it"
+    case .clockBehind: "set the clock right, and start PoPs after time-sync.target"
     case .headerDamaged, .headerMissing:
       "look for a failing disk; remove the files that end with .damaged when you have looked at them"
     case .wasAway: "give all disks at each start"
@@ -108,6 +109,12 @@ final class DiskQueue: Sendable {
 
   /// Ends the threads, after what is under way.
   func stop() async {
+    await withCheckedContinuation { continuation in
+      writer.submit { [self] _ in
+        store.keepTime(clock.read(), isLast: true)
+        continuation.resume()
+      }
+    }
     try? await readers.shutdownGracefully()
     try? await writer.shutdownGracefully()
   }

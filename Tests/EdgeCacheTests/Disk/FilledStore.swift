@@ -18,7 +18,7 @@ struct FilledStore {
 
   static func open(
     _ volume: SimulatedVolume, _ purges: PurgeLog = PurgeLog(), _ segment: Int = Self.segment,
-    seed: UInt64 = 7
+    seed: UInt64 = 7, now: Instant = Self.now
   ) throws -> DiskStore {
     var words = SeededRandom(seed: seed)
     return try DiskStore.open(
