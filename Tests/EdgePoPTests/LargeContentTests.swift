@@ -67,7 +67,8 @@ struct LargeContentTests {
   /// Runs `body` with a PoP of so much memory, perhaps with a disk, in front of an origin.
   static func withPoP(
     _ kind: Kind, memory: Int, threads: Int = 2, origin script: @escaping Origin.Script,
-    _ body: (TestPoP, Origin) async throws -> Void
+    _ body: (TestPoP, Origin) async throws -> Void,
+    afterRestart: ((TestPoP, Origin) async throws -> Void)? = nil
   ) async throws {
     let directory =
       FileManager.default.temporaryDirectory.path
@@ -76,23 +77,32 @@ struct LargeContentTests {
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let origin = try await Origin.start(script)
     let any = SocketEndpoint(host: "127.0.0.1", port: 0)
-    var configuration = FleetConfiguration.single(
+    var changed = FleetConfiguration.single(
       upstream: origin.url, listen: [any], admin: any, memory: .mebibytes(memory), threads: threads)
     if kind.hasDisk {
-      configuration.pops[0].disks = [
+      changed.pops[0].disks = [
         .init(path: directory, size: .mebibytes(512), admission: .all)
       ]
     }
-    let pop = try await TestPoP.start(configuration, pop: configuration.pops[0])
+    let configuration = changed
+    func serve(_ body: (TestPoP, Origin) async throws -> Void) async throws {
+      let pop = try await TestPoP.start(configuration, pop: configuration.pops[0])
+      do {
+        try await body(pop, origin)
+      } catch {
+        try? await pop.stop()
+        throw error
+      }
+      try await pop.stop()
+    }
     do {
-      try await body(pop, origin)
+      try await serve(body)
+      if let afterRestart { try await serve(afterRestart) }
     } catch {
       await origin.stop()
-      try? await pop.stop()
       throw error
     }
     await origin.stop()
-    try await pop.stop()
   }
 
   /// Takes a whole response off a wire and compares it.
@@ -223,6 +233,83 @@ struct LargeContentTests {
         }
       }
       try await rest
+    }
+  }
+
+  @Test(
+    "What memory keeps as one is there after a restart, from disk, whatever the origin has",
+    arguments: [true, false])
+  func restart(_ hasRanges: Bool) async throws {
+    let kind = Kind(framing: "chunked", hasRanges: hasRanges, hasDisk: true)
+    let size = 3_900_000
+    try await Self.withPoP(
+      kind, memory: 16,
+      origin: { exchange in try await Self.answer(&exchange, kind, size: size) },
+      { pop, _ in
+        let wire = try await pop.connect()
+        wire.send(TestPoP.request("/"))
+        try await Self.expect(size, kind, on: wire)
+        // A head and four pieces.
+        try await eventually("all of it on disk") {
+          try await pop.statistics().disk?.written == 5
+        }
+      },
+      afterRestart: { pop, origin in
+        for _ in 0..<2 {
+          let wire = try await pop.connect()
+          wire.send(TestPoP.request("/"))
+          let head = try await wire.readHead()
+          #expect(head.cacheStatus.contains("; hit") && head["Content-Length"] == "\(size)")
+          try await Pattern.expect(size, on: wire)
+          await wire.close()
+        }
+        let wire = try await pop.connect()
+        wire.send(TestPoP.request("/", ["Range: bytes=1048570-2097160"]))
+        #expect(try await wire.readHead().status == 206)
+        try await Pattern.expect(2_097_161 - 1_048_570, from: 1_048_570, on: wire)
+        #expect(origin.requests.count == 1)
+      })
+  }
+
+  @Test("A reader of the beginning, the end and places between asks the origin once for each")
+  func parts() async throws {
+    let kind = Kind(framing: "length", hasRanges: true, hasDisk: false)
+    let size = 1_000_000
+    try await Self.withPoP(
+      kind, memory: 16, threads: 1,
+      origin: { exchange in
+        guard exchange.request["Range"]?.contains(",") == true else {
+          return try await Self.answer(&exchange, kind, size: size)
+        }
+        exchange.answer(
+          "both", "Content-Type: multipart/byteranges; boundary=b", status: "206 Partial Content")
+      }
+    ) { pop, origin in
+      let ranges = [0..<1000, (size - 1000)..<size, 500_000..<500_100]
+      for pass in 1...3 {
+        for range in ranges {
+          let wire = try await pop.connect()
+          wire.send(
+            TestPoP.request("/", ["Range: bytes=\(range.lowerBound)-\(range.upperBound - 1)"]))
+          let head = try await wire.readHead()
+          #expect(head.status == 206)
+          #expect(head.cacheStatus.contains("; hit") == (pass > 1))
+          #expect(
+            head["Content-Range"] == "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(size)")
+          try await Pattern.expect(range.count, from: range.lowerBound, on: wire)
+          await wire.close()
+          try await pop.waitForFills()
+        }
+      }
+      #expect(origin.requests.count == 3)
+      // Several ranges: from the parts, or from the origin as it sends them.
+      let stored = try await pop.get("/", "Range: bytes=0-9,500000-500009")
+      #expect(stored.status == 206 && stored.cacheStatus.contains("; hit"))
+      let passed = try await pop.get("/", "Range: bytes=0-9,600000-600009")
+      #expect(passed.status == 206 && passed.text == "both")
+      #expect(passed["Content-Type"] == "multipart/byteranges; boundary=b")
+      #expect(try await pop.get("/", "Range: bytes=0-9").cacheStatus.contains("; hit"))
+      #expect(origin.requests.count == 4)
     }
   }
 }

@@ -265,7 +265,7 @@ extension DiskStore {
     let header = record.header
     let place = leased.place
     // What must be validated, or joined with more, comes into memory with the outcome.
-    if header.contentCount > most, record.response.part == nil,
+    if header.contentCount > most, record.response.parts == nil,
       record.response.freshness.isFresh(now)
     {
       if let head = leased.head { return lease(head, leased, now) }

@@ -38,7 +38,10 @@ enum ResponseCodec {
     if freshness.neverStale { flags |= 4 }
     if freshness.immutable { flags |= 8 }
     if freshness.staleIfError != nil { flags |= 16 }
-    if response.part != nil { flags |= 32 }
+    // One part has its place among the numbers; several are a list at the end, and nothing there.
+    let parts = response.parts
+    let only = parts.flatMap { $0.ranges.count == 1 ? $0.ranges[0] : nil }
+    if parts != nil { flags |= 32 }
     if response.head.etag != nil { flags |= 64 }
     if response.head.lastModified != nil { flags |= 128 }
     if response.head.date != nil { flags |= 256 }
@@ -55,9 +58,9 @@ enum ResponseCodec {
     writer.write(freshness.lifetime)
     writer.write(freshness.staleIfError ?? 0)
     writer.write(freshness.staleWhileRevalidate)
-    writer.write(Int64(response.part?.range.lowerBound ?? 0))
-    writer.write(Int64(response.part?.range.upperBound ?? 0))
-    writer.write(Int64(response.part?.completeLength ?? 0))
+    writer.write(Int64(only?.lowerBound ?? 0))
+    writer.write(Int64(only?.upperBound ?? 0))
+    writer.write(Int64(parts?.completeLength ?? 0))
     writer.write(response.head.etag?.offset ?? 0)
     writer.write(response.head.etag?.count ?? 0)
     writer.write(response.head.lastModified ?? 0)
@@ -71,6 +74,13 @@ enum ResponseCodec {
     writer.writeCounted(response.head.storage)
     write(response.selector, to: &writer)
     if let trailers = response.head.trailers { writer.writeCounted(trailers.bytes) }
+    if let parts, parts.ranges.count > 1 {
+      writer.write(UInt32(truncatingIfNeeded: parts.ranges.count))
+      for range in parts.ranges {
+        writer.write(Int64(range.lowerBound))
+        writer.write(Int64(range.upperBound))
+      }
+    }
     return writer.bytes
   }
 
@@ -109,7 +119,7 @@ enum ResponseCodec {
       let whole = reader.read(Int64.self), let pieceSize = reader.read(UInt32.self),
       let count = reader.read(UInt32.self), let lineCount = reader.read(UInt32.self),
       case .some(.some(let storage)) = reader.readCounted(),
-      let selector = readSelector(&reader)
+      let selector = readSelector(&reader), length >= 0, length <= 1 << 53
     else { return nil }
     func flag(_ bit: UInt16) -> Bool { flags & bit != 0 }
     var trailers: TrailerSection?
@@ -117,7 +127,14 @@ enum ResponseCodec {
       guard case .some(.some(let bytes)) = reader.readCounted() else { return nil }
       trailers = TrailerSection(bytes)
     }
-    guard reader.isAtEnd,
+    var parts: StoredParts?
+    if flag(32), lower == 0, upper == 0 {
+      parts = readParts(&reader, of: Int(length))
+    } else if flag(32) {
+      guard lower >= 0, lower < upper, upper <= length else { return nil }
+      parts = StoredParts([Int(lower)..<Int(upper)], of: Int(length))
+    }
+    guard reader.isAtEnd, !flag(32) || parts?.count == content.count,
       let cause = StaleCause(rawValue: UInt8(truncatingIfNeeded: flags >> 12)),
       var head = StoredHead(
         storage: storage, count: Int(count), statusLineCount: Int(lineCount), status: Int(status),
@@ -125,13 +142,6 @@ enum ResponseCodec {
         lastModified: flag(128) ? lastModified : nil, date: flag(256) ? date : nil)
     else { return nil }
     head.trailers = trailers
-    var part: ContentPart?
-    if flag(32) {
-      guard lower >= 0, lower <= upper, upper <= length, Int(upper - lower) == content.count else {
-        return nil
-      }
-      part = ContentPart(range: Int(lower)..<Int(upper), completeLength: Int(length))
-    }
     var pieced: PiecedContent?
     if flag(512) {
       guard whole >= 0, whole <= 1 << 53, content.count == 0, pieceSize == PiecedContent.pieceSize
@@ -152,11 +162,23 @@ enum ResponseCodec {
     if flag(1024) {
       return StoredResponse(
         plain: head, key: key, selector: selector, freshness: freshness, content: content,
-        part: part, pieced: pieced)
+        parts: parts, pieced: pieced)
     }
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      part: part, pieced: pieced)
+      parts: parts, pieced: pieced)
+  }
+
+  private static func readParts(_ reader: inout DiskReader, of length: Int) -> StoredParts? {
+    guard let count = reader.read(UInt32.self), count <= StoredParts.most else { return nil }
+    var ranges: [Range<Int>] = []
+    for _ in 0..<count {
+      guard let lower = reader.read(Int64.self), let upper = reader.read(Int64.self), lower >= 0,
+        lower < upper, upper <= length
+      else { return nil }
+      ranges.append(Int(lower)..<Int(upper))
+    }
+    return StoredParts(ranges, of: length)
   }
 
   /// False for a guess that an earlier version of the rule about names made and this one does not.

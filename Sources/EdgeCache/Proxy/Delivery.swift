@@ -77,19 +77,16 @@ public struct Delivery: Sendable {
   /// Calls `body` with the content that is sent, piece by piece, not copied. O(pieces).
   public func forEachPiece(of response: StoredResponse, _ body: (ByteBuffer) -> Void) {
     guard sendsContent else { return }
-    let offset = response.part?.range.lowerBound ?? 0
     switch kind {
     case .whole: response.content.forEachPiece(in: 0..<response.content.count, body)
     case .part(let range):
-      response.content.forEachPiece(
-        in: (range.lowerBound - offset)..<(range.upperBound - offset), body)
-    case .parts(let parts):
-      for (index, range) in parts.ranges.enumerated() {
-        body(parts.partHead(index))
-        response.content.forEachPiece(
-          in: (range.lowerBound - offset)..<(range.upperBound - offset), body)
+      response.content.forEachPiece(in: response.place(of: range), body)
+    case .parts(let several):
+      for (index, range) in several.ranges.enumerated() {
+        body(several.partHead(index))
+        response.content.forEachPiece(in: response.place(of: range), body)
       }
-      body(parts.end)
+      body(several.end)
     case .notModified, .rangeNotSatisfiable: break
     }
   }
@@ -129,18 +126,14 @@ public struct Delivery: Sendable {
   /// True if a response that is stored in part has all that this answer to a request needs
   /// (RFC 9111 §3.3). O(bytes of the fields).
   static func isPossible(
-    _ request: RequestHead, from response: StoredResponse, _ part: ContentPart, now: Instant
+    _ request: RequestHead, from response: StoredResponse, _ parts: StoredParts, now: Instant
   ) -> Bool {
     guard request.method == .get else { return false }
     switch ByteServing.range(
-      request: request.fields, response: response.head, length: part.completeLength, now: now)
+      request: request.fields, response: response.head, length: parts.completeLength, now: now)
     {
-    case .part(let range):
-      return range.lowerBound >= part.range.lowerBound && range.upperBound <= part.range.upperBound
-    case .parts(let ranges):
-      return ranges.allSatisfy {
-        $0.lowerBound >= part.range.lowerBound && $0.upperBound <= part.range.upperBound
-      }
+    case .part(let range): return parts.place(of: range) != nil
+    case .parts(let ranges): return ranges.allSatisfy { parts.place(of: $0) != nil }
     case .unsatisfiable: return true
     case .whole: return false
     }

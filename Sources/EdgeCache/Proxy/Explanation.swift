@@ -223,7 +223,7 @@ public struct Explanation: Sendable {
   private mutating func explainForward(
     _ stale: StoredResponse?, _ directives: CacheControl, _ now: Instant
   ) {
-    if let stale, stale.part == nil {
+    if let stale, stale.parts == nil {
       because.append(
         Validation.hasValidator(stale.head)
           ? "It is asked about with its validators; 304 makes it fresh again (RFC 9111 §4.3)."

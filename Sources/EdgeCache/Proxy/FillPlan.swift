@@ -49,7 +49,9 @@ enum FillPlan {
       case .length(let length): length
       case .chunked, .untilClose: nil
       }
-    guard (length ?? 0) <= store.limits.largestResponse else {
+    guard
+      length.map({ $0 <= store.limits.largestResponse }) ?? !store.wasTooLarge(key, now: now)
+    else {
       self = .refuse(.tooLarge)
       return
     }

@@ -47,8 +47,8 @@ public enum FirstLook: Sendable {
     switch found {
     case .selected(let response):
       stale = response
-      if let part = response.part,
-        !Delivery.isPossible(request, from: response, part, now: now)
+      if let parts = response.parts,
+        !Delivery.isPossible(request, from: response, parts, now: now)
       {
         reason = .partial
         break
@@ -61,7 +61,7 @@ public enum FirstLook: Sendable {
     case .otherVariants: reason = .varyMiss
     case .nothing:
       if let response = store.findEquivalent(key, request: request.fields, touches: touches),
-        response.part == nil,
+        response.parts == nil,
         Reuse.judge(response.freshness, directives: directives, now: now) == .yes
       {
         return .answer(response, .hit(ttl: response.freshness.ttl(now)))
@@ -69,10 +69,10 @@ public enum FirstLook: Sendable {
       reason = .uriMiss
     }
     if directives.onlyIfCached { return .onlyIfCached }
-    // A fill wants a response to GET. Without something stored to validate, HEAD and several ranges
-    // would make the origin send more than was asked for.
+    // A fill wants a response to GET. Without something stored that can be validated for it, HEAD and several
+    // ranges would make the origin send more than was asked for.
     if request.method == .head { return .pass(reason, .head) }
-    if stale == nil, request.fields.contains(.range),
+    if stale == nil || stale?.parts != nil, request.fields.contains(.range),
       !ByteServing.asksForOneRange(request.fields)
     {
       return .pass(reason, .partial)

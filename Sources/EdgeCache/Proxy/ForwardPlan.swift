@@ -43,13 +43,18 @@ struct ForwardPlan {
     if piece != nil { return goesAlone ? .alone : terms }
     if isBackground {
       terms.isBackground = true
-      terms.mayBeFollowed = stale?.part == nil
+      terms.mayBeFollowed = stale?.parts == nil
       return terms
     }
-    // What must be validated for each request cannot be shared, and who asks for a part gets what
-    // nobody else may want; nobody is made to wait for either.
-    if goesAlone || stale?.freshness.isNeverReusable == true || asksForPart {
-      return .alone
+    // What must be validated for each request cannot be shared, and who asks for a part gets what nobody may want
+    // who asks for another; nobody is made to wait for either.
+    if goesAlone || stale?.freshness.isNeverReusable == true { return .alone }
+    if asksForPart {
+      guard !request.isConditional, !directives.noCache, !request.fields.contains(.ifRange),
+        let range = request.fields.only(.range)
+      else { return .alone }
+      terms.range = request.fields.copy(range)
+      return terms
     }
     if directives.noCache {
       // What left before was asked for before.
@@ -63,7 +68,7 @@ struct ForwardPlan {
 
   /// True if the client's own range goes upstream.
   var asksForPart: Bool {
-    piece == nil && (stale == nil || stale?.part != nil) && request.method == .get
+    piece == nil && (stale == nil || stale?.parts != nil) && request.method == .get
       && ByteServing.asksForOneRange(request.fields)
   }
 
@@ -83,25 +88,25 @@ struct ForwardPlan {
         // RFC 9111 §4.1: another variant may be what the origin would send. Not one in another
         // content coding: many origins give all codings of a content one tag.
         forward.validates = variants().filter {
-          $0.part == nil && $0.head.etag != nil && $0.selector.agreesOnCoding(request.fields)
+          $0.parts == nil && $0.head.etag != nil && $0.selector.agreesOnCoding(request.fields)
         }
       }
       return forward
     }
-    guard let part = stale.part else {
+    guard let parts = stale.parts else {
       if Validation.hasValidator(stale.head) { forward.validates = [stale] }
       return forward
     }
     if asksForPart {
       forward.part = .clients
       // RFC 9111 §4.3.1: asked about only if it could answer the request.
-      if Delivery.isPossible(request, from: stale, part, now: now),
+      if Delivery.isPossible(request, from: stale, parts, now: now),
         Validation.hasValidator(stale.head)
       {
         forward.validates = [stale]
       }
-    } else if let missing = part.missing, stale.head.hasStrongETag,
-      part.completeLength <= largest
+    } else if let missing = parts.onlyMissing?.range, stale.head.hasStrongETag,
+      parts.completeLength <= largest
     {
       forward.part = .missing(missing, of: stale)
     }

@@ -67,8 +67,8 @@ public struct Transaction {
   private var actions = ActionQueue()
   private var hasClient = true
   private var stale: StoredResponse?
-  /// What is stored of a content whose beginning arrives.
-  private var remainder: StoredResponse?
+  /// What is stored behind what arrives of a content.
+  private var remainder: (content: Content, range: Range<Int>)?
   private var goesAlone = false
   /// Flights that were followed and turned out to bring another variant.
   private var detours = 0
@@ -222,10 +222,13 @@ public struct Transaction {
       invariant(false, "a request for the store that nobody can be told of")
       return
     }
+    let request = request
     let outcome = store.plan(
       key, request: request.fields, stale: stale,
       terms: plan(stale).terms(isBackground: !hasClient, goesAlone: goesAlone), now: now,
-      wake: wake)
+      suffices: { response in
+        response.parts.map { Delivery.isPossible(request, from: response, $0, now: now) } ?? true
+      }, wake: wake)
     switch outcome {
     case .stored(let response):
       answer(response, .hit(ttl: response.freshness.ttl(now)))
@@ -500,10 +503,10 @@ public struct Transaction {
       contentLength: head.contentLength == nil ? nil : stored.completeLength)
     flightHead.leadersHead = outcome.leadersHead
     fill(flight, flightHead, expectedLength: stored.completeLength)
-    if stored.part?.range.lowerBound == 0 {
-      append(stored.content, to: flight)
-    } else {
-      remainder = stored
+    let before = stored.parts?.onlyMissing?.before ?? 0
+    append(stored.content, 0..<before, to: flight)
+    if before < stored.content.count {
+      remainder = (stored.content, before..<stored.content.count)
     }
   }
 
@@ -516,8 +519,8 @@ public struct Transaction {
     flight.begin(head)
   }
 
-  private mutating func append(_ content: Content, to flight: Flight) {
-    content.forEachPiece(in: 0..<content.count) { _ = store.append($0, to: flight, fill: &fill) }
+  private mutating func append(_ content: Content, _ range: Range<Int>, to flight: Flight) {
+    content.forEachPiece(in: range) { _ = store.append($0, to: flight, fill: &fill) }
   }
 
   /// True if a stored response may be sent in the place of one that the upstream failed to give
@@ -530,8 +533,8 @@ public struct Transaction {
 
   /// True unless only a part of it is there, and more is asked for (RFC 9111 §3.3).
   private func canAnswer(_ response: StoredResponse, _ now: Instant) -> Bool {
-    guard hasClient, let part = response.part else { return true }
-    return Delivery.isPossible(request, from: response, part, now: now)
+    guard hasClient, let parts = response.parts else { return true }
+    return Delivery.isPossible(request, from: response, parts, now: now)
   }
 
   private mutating func freshened(
@@ -655,8 +658,8 @@ public struct Transaction {
     switch side {
     case .filling(let flight, let head):
       // Only behind what really was missing; else the flight is found to be incomplete.
-      if let remainder, flight.received + remainder.content.count == remainder.completeLength {
-        append(remainder.content, to: flight)
+      if let remainder, flight.received + remainder.range.count == fill.expectedLength {
+        append(remainder.content, remainder.range, to: flight)
       }
       remainder = nil
       let refusal = store.complete(

@@ -12,18 +12,6 @@ public struct ContentPart: Sendable, Hashable {
 
   /// True if nothing is missing.
   public var isComplete: Bool { range.count == completeLength }
-  /// True if it begins where the content does.
-  public var isPrefix: Bool { range.lowerBound == 0 }
-  /// True if it ends where the content does.
-  public var isSuffix: Bool { range.upperBound == completeLength }
-
-  /// The one run of bytes that is missing; nil if there are two, or none.
-  public var missing: Range<Int>? {
-    if isComplete { return nil }
-    if isPrefix { return range.upperBound..<completeLength }
-    return isSuffix ? 0..<range.lowerBound : nil
-  }
-
   /// A part of a content.
   public init(range: Range<Int>, completeLength: Int) {
     self.range = range
@@ -48,17 +36,5 @@ public struct ContentPart: Sendable, Hashable {
     else { return nil }
     self.init(range: first..<(last + 1), completeLength: length)
     if let sent = response.contentLength, sent != range.count { return nil }
-  }
-
-  /// The part that both make together; nil if they do not touch or are not of one content.
-  public func joined(with other: ContentPart) -> ContentPart? {
-    guard completeLength == other.completeLength, range.lowerBound <= other.range.upperBound,
-      other.range.lowerBound <= range.upperBound
-    else { return nil }
-    return ContentPart(
-      range: min(
-        range.lowerBound, other.range.lowerBound)..<max(
-          range.upperBound, other.range.upperBound),
-      completeLength: completeLength)
   }
 }

@@ -29,6 +29,9 @@ public struct Content: Sendable {
   /// What counts the memory, where that is not what has stored it.
   private(set) var lease: MemoryLease?
 
+  /// True if its memory is counted for as long as anybody has it.
+  public var isLarge: Bool { lease != nil }
+
   /// Bytes of a piece of large content, which is not copied when it is stored.
   static let block = 1 << 20
 
@@ -67,6 +70,32 @@ public struct Content: Sendable {
     parts = .several(pieces)
     count = blocks.count * Self.block + tail.count
     capacity = blocks.count * room + tail.capacity + MemoryCost.array(of: pieces)
+  }
+
+  /// Content in buffers that others may have too, not copied. O(buffers).
+  init(sharing buffers: [ByteBuffer], count: Int) {
+    var capacity = 0
+    for buffer in buffers {
+      capacity += MemoryCost.allocation(buffer.storageCapacity) + MemoryCost.bufferStorage
+    }
+    switch buffers.count {
+    case 0: parts = .none
+    case 1: parts = .one(buffers[0])
+    default:
+      parts = .several(buffers)
+      capacity += MemoryCost.array(of: buffers)
+    }
+    self.count = count
+    self.capacity = capacity
+  }
+
+  /// A part of this content, which keeps the memory of all of it, and its lease. O(pieces).
+  func slice(_ range: Range<Int>) -> Content {
+    var buffers: [ByteBuffer] = []
+    forEachPiece(in: range) { buffers.append($0) }
+    var slice = Content(sharing: buffers, count: range.count)
+    slice.lease = lease
+    return slice
   }
 
   /// This content, whose memory a lease counts from now on.

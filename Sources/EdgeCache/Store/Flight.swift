@@ -69,6 +69,8 @@ public final class Flight: Sendable {
   /// The fields that select variants of this key, as far as known beforehand, with the values of
   /// the leader's request.
   let hint: VariantSelector
+  /// The value of `Range` with which the request went upstream, if with any.
+  let range: [UInt8]?
   /// True if nobody may join: the key is hit-for-miss, or the leader must not be waited for.
   let isSolo: Bool
   private let limits: StoreLimits
@@ -108,8 +110,10 @@ public final class Flight: Sendable {
   }
 
   init(
-    key: CacheKey, sequence: UInt64, hint: VariantSelector, isSolo: Bool, limits: StoreLimits
+    key: CacheKey, sequence: UInt64, hint: VariantSelector, range: [UInt8]? = nil, isSolo: Bool,
+    limits: StoreLimits
   ) {
+    self.range = range
     self.isSolo = isSolo
     self.key = key
     self.sequence = sequence
@@ -330,7 +334,8 @@ public final class Flight: Sendable {
       switch state.outcome {
       case .pending: return hint.matches(request)
       case .streaming(let head):
-        return head.part == nil && head.freshness.isFresh(now) && head.selector.matches(request)
+        return (head.part == nil || range != nil) && head.freshness.isFresh(now)
+          && head.selector.matches(request)
       case .complete, .truncated, .stored, .goAlone, .failed: return false
       }
     }

@@ -83,6 +83,8 @@ public struct FlightTerms: Sendable, Hashable {
   public var mayBeFollowed = true
   /// A response that came into the store in between will do.
   public var takesStored = true
+  /// The value of `Range`, if that goes upstream: those who ask for the same may share its flight, and no others.
+  public var range: [UInt8]?
   /// It is nobody's request: one flight for the key, whoever leads it, is enough.
   public var isBackground = false
 

@@ -14,8 +14,8 @@ public protocol LowerTier: Sendable {
   /// True if something may be stored for an identity.
   func mayHave(_ hash: KeyHash) -> Bool
   /// A response came into memory whose request left when `stamp` was the newest purge. What was stored for
-  /// the same requests has become unusable.
-  func stored(_ response: StoredResponse, stamp: UInt64)
+  /// the same requests has become unusable. With `pieces` its content is in these, and they are kept all or none.
+  func stored(_ response: StoredResponse, pieces: [StoredResponse], stamp: UInt64)
   /// The same, of one that an upstream confirmed. It need not be written again if what is stored may be believed.
   func confirmed(_ response: StoredResponse, stamp: UInt64)
   /// What is stored for the same requests has become unusable, without a purge.

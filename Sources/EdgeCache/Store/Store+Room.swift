@@ -84,6 +84,12 @@ extension Store {
     return false
   }
 
+  /// This content with a lease, if it is large and there is room.
+  func lease(_ content: Content) -> Content {
+    guard content.count > Content.block, budget.reserve(content.capacity) else { return content }
+    return content.counted(by: MemoryLease(reserved: content.capacity, of: budget))
+  }
+
   // MARK: What fills have reserved
 
   /// Gives back what a fill has reserved. What large content its readers still wait for stays counted until they

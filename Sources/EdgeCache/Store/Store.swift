@@ -14,6 +14,8 @@ public final class Store: Sendable {
     var memory: MemoryShard
     var flights: [KeyHash: [Flight]] = [:]
     var hitForMiss: HitForMiss
+    /// Keys whose content turned out too large on the way: it is not begun to be kept again for a while.
+    var tooLarge: HitForMiss
     /// What was asked for lately of what is not in memory.
     var promotions: RecentIdentities
     /// Number of times that something could have come into memory and did not.
@@ -28,6 +30,7 @@ public final class Store: Sendable {
         State(
           memory: MemoryShard(budget, eviction: limits.eviction),
           hitForMiss: HitForMiss(limit: limits.hitForMissKeys),
+          tooLarge: HitForMiss(limit: limits.hitForMissKeys),
           promotions: RecentIdentities(capacity: hasLower ? 16_384 : 0)))
     }
   }
@@ -94,11 +97,13 @@ public final class Store: Sendable {
   /// Looks again under the same lock, so that of any number of requests at once exactly one leads,
   /// and so that nothing is validated that was purged after it was found: the answer would bring it
   /// back into the store.
+  /// A fresh response that came meanwhile is taken if it `suffices`.
   /// `wake` is called, from any thread, when a followed flight has news. Requests for keys that are
   /// hit-for-miss get a flight that nobody else can join, whatever their terms.
   public func plan(
     _ key: CacheKey, request: FieldSection, stale: StoredResponse?, terms: FlightTerms,
-    now: Instant, wake: @escaping @Sendable () -> Void
+    now: Instant, suffices: (StoredResponse) -> Bool = { $0.parts == nil },
+    wake: @escaping @Sendable () -> Void
   ) -> FlightPlan {
     shard(key).state.withLock { state in
       var present: StoredResponse?
@@ -107,8 +112,8 @@ public final class Store: Sendable {
       if case .selected(let response) = state.memory.select(
         key, request: request, purges: purges, touches: isFirst)
       {
-        if response !== stale, terms.takesStored, response.part == nil,
-          response.freshness.isFresh(now)
+        if response !== stale, terms.takesStored, response.freshness.isFresh(now),
+          suffices(response)
         {
           return .stored(response)
         }
@@ -122,13 +127,14 @@ public final class Store: Sendable {
       }
       if terms.isBackground, !flights.isEmpty || present == nil { return .underWay }
       if terms.mayFollow, !isSolo {
-        for flight in flights where flight.mayJoin(request, now: now) {
+        for flight in flights
+        where flight.range == terms.range && flight.mayJoin(request, now: now) {
           if let reader = flight.subscribe(wake) { return .follow(flight, reader, stale: present) }
         }
       }
       let flight = Flight(
         key: key, sequence: purges.head,
-        hint: Self.hint(&state, key, request, stale: present, purges),
+        hint: Self.hint(&state, key, request, stale: present, purges), range: terms.range,
         isSolo: isSolo || !terms.mayBeFollowed, limits: limits)
       guard let reader = flight.subscribe(wake) else { invariantFailed("a new flight is full") }
       state.flights[key.hash, default: []].append(flight)
@@ -202,12 +208,13 @@ public final class Store: Sendable {
     defer { flight.complete(trailers) }
     let kept = trailers.flatMap { TrailerSection($0) }
     // Of a part nobody could tell what they are about.
-    if kept != nil, head.part != nil || stale?.part != nil {
+    if kept != nil, head.part != nil || stale?.parts != nil {
       refuse(flight, .trailers, fill: &fill)
     }
-    guard var content = takeContent(of: flight, fill: &fill) else {
+    guard let content = takeContent(of: flight, fill: &fill) else {
       let refusal = flight.refusal ?? .full
       close(flight, hitForMiss: refusal == .tooLarge, fill: &fill, now: now)
+      if refusal == .tooLarge { passLarge(flight.key, now: now) }
       return refusal
     }
     // Of a length that was not known before: nothing is what the name means.
@@ -215,17 +222,38 @@ public final class Store: Sendable {
       close(flight, hitForMiss: false, fill: &fill, now: now)
       return .noFreshness
     }
-    var part = head.part
     var stored = head.head
     stored.trailers = kept
-    if let stale, let joined = PartialContent.join(stale, head, content, limits: limits) {
-      (content, part) = joined
+    let storedHead = stored
+    func response(_ content: Content, _ parts: StoredParts?) -> StoredResponse {
+      StoredResponse(
+        key: flight.key, selector: head.selector, head: storedHead, freshness: head.freshness,
+        content: content, parts: parts)
     }
-    let response = StoredResponse(
-      key: flight.key, selector: head.selector, head: stored, freshness: head.freshness,
-      content: content, part: part)
-    return put(
-      response, replacing: stale, flight: flight, fill: &fill, isNew: true, now: now)
+    let parts = head.part.flatMap(StoredParts.init)
+    guard parts != nil else {
+      return put(
+        response(content, nil), replacing: stale, flight: flight, fill: &fill, isNew: true, now: now
+      )
+    }
+    let reserved = fill.reserved
+    fill.reserved = 0
+    return shard(flight.key).state.withLock { state in
+      // What is stored now: other parts may have come meanwhile.
+      let present =
+        state.memory.find(flight.key, purges: purges, touches: false) {
+          $0.key.scheme == flight.key.scheme && $0.selector == head.selector
+        } ?? stale
+      var new = response(content, parts)
+      if let present, present.parts != nil,
+        let (content, parts) = PartialContent.join(present, head, content, limits: limits)
+      {
+        new = response(parts.isComplete ? lease(content) : content, parts)
+      }
+      return put(
+        new, nil, replacing: stale, flight: flight, reserved: reserved, isNew: true, now: now,
+        &state)
+    }
   }
 
   /// Puts the outcome of a validation in the place of `stale`, if it is about that one, and hands it
@@ -243,6 +271,19 @@ public final class Store: Sendable {
       flight.scatter(refusal ?? .notReusable)
     }
     return refusal
+  }
+
+  /// Content that does not say how long it is turned out too large to be kept: next time it is passed on at once,
+  /// rather than evict what is stored for it in vain.
+  private func passLarge(_ key: CacheKey, now: Instant) {
+    shard(key).state.withLock {
+      $0.tooLarge.mark(key, until: now.adding(seconds: limits.hitForMiss), now: now)
+    }
+  }
+
+  /// True if content of unknown length turned out too large a while ago.
+  func wasTooLarge(_ key: CacheKey, now: Instant) -> Bool {
+    shard(key).state.withLock { $0.tooLarge.contains(key, now: now) }
   }
 
   /// An upstream knows no ranges of a content: it is not kept in pieces for a while.
@@ -272,58 +313,74 @@ public final class Store: Sendable {
     _ response: StoredResponse, replacing stale: StoredResponse?, flight: Flight,
     fill: inout Fill, isNew: Bool, now: Instant
   ) -> StorageRefusal? {
-    var reserved = fill.reserved
+    let reserved = fill.reserved
     fill.reserved = 0
+    let below = isNew ? inPieces(response, now: now) : nil
+    return shard(flight.key).state.withLock { state in
+      put(
+        response, below, replacing: stale, flight: flight, reserved: reserved, isNew: isNew,
+        now: now, &state)
+    }
+  }
+
+  /// The same in a shard whose lock is held; `below` is what goes to the tier below in its place.
+  private func put(
+    _ response: StoredResponse, _ below: PiecedContent.Split?, replacing stale: StoredResponse?,
+    flight: Flight, reserved: Int, isNew: Bool, now: Instant, _ state: inout State
+  ) -> StorageRefusal? {
     let cost = response.cost
     let ownCost = response.ownCost
-    return shard(flight.key).state.withLock { state in
-      defer { budget.release(reserved) }
-      Self.forget(flight, &state)
-      if let refusal = flight.refusal { return refusal }
-      if purges.isPurged(response.key, response.names, since: flight.sequence) {
-        return .purged
-      }
-      // A part that comes late does not take the place of the whole.
-      if response.part != nil,
-        state.memory.find(
-          response.key, purges: purges, touches: false,
-          where: {
-            $0.part == nil && $0.key.scheme == response.key.scheme
-              && $0.selector == response.selector && $0.freshness.isFresh(now)
-          }) != nil
-      {
-        return .partial
-      }
-      // Taken out first: what is replaced makes room for what replaces it, and leaves it its standing.
-      let isReplaced = { (other: StoredResponse) in
-        other === stale
-          || (other.key.scheme == response.key.scheme && other.selector == response.selector)
-      }
-      let uses = state.memory.uses(of: response.key, where: isReplaced)
-      _ = state.memory.removeAll(response.key, where: isReplaced)
-      guard Self.makeVariantRoom(&state, for: response, limits: limits, now: now) else {
-        return .variantLimit
-      }
-      // In memory it would keep a piece of the disk from being written anew.
-      if response.content.file != nil { return nil }
-      if reserved < ownCost {
-        guard reserve(ownCost - reserved, in: &state, of: response.key) else { return .full }
-        reserved = ownCost
-      }
-      reserved -= ownCost
-      state.memory.insert(response, cost: cost, stamp: flight.sequence, uses: uses)
-      state.hitForMiss.clear(flight.key)
-      // What was only confirmed is below as it was, and will be confirmed again when it comes up.
-      // A head without content is written again, for it is small.
-      if isNew || response.pieced != nil {
-        lower?.stored(response, stamp: flight.sequence)
-      } else {
-        lower?.confirmed(response, stamp: flight.sequence)
-      }
-      // A purge that came meanwhile may have been of a URL that this one would stand for.
-      if flight.sequence == purges.head { variances.note(response, secret: secret) }
-      return nil
+    var reserved = reserved
+    defer { budget.release(reserved) }
+    Self.forget(flight, &state)
+    if let refusal = flight.refusal { return refusal }
+    if purges.isPurged(response.key, response.names, since: flight.sequence) {
+      return .purged
     }
+    // A part that comes late does not take the place of the whole.
+    if response.parts != nil,
+      state.memory.find(
+        response.key, purges: purges, touches: false,
+        where: {
+          $0.parts == nil && $0.key.scheme == response.key.scheme
+            && $0.selector == response.selector && $0.freshness.isFresh(now)
+        }) != nil
+    {
+      return .partial
+    }
+    // Taken out first: what is replaced makes room for what replaces it, and leaves it its standing.
+    let isReplaced = { (other: StoredResponse) in
+      other === stale
+        || (other.key.scheme == response.key.scheme && other.selector == response.selector)
+    }
+    let uses = state.memory.uses(of: response.key, where: isReplaced)
+    _ = state.memory.removeAll(response.key, where: isReplaced)
+    guard Self.makeVariantRoom(&state, for: response, limits: limits, now: now) else {
+      return .variantLimit
+    }
+    // In memory it would keep a piece of the disk from being written anew.
+    if response.content.file != nil { return nil }
+    if reserved < ownCost {
+      guard reserve(ownCost - reserved, in: &state, of: response.key) else { return .full }
+      reserved = ownCost
+    }
+    reserved -= ownCost
+    state.memory.insert(response, cost: cost, stamp: flight.sequence, uses: uses)
+    state.hitForMiss.clear(flight.key)
+    state.tooLarge.clear(flight.key)
+    // What was only confirmed is below as it was, and will be confirmed again when it comes up.
+    // A head without content is written again, for it is small.
+    if let parts = response.parts, parts.count > PiecedContent.largestWhole {
+      // Each further part would write all of them again.
+      lower?.replaced(response)
+    } else if isNew || response.pieced != nil {
+      lower?.stored(below?.head ?? response, pieces: below?.pieces ?? [], stamp: flight.sequence)
+    } else {
+      lower?.confirmed(response, stamp: flight.sequence)
+    }
+    // A purge that came meanwhile may have been of a URL that this one would stand for.
+    if flight.sequence == purges.head { variances.note(response, secret: secret) }
+    return nil
   }
 
   /// Puts `new` in the place of `old`, for the same requests, if that is still there. O(variants).

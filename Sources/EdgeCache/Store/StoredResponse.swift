@@ -14,7 +14,7 @@ public final class StoredResponse: Sendable {
   /// The content.
   public let content: Content
   /// The part of the content that is there; nil if all of it is (RFC 9111 §3.3).
-  public let part: ContentPart?
+  public let parts: StoredParts?
   /// What is known of content that is kept in pieces; ``content`` is empty then.
   public let pieced: PiecedContent?
   /// The groups and tags that its origin gave it.
@@ -24,10 +24,10 @@ public final class StoredResponse: Sendable {
 
   /// The length of the whole content, whether it is there or not.
   public var completeLength: Int {
-    pieced?.count ?? part?.completeLength ?? content.count
+    pieced?.count ?? parts?.completeLength ?? content.count
   }
 
-  /// The length of what is stored, as it goes out whole: of a part, only that part.
+  /// The length of what is stored, as it goes out whole: of parts, only those.
   public var sentCount: Int { pieced?.count ?? content.count }
 
   /// What its URL says of its content, with the fields that it has or will have. O(path).
@@ -38,17 +38,23 @@ public final class StoredResponse: Sendable {
   /// True if the URL holds what looks like a hash of the content. O(path).
   public var isHashedURL: Bool { HashedURL.matches(key) }
 
+  /// Where bytes of the whole content lie in what is stored; no bytes if they are not all there. O(log parts).
+  func place(of range: Range<Int>) -> Range<Int> {
+    guard let parts else { return range }
+    return parts.place(of: range) ?? 0..<0
+  }
+
   /// A stored response from its parts.
   public init(
     key: CacheKey, selector: VariantSelector, head: StoredHead, freshness: Freshness,
-    content: Content, part: ContentPart? = nil, pieced: PiecedContent? = nil
+    content: Content, parts: StoredParts? = nil, pieced: PiecedContent? = nil
   ) {
     self.key = key
     self.selector = selector
     self.head = head
     self.freshness = freshness
     self.content = content
-    self.part = part?.isComplete == true ? nil : part
+    self.parts = parts?.isComplete == true ? nil : parts
     self.pieced = pieced
     names = ResponseNames(head, at: key)
     variance = SearchVariance(head.fields)
@@ -57,14 +63,14 @@ public final class StoredResponse: Sendable {
   /// A stored response of which it is known that its head has no names and no other queries. O(1).
   init(
     plain head: StoredHead, key: CacheKey, selector: VariantSelector, freshness: Freshness,
-    content: Content, part: ContentPart?, pieced: PiecedContent?
+    content: Content, parts: StoredParts?, pieced: PiecedContent?
   ) {
     self.key = key
     self.selector = selector
     self.head = head
     self.freshness = freshness
     self.content = content
-    self.part = part
+    self.parts = parts
     self.pieced = pieced
     names = .none
     variance = nil
@@ -76,11 +82,14 @@ public final class StoredResponse: Sendable {
   /// Bytes of memory that this response takes with all its bookkeeping: what the budget counts.
   public var cost: Int {
     Self.overhead + head.capacity + MemoryCost.array(of: key.bytes) + selector.cost
-      + content.capacity + names.cost
+      + content.capacity + names.cost + (parts?.cost ?? 0)
   }
 
   /// The same without what a lease counts.
-  var ownCost: Int { cost - (content.lease?.bytes ?? 0) }
+  var ownCost: Int { cost - min(content.lease?.bytes ?? 0, content.capacity) }
+
+  /// True if it is worth while to hold on to it while it is sent, so that its memory is counted until then.
+  public var isLarge: Bool { content.isLarge }
 
   /// Bytes for the object, its slot, and its share of the index and of what grows by doubling.
   static let overhead = 512
@@ -90,7 +99,7 @@ public final class StoredResponse: Sendable {
   public func freshened(head: StoredHead, accepted: Storability.Accepted) -> StoredResponse {
     StoredResponse(
       key: key, selector: accepted.selector, head: head, freshness: accepted.freshness,
-      content: content, part: part, pieced: pieced)
+      content: content, parts: parts, pieced: pieced)
   }
 
   /// This response with its content.
@@ -98,18 +107,18 @@ public final class StoredResponse: Sendable {
     if isPlain {
       return StoredResponse(
         plain: head, key: key, selector: selector, freshness: freshness, content: content,
-        part: part, pieced: pieced)
+        parts: parts, pieced: pieced)
     }
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      part: part, pieced: pieced)
+      parts: parts, pieced: pieced)
   }
 
   /// This response with another head, for one client alone.
   func with(head: StoredHead) -> StoredResponse {
     StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      part: part, pieced: pieced)
+      parts: parts, pieced: pieced)
   }
 
   /// This response as one that must be validated before it is used again, and why. What is unchecked may not stand
@@ -121,7 +130,7 @@ public final class StoredResponse: Sendable {
     freshness.neverStale = freshness.neverStale || cause == .unchecked
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
-      part: part, pieced: pieced)
+      parts: parts, pieced: pieced)
   }
 
   /// This response as purges leave it; nil if one took it away.

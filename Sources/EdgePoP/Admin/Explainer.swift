@@ -88,12 +88,9 @@ struct Explainer: Sendable {
     var validators: [String] = []
     if let etag = fields.text(.etag) { validators.append("ETag: \(etag)") }
     if let modified = fields.text(.lastModified) { validators.append("Last-Modified: \(modified)") }
-    let range = response.part.map {
-      "\($0.range.lowerBound)-\($0.range.upperBound - 1)/\($0.completeLength)"
-    }
     return ExplainReport.Variant(
       status: response.head.status, selected: item.isSelected, vary: response.selector.texts,
-      bytes: response.sentCount, range: range,
+      bytes: response.sentCount, range: response.parts?.text,
       lifetime: response.freshness.lifetime,
       lifetimeSource: response.freshness.sourceText, age: response.freshness.age(now),
       ttl: response.freshness.ttl(now), validators: validators,

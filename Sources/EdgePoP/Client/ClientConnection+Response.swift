@@ -30,6 +30,7 @@ extension ClientConnection {
     }
     began(delivery.status(stored), status, .none)
     served.contentBytes = delivery.contentCount(stored)
+    if stored.isLarge { held = stored }
     if let trailers = delivery.trailers { return sendChunk(of: stored.content, trailers) }
     if let file = stored.content.file, delivery.sendsContent {
       return sendContent(of: file, delivery)

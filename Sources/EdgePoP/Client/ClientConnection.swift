@@ -27,6 +27,8 @@ final class ClientConnection: StreamSocket, ClientStream {
   private var parser = RequestParser()
   /// What sends content from a file at present.
   var sender: FileSender?
+  /// A large response that is being sent from memory.
+  var held: StoredResponse?
 
   /// The content of the request that is being answered, until it is complete.
   private var decoder: ContentDecoder?
@@ -91,6 +93,8 @@ final class ClientConnection: StreamSocket, ClientStream {
   }
 
   override func becameWritable() {
+    // What is left of it is little.
+    held = nil
     switch phase {
     case .tunnel: served.exchange?.tunnelClientIsWritable()
     case .busy:
@@ -128,6 +132,7 @@ final class ClientConnection: StreamSocket, ClientStream {
     // What was sent from a file may be all there was to do.
     if served.exchange == nil, sender != nil { account() }
     sender = nil
+    held = nil
     loop.clientGone(self)
     loop.closed(self)
   }
@@ -298,6 +303,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   // MARK: Time
 
   override func checkTime(_ now: NIODeadline) {
+    if held != nil, unsent == 0 { held = nil }
     let verdict = timing.check(
       phase, now: now, isReceiving: decoder != nil && shouldRead,
       unsent: unsent + (sender?.unsent ?? 0))

@@ -16,6 +16,8 @@ final class DiskQueue: Sendable {
     /// Number of writes that wait, by identity.
     var waiting: [KeyHash: Int] = [:]
     var bytes = 0
+    /// Bytes of large content that waits, which is counted in memory as long as it does.
+    var largeBytes = 0
     var isDraining = false
     /// The lowest stamp of what is being written.
     var oldestWriting = UInt64.max
@@ -36,6 +38,8 @@ final class DiskQueue: Sendable {
   private struct Pending: Sendable {
     let write: DiskWrite
     let cost: Int
+    /// What of it is large content.
+    let large: Int
     /// False once something newer came.
     var isWanted = true
   }
@@ -197,20 +201,38 @@ final class DiskQueue: Sendable {
   }
 
   /// True if half of what may wait to be written does.
-  var isBusy: Bool { queue.withLock { $0.bytes > Self.mostBytes / 2 } }
+  var isBusy: Bool { queue.withLock { $0.bytes + $0.largeBytes > Self.mostBytes / 2 } }
 
   /// Writes a response, if it is admitted. What leads to pieces always is, or they could not be found.
   func stored(_ response: StoredResponse, stamp: UInt64, always: Bool = false) {
     guard store.admits(response.key.hash, always: always || response.pieced != nil) else { return }
-    let cost = response.cost
+    append(response, stamp: stamp, isBounded: true)
+  }
+
+  /// True if a response is admitted that is written in pieces: all of them or none, when not much waits.
+  func admits(_ response: StoredResponse, pieces: Int) -> Bool {
+    guard store.admits(response.key.hash) else { return false }
+    if isBusy {
+      queue.withLock { $0.bypassedWrites += UInt64(pieces) }
+      return false
+    }
+    return true
+  }
+
+  /// Writes a response; one that is `isBounded` only if not too much waits.
+  func append(_ response: StoredResponse, stamp: UInt64, isBounded: Bool = false) {
+    let large = response.content.isLarge ? response.content.count : 0
+    let cost = response.cost - large
     let begins = queue.withLock { queue in
-      if queue.bytes + cost > Self.mostBytes {
+      if isBounded, queue.bytes + cost > Self.mostBytes {
         queue.bypassedWrites += 1
         return false
       }
-      queue.writes.append(Pending(write: DiskWrite(response, stamp: stamp), cost: cost))
+      queue.writes.append(
+        Pending(write: DiskWrite(response, stamp: stamp), cost: cost, large: large))
       queue.waiting[response.key.hash, default: 0] += 1
       queue.bytes += cost
+      queue.largeBytes += large
       if queue.isDraining { return false }
       queue.isDraining = true
       return true
@@ -220,19 +242,20 @@ final class DiskQueue: Sendable {
 
   /// Writes a batch; purges have their turn before the next one.
   private func drain(_ state: NIOThreadPool.WorkItemState) {
-    let (batch, cost) = queue.withLock { queue -> ([DiskWrite], Int) in
-      guard case .active = state else { return ([], 0) }
+    let (batch, cost, large) = queue.withLock { queue -> ([DiskWrite], Int, Int) in
+      guard case .active = state else { return ([], 0, 0) }
       var batch: [DiskWrite] = []
-      var cost = 0
-      while cost < Self.batch, let next = queue.writes.popFirst() {
+      var (cost, large) = (0, 0)
+      while cost + large < Self.batch, let next = queue.writes.popFirst() {
         cost += next.cost
+        large += next.large
         let hash = next.write.response.key.hash
         if let count = queue.waiting[hash] { queue.waiting[hash] = count > 1 ? count - 1 : nil }
         if next.isWanted { batch.append(next.write) }
       }
       if cost == 0 { queue.isDraining = false }
       queue.oldestWriting = batch.reduce(UInt64.max) { min($0, $1.stamp) }
-      return (batch, cost)
+      return (batch, cost, large)
     }
     if cost == 0 { return }
     // What was purged before goes first: a response that came after it would prove that it is missing.
@@ -241,6 +264,7 @@ final class DiskQueue: Sendable {
     tell()
     queue.withLock {
       $0.bytes -= cost
+      $0.largeBytes -= large
       $0.oldestWriting = .max
     }
     writer.submit { [self] state in drain(state) }

@@ -147,9 +147,13 @@ final class DiskTier: LowerTier {
 
   var oldestPending: UInt64 { disks.reduce(UInt64.max) { min($0, $1.oldestPending) } }
 
-  func stored(_ response: StoredResponse, stamp: UInt64) {
+  func stored(_ response: StoredResponse, pieces: [StoredResponse], stamp: UInt64) {
     for disk in disks { disk.replaced(response) }
-    disk(for: response.key.hash).stored(response, stamp: stamp)
+    let disk = disk(for: response.key.hash)
+    if pieces.isEmpty { return disk.stored(response, stamp: stamp) }
+    guard disk.admits(response, pieces: pieces.count) else { return }
+    for piece in pieces { self.disk(for: piece.key.hash).append(piece, stamp: stamp) }
+    disk.append(response, stamp: stamp)
   }
 
   func confirmed(_ response: StoredResponse, stamp: UInt64) {

@@ -22,6 +22,10 @@ extension Exchange {
     if let pieced = response.pieced, let stream {
       let plan = Delivery(request: request, response: response, now: loop.now)
       let parts = plan.parts(of: pieced.count)
+      let ranges = parts.compactMap { part in
+        if case .range(let range) = part { range } else { nil }
+      }
+      if !loop.store.canSend(ranges, of: response) { return refetch(insteadOf: response) }
       if !parts.isEmpty {
         let delivery = PieceDelivery(response, parts, status, for: self, to: stream)
         self.delivery = delivery

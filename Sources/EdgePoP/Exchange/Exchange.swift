@@ -111,6 +111,18 @@ final class Exchange: TimedWait {
     flushClient()
   }
 
+  /// Not all of a stored response is there any more, and the upstream cannot be asked for the rest alone: it is got
+  /// anew, as if nothing were stored.
+  func refetch(insteadOf response: StoredResponse) {
+    loop.store.remove(response)
+    cancelUpstream()
+    isFlightFull = false
+    transaction = Transaction(
+      request: request, key: transaction.key, directives: directives, route: route,
+      policy: loop.shared.routing.policy(route), store: loop.store)
+    start()
+  }
+
   // MARK: The transaction
 
   /// What was done, as far as it is known.

@@ -108,9 +108,7 @@ struct StoreListing {
       tags = record.tags
       vary = response.selector.texts
       hashedURL = response.isHashedURL
-      range = response.part.map {
-        "\($0.range.lowerBound)-\($0.range.upperBound - 1)/\($0.completeLength)"
-      }
+      range = response.parts?.text
       pieces = response.pieced?.pieces
       piece = record.piece
       contentBytes = record.contentBytes

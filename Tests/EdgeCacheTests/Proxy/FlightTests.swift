@@ -412,6 +412,55 @@ import Testing
     #expect(isClean(world))
   }
 
+  /// Those who ask for the same range share one request; those who ask for another do not wait for it.
+  @Test func sameRange() {
+    let world = CoreWorld()
+    let range = "↵Range: bytes=0-3"
+    let leader = get(world, range)
+    let same = [get(world, range), get(world, range)]
+    let other = get(world, "↵Range: bytes=4-7")
+    let whole = get(world)
+    let conditional = get(world, range + "↵If-None-Match: \"x\"")
+    #expect(same.allSatisfy { $0.forwards.isEmpty && $0.status.isCollapsed })
+    #expect([other, whole, conditional].allSatisfy { $0.awaitsUpstream && !$0.status.isCollapsed })
+    let part =
+      "HTTP/1.1 206 Partial Content↵ETag: \"a\"↵Cache-Control: max-age=60↵Content-Range: bytes "
+    leader.upstreamHead(part + "0-3/10↵Content-Length: 4")
+    let late = get(world, range)
+    leader.upstreamContent("0123")
+    leader.upstreamEnd()
+    for exchange in same + [late] {
+      exchange.poll()
+      #expect(exchange.received.text == "0123" && exchange.received.isComplete)
+      #expect(exchange.received.parsed?.status == 206 && exchange.forwards.isEmpty)
+      #expect(exchange.received.parsed?.fields.text(.contentRange) == "bytes 0-3/10")
+    }
+    other.answer(part + "4-7/10↵Content-Length: 4", "4567")
+    conditional.answer(part + "0-3/10↵Content-Length: 4", "0123")
+    #expect(get(world, range).status.isHit && get(world, "↵Range: bytes=2-5").status.isHit)
+    whole.answer(head + "↵Content-Length: 10", "0123456789")
+    #expect(get(world).received.text == "0123456789" && isClean(world))
+  }
+
+  /// A range that the origin does not answer with it sends those who waited off by themselves.
+  @Test func sameRangeRefused() {
+    let world = CoreWorld()
+    let leader = get(world, "↵Range: bytes=90-")
+    let same = get(world, "↵Range: bytes=90-")
+    leader.answer("HTTP/1.1 416 Range Not Satisfiable↵Content-Range: bytes */10↵Content-Length: 0")
+    same.poll()
+    #expect(same.forwards.count == 1 && !same.status.isCollapsed)
+    same.answer("HTTP/1.1 416 Range Not Satisfiable↵Content-Range: bytes */10↵Content-Length: 0")
+    #expect(same.received.parsed?.status == 416 && isClean(world))
+    // And one that sends all of it sends it to all.
+    let first = get(world, "↵Range: bytes=0-1")
+    let second = get(world, "↵Range: bytes=0-1")
+    first.answer(head + "↵Content-Length: 3", "all")
+    second.poll()
+    #expect(second.received.text == "all" && second.received.parsed?.status == 200)
+    #expect(second.forwards.isEmpty && isClean(world))
+  }
+
   /// Beyond the limit there is another leader.
   @Test func followerLimit() {
     var limits = StoreLimits(memory: 1 << 20)

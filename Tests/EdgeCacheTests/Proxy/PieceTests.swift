@@ -19,11 +19,13 @@ final class TestDisk: LowerTier {
   }
 
   func mayHave(_ hash: KeyHash) -> Bool { disk.mayHave(hash) }
-  func stored(_ response: StoredResponse, stamp: UInt64) {
+  func stored(_ response: StoredResponse, pieces: [StoredResponse], stamp: UInt64) {
     replaced(response)
-    if disk.admits(response.key.hash, always: response.pieced != nil) {
-      disk.write(response, stamp: stamp)
+    guard disk.admits(response.key.hash, always: response.pieced != nil && pieces.isEmpty) else {
+      return
     }
+    for piece in pieces { disk.write(piece, stamp: stamp) }
+    disk.write(response, stamp: stamp)
   }
   func replaced(_ response: StoredResponse) {
     if let removal = disk.remove(response.key, response.selector) {
@@ -52,17 +54,17 @@ struct PieceTests {
     + "Content-Type: video/mp4↵Content-Length: \(size)"
   private static let request = "GET /film HTTP/1.1↵Host: a"
 
-  /// A world whose memory keeps nothing of more than 1 MiB, above a disk.
-  private static func world(_ volume: SimulatedVolume = SimulatedVolume(seed: 1)) throws
-    -> CoreWorld
-  {
+  /// A world whose memory keeps nothing of more than a quarter of it, above a disk.
+  private static func world(
+    _ volume: SimulatedVolume = SimulatedVolume(seed: 1), memory: Int = 8 << 20
+  ) throws -> CoreWorld {
     let purges = PurgeLog()
     let disk = try DiskStore.open(
       volume, DiskOptions(size: 64 << 20, admission: .all), purges: purges,
       now: Instant(seconds: 1_700_000_000), random: { 7 }, clock: { 0 })
     return CoreWorld(
       store: Store(
-        limits: StoreLimits(memory: 8 << 20), secret: disk.secret, purges: purges,
+        limits: StoreLimits(memory: memory), secret: disk.secret, purges: purges,
         lower: TestDisk(disk)))
   }
 
@@ -263,5 +265,81 @@ struct PieceTests {
     let piece = CoreExchange(try #require(PieceOrder(1, of: found)), for: next)
     let isSame = piece.received.content == Self.bytes(order.range)
     #expect(isSame && piece.forwards.isEmpty)
+  }
+
+  @Test(
+    "What memory keeps as one is pieces on disk; where they may not be asked for one by one, all must be there",
+    arguments: [true, false])
+  func keptAsOne(_ hasRanges: Bool) throws {
+    let volume = SimulatedVolume(seed: 1)
+    let before = try Self.world(volume, memory: 32 << 20)
+    let exchange = before.begin(Self.request)
+    exchange.upstreamHead(
+      "HTTP/1.1 200 OK↵Cache-Control: max-age=60↵Transfer-Encoding: chunked"
+        + (hasRanges ? "↵ETag: \"a\"↵Accept-Ranges: bytes" : ""))
+    let count = 3_500_000
+    for start in stride(from: 0, to: count, by: 100_000) {
+      exchange.upstreamContent(LongContent.buffer(100_000, from: start))
+    }
+    exchange.upstreamEnd()
+    #expect(exchange.forwards.count == 1)
+    let whole = before.begin(Self.request)
+    let isSame = LongContent.matches(whole.received.content, count: count)
+    #expect(isSame && whole.received.stored?.pieced == nil)
+    #expect((before.store.lower as? TestDisk)?.disk.statistics.written == 5)
+
+    let after = try Self.world(volume.crashed(machine: false, seed: 2), memory: 32 << 20)
+    let next = after.begin(Self.request)
+    let found = try #require(next.received.stored)
+    #expect(found.pieced?.count == count && next.forwards.isEmpty)
+    for index in 0..<4 {
+      let order = try #require(PieceOrder(index, of: found))
+      let piece = CoreExchange(order, for: next)
+      let isRight = LongContent.matches(
+        piece.received.content, count: order.range.count, from: order.range.lowerBound)
+      #expect(isRight && piece.forwards.isEmpty)
+    }
+    #expect(after.store.canSend([0..<count], of: found))
+    let gone = try #require(PieceOrder(2, of: found))
+    after.store.invalidate(gone.key(after.store.secret))
+    #expect(after.store.canSend([0..<count], of: found) == hasRanges)
+    #expect(after.store.canSend([10..<(2 << 20)], of: found))
+    #expect(after.store.canSend([10..<20, (3 << 20)..<count], of: found))
+    #expect(after.store.canSend([10..<20, (2 << 20)..<count], of: found) == hasRanges)
+    // A purge of the URL leaves nothing that is found.
+    after.store.purge(.url(after.key("http://a/film")))
+    #expect(after.begin(Self.request).awaitsUpstream)
+  }
+
+  @Test("Parts are on disk as they were, up to what is written anew with each")
+  func partsOnDisk() throws {
+    let volume = SimulatedVolume(seed: 1)
+    let before = try Self.world(volume, memory: 32 << 20)
+    let ranges = [0..<1000, 50_000..<51_000, 99_000..<100_000]
+    func read(_ world: CoreWorld, _ range: Range<Int>) -> CoreExchange {
+      let exchange = world.begin(
+        Self.request + "↵Range: bytes=\(range.lowerBound)-\(range.upperBound - 1)")
+      guard exchange.awaitsUpstream else { return exchange }
+      exchange.upstreamHead(
+        "HTTP/1.1 206 Partial Content↵ETag: \"a\"↵Cache-Control: max-age=60↵"
+          + "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/6000000")
+      exchange.upstreamContent(LongContent.buffer(range.count, from: range.lowerBound))
+      exchange.upstreamEnd()
+      return exchange
+    }
+    for range in ranges { #expect(!read(before, range).status.isHit) }
+    let second = volume.crashed(machine: false, seed: 2)
+    let after = try Self.world(second, memory: 32 << 20)
+    for range in ranges {
+      let again = read(after, range)
+      let isRight = LongContent.matches(
+        again.received.content, count: range.count, from: range.lowerBound)
+      #expect(isRight && again.status.isHit && again.received.parsed?.status == 206)
+    }
+    // Together with what came before the restart.
+    #expect(!read(after, 1_000_000..<3_500_000).status.isHit)
+    for range in ranges + [1_000_000..<3_500_000] { #expect(read(after, range).status.isHit) }
+    let third = try Self.world(second.crashed(machine: false, seed: 3), memory: 32 << 20)
+    #expect(!read(third, ranges[0]).status.isHit)
   }
 }

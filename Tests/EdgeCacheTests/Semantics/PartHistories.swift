@@ -88,7 +88,106 @@ extension Histories {
       "parts that do not touch", "9111 §3.4", first("0-1", "0-1/10", "01"),
       ask(
         "GET /↵Range: bytes=5-9", "206↵\(m)↵Content-Range: bytes 5-9/10↵↵56789", is: "fwd=partial"),
-      ask("GET /↵Range: bytes=5-9", is: "hit")),
+      ask("GET /↵Range: bytes=5-9", is: "hit content=56789 content-range:bytes_5-9/10"),
+      ask("GET /↵Range: bytes=0-1", is: "hit content=01 content-range:bytes_0-1/10"),
+      ask("GET /↵Range: bytes=-2", is: "hit content=89"),
+      ask(
+        "GET /↵Range: bytes=1-5", "206↵\(m)↵Content-Range: bytes 1-5/10↵↵12345",
+        is: "fwd=partial >range:bytes=1-5 content=12345"),
+      ask("GET /", is: "hit status=200 content=0123456789 content-length:10 !content-range")),
+    History(
+      "a head and a tail", "9111 §3.4", first("0-2", "0-2/10", "012"),
+      ask(
+        "GET /↵Range: bytes=-3", "206↵\(m)↵Content-Range: bytes 7-9/10↵↵789",
+        is: "fwd=partial >range:bytes=-3 content=789"),
+      ask("GET /↵Range: bytes=0-2", is: "hit content=012"),
+      ask("GET /↵Range: bytes=-3", is: "hit content=789"),
+      ask(
+        "GET /", "206↵\(m)↵Content-Range: bytes 3-6/10↵↵3456",
+        is:
+          "fwd=partial >range:bytes=3-6 >if-range:\"a\" stored status=200 content=0123456789 content-length:10 !content-range"
+      ),
+      ask("GET /", is: "hit content=0123456789 accept-ranges:bytes")),
+    History(
+      "what is between a head and a tail has changed", "9111 §3.4", first("0-2", "0-2/10", "012"),
+      ask("GET /↵Range: bytes=-3", "206↵\(m)↵Content-Range: bytes 7-9/10↵↵789", is: "fwd=partial"),
+      ask(
+        "GET /", "206↵ETag: \"b\"↵Cache-Control: max-age=60↵Content-Range: bytes 3-6/10↵↵wxyz",
+        "200↵\(m)↵↵all", is: "asked=2 !2>range content=all"),
+      ask("GET /", is: "hit content=all")),
+    History(
+      "what is between breaks off", "9111 §3.4", first("0-2", "0-2/10", "012"),
+      ask("GET /↵Range: bytes=-3", "206↵\(m)↵Content-Range: bytes 7-9/10↵↵789", is: "fwd=partial"),
+      ask(
+        "GET /", "206↵\(m)↵Content-Range: bytes 3-6/10↵Transfer-Encoding: chunked↵↵34",
+        is: "broken content=01234"),
+      ask("GET /↵Range: bytes=7-", is: "hit content=789")),
+    History(
+      "two gaps are of no use for all", "9111 §3.4", first("2-3", "2-3/10", "23"),
+      ask("GET /↵Range: bytes=6-7", "206↵\(m)↵Content-Range: bytes 6-7/10↵↵67", is: "fwd=partial"),
+      ask("GET /", "200↵\(m)↵↵0123456789", is: "fwd=partial !>range content=0123456789 stored")),
+    History(
+      "a part over several others", "9111 §3.4", first("0-1", "0-1/10", "01"),
+      ask("GET /↵Range: bytes=3-4", "206↵\(m)↵Content-Range: bytes 3-4/10↵↵34", is: "fwd=partial"),
+      ask("GET /↵Range: bytes=8-9", "206↵\(m)↵Content-Range: bytes 8-9/10↵↵89", is: "fwd=partial"),
+      ask(
+        "GET /↵Range: bytes=1-8", "206↵\(m)↵Content-Range: bytes 1-8/10↵↵12345678",
+        is: "fwd=partial content=12345678"),
+      ask("GET /", is: "hit content=0123456789")),
+    History(
+      "a weak validator keeps nothing beside another", "9111 §3.4",
+      ask(
+        "GET /↵Range: bytes=0-1",
+        "206↵ETag: W/\"a\"↵Cache-Control: max-age=60↵Content-Range: bytes 0-1/10↵↵01", is: "stored"),
+      ask(
+        "GET /↵Range: bytes=5-6",
+        "206↵ETag: W/\"a\"↵Cache-Control: max-age=60↵Content-Range: bytes 5-6/10↵↵56",
+        is: "fwd=partial stored"),
+      ask("GET /↵Range: bytes=5-6", is: "hit content=56"),
+      ask("GET /↵Range: bytes=0-1", "206↵\(m)↵Content-Range: bytes 0-1/10↵↵01", is: "fwd=partial")),
+    History(
+      "parts of another length are of another content", "9111 §3.4", first("0-1", "0-1/10", "01"),
+      ask("GET /↵Range: bytes=5-6", "206↵\(m)↵Content-Range: bytes 5-6/11↵↵56", is: "fwd=partial"),
+      ask("GET /↵Range: bytes=0-1", "206↵\(m)↵Content-Range: bytes 0-1/11↵↵01", is: "fwd=partial"),
+      ask("GET /↵Range: bytes=5-6", is: "hit content-range:bytes_5-6/11")),
+    History(
+      "stale parts are validated as one", "9111 §4.3.1", first("0-1", "0-1/10", "01"),
+      ask("GET /↵Range: bytes=5-6", "206↵\(m)↵Content-Range: bytes 5-6/10↵↵56", is: "fwd=partial"),
+      ask(
+        70, "GET /↵Range: bytes=0-1", "304↵\(m)",
+        is: "fwd=stale >if-none-match:\"a\" status=206 content=01"),
+      ask(71, "GET /↵Range: bytes=5-6", is: "hit content=56")),
+    History(
+      "an unsafe request takes all parts", "9111 §4.4", first("0-1", "0-1/10", "01"),
+      ask("GET /↵Range: bytes=5-6", "206↵\(m)↵Content-Range: bytes 5-6/10↵↵56", is: "fwd=partial"),
+      ask("POST /", "200", is: "fwd=method"),
+      ask(
+        "GET /↵Range: bytes=0-1", "206↵\(m)↵Content-Range: bytes 0-1/10↵↵01", is: "fwd=uri-miss")),
+    History(
+      "several ranges of which one is not stored", "9110 §14.6", first("0-1", "0-1/400", "01"),
+      ask(
+        "GET /↵Range: bytes=0-1,200-201",
+        "206↵ETag: \"a\"↵Cache-Control: max-age=60↵X-Parts: two↵↵both",
+        is:
+          "fwd=partial detail=partial !stored status=206 >range:bytes=0-1,200-201 content=both x-parts:two"
+      ),
+      ask("GET /↵Range: bytes=0-1", is: "hit content=01"),
+      ask(
+        "GET /↵Range: bytes=200-201", "206↵\(m)↵Content-Range: bytes 200-201/400↵↵xy",
+        is: "fwd=partial"),
+      ask(
+        "GET /↵Range: bytes=0-1,200-201", is: "hit status=206 parts=2 part=0-1:01 part=200-201:xy")),
+    History(
+      "several ranges where the origin sends all of it", "9110 §14.2", first("0-1", "0-1/4", "01"),
+      ask(
+        "GET /↵Range: bytes=0-0,3-3", "200↵\(m)↵↵0123", is: "fwd=partial status=200 content=0123"),
+      ask("GET /↵Range: bytes=0-1", is: "hit content=01")),
+    History(
+      "several ranges of stale parts", "9110 §14.6", first("0-1", "0-1/400", "01"),
+      ask(
+        70, "GET /↵Range: bytes=0-0,1-1,300-301",
+        "206↵\(m)↵X-Parts: two↵↵both",
+        is: "status=206 >range:bytes=0-0,1-1,300-301 content=both")),
     History(
       "parts of different contents", "9111 §3.4", first("0-4", "0-4/10", "01234"),
       ask(

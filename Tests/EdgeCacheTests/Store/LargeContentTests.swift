@@ -180,6 +180,24 @@ import Testing
     #expect(StoreLimits(memory: mebibytes << 20, largestResponse: asked).largestResponse == kept)
   }
 
+  @Test("What turned out too large on the way is not begun to be kept again for a while")
+  func tooLargeAgain() {
+    let world = CoreWorld(limits: StoreLimits(memory: 16 << 20))
+    for number in 0..<300 { fill(world, "/\(number)", 30_000) }
+    let before = world.store.statistics.evictions
+    let first = fill(world, "/large", 6 << 20, framing: .chunked)
+    #expect(!first.isHit && world.store.statistics.reservedBytes == 0)
+    let between = world.store.statistics.evictions
+    for _ in 0..<3 {
+      let next = fill(world, "/large", 6 << 20, framing: .chunked)
+      #expect(next.detail == .refused(.tooLarge) && !next.isStored)
+    }
+    #expect(world.store.statistics.evictions == between && between >= before)
+    world.now = world.now.adding(seconds: 200)
+    fill(world, "/large", 3 << 20, framing: .chunked)
+    #expect(stored(world, "/large") != nil)
+  }
+
   @Test("The largest that there is room for is kept", arguments: [8, 16, 64])
   func largest(_ mebibytes: Int) {
     let limits = StoreLimits(memory: mebibytes << 20, largestResponse: .max)
