@@ -135,6 +135,32 @@ private func options(_ members: String) throws -> Options {
     }
   }
 
+  @Test(arguments: [
+    ("", .init()),
+    (#", "firstByteTimeout": "5m""#, .init(firstByte: .seconds(300))),
+    (#", "betweenBytesTimeout": "1s""#, .init(betweenBytes: .seconds(1))),
+    (
+      #", "eventStreamTimeout": "24h", "firstByteTimeout": "1.5s""#,
+      .init(firstByte: .milliseconds(1500), eventStream: .seconds(86_400))
+    ),
+  ] as [(String, FleetConfiguration.Site.Timeouts)])
+  func timeouts(members: String, expected: FleetConfiguration.Site.Timeouts) throws {
+    let site = try FleetConfiguration.parse(fleet(members), file: "f.json").sites[0]
+    #expect(site.timeouts == expected)
+  }
+
+  @Test(arguments: [
+    (#""firstByteTimeout": "0s""#, #"firstByteTimeout: "0s" is not from 1s to 24h"#),
+    (#""betweenBytesTimeout": "999ms""#, #"betweenBytesTimeout: "999ms" is not from 1s to 24h"#),
+    (#""eventStreamTimeout": "25h""#, #"eventStreamTimeout: "25h" is not from 1s to 24h"#),
+    (#""firstByteTimeout": 60"#, "firstByteTimeout: is the number 60; expected a string"),
+    (#""firstByteTimeout": "60""#, #"firstByteTimeout: "60" is not a duration; write it like 30s"#),
+    (#""firstByteTimeouts": "1s""#, "firstByteTimeouts: is not a known key; did you mean"),
+  ])
+  func refusedTimeouts(members: String, problem: String) throws {
+    refused(members: members, problem: problem)
+  }
+
   @Test func theRangeOfSecondsIsNamed() {
     #expect {
       try options(#""negative": { "410": "2h", "404": "0.5s" }"#)

@@ -193,8 +193,7 @@ struct TimeLimitTests {
   func firstByte(method: String) async throws {
     try await withPoP(
       {
-        $0.limits.firstByteForStore = .milliseconds(100)
-        $0.limits.firstBytePassThrough = .milliseconds(100)
+        $0.limits.upstreamFirstByte = .milliseconds(100)
       }, origin: { _ = try await $0.wire.waitForEnd() }
     ) { pop, origin in
       let wire = try await pop.connect()
@@ -212,7 +211,7 @@ struct TimeLimitTests {
   @Test("Interim responses give an upstream more time, again and again (RFC 9110 §15.2)")
   func interimsExtend() async throws {
     try await withPoP(
-      { $0.limits.firstByteForStore = .seconds(5) },
+      { $0.limits.upstreamFirstByte = .seconds(5) },
       origin: { exchange in
         for _ in 0..<14 {
           exchange.send("HTTP/1.1 102 Processing\r\n\r\n")

@@ -30,7 +30,8 @@ struct WaitTests {
   private let connector = SlowConnector()
 
   private func pop(
-    origins: Int = 1, _ change: (inout ShellLimits) -> Void = { _ in }
+    origins: Int = 1, timeouts: FleetConfiguration.Site.Timeouts = .init(),
+    _ change: (inout ShellLimits) -> Void = { _ in }
   ) throws -> MemoryPoP {
     let any = SocketEndpoint(host: "127.0.0.1", port: 0)
     var configuration = FleetConfiguration.single(
@@ -39,6 +40,7 @@ struct WaitTests {
     configuration.sites[0].origin = (0..<origins).map {
       UpstreamURL(scheme: .http, host: "origin\($0).example", port: 80)
     }
+    configuration.sites[0].timeouts = timeouts
     var limits = ShellLimits()
     change(&limits)
     var logger = Logger(label: "test")
@@ -47,6 +49,135 @@ struct WaitTests {
       PoPOptions(
         configuration: configuration, pop: configuration.pops[0], limits: limits, logger: logger),
       connector: connector)
+  }
+
+  /// The upstream's end of a connection that was asked for.
+  private final class UpstreamEnd {
+    let descriptor: CInt
+    init(_ descriptor: CInt) { self.descriptor = descriptor }
+    deinit { close(descriptor) }
+
+    func send(_ text: String) {
+      let bytes = Array(text.utf8)
+      #expect(Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL)) == bytes.count)
+    }
+
+    /// True once the PoP has closed it; what came before is dropped.
+    var isClosed: Bool {
+      var bytes = [UInt8](repeating: 0, count: 4096)
+      while true {
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        if count <= 0 { return count == 0 || errno != EAGAIN }
+      }
+    }
+  }
+
+  /// Makes the connection that was asked for as the `number`th.
+  private func accept(_ number: Int, in pop: MemoryPoP) -> UpstreamEnd {
+    var pair: [CInt] = [0, 0]
+    let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+    #expect(socketpair(AF_UNIX, kind, 0, &pair) == 0)
+    pop.turn { loop in
+      let attempt = connector.attempts[number]
+      attempt.completion(
+        .success(UpstreamConnection(pair[0], loop: loop, upstream: attempt.upstream, filter: nil)))
+    }
+    return UpstreamEnd(pair[1])
+  }
+
+  @Test(
+    "A response of which nothing is stored has a minute to begin, or what its site says",
+    arguments: ["GET", "HEAD", "POST"], [nil, 5, 300] as [Int64?])
+  func firstByte(method: String, seconds: Int64?) async throws {
+    let pop = try pop(timeouts: .init(firstByte: seconds.map { .seconds($0) }))
+    let wires = (0..<2).map { _ in pop.connect() }
+    var ends: [UpstreamEnd] = []
+    for (number, wire) in wires.enumerated() {
+      wire.send("\(method) /\(number) HTTP/1.1\r\nHost: a.example\r\n\r\n")
+      ends.append(accept(number, in: pop))
+    }
+    let limit = seconds ?? 60
+    let began = NIODeadline.now()
+    pop.turn { $0.checkTime(began + .seconds(limit - 1)) }
+    #expect(wires.allSatisfy { $0.total == 0 })
+    ends[0].send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    pop.turn { _ in }
+    #expect(try await answer(wires[0])?.status == 200)
+    pop.turn { $0.checkTime(.now() + .seconds(limit + 1)) }
+    let response = try #require(try await answer(wires[1]))
+    #expect(response.status == 504)
+    #expect(response.cacheStatus.contains("detail=first-byte-timeout"))
+    #expect(ends[1].isClosed)
+    await pop.stop()
+  }
+
+  @Test("Who waits for somebody else's response asks for it again when that is overdue")
+  func overdue() async throws {
+    let pop = try pop()
+    let wires = (0..<3).map { _ in pop.connect() }
+    for wire in wires { wire.send(TestPoP.request("/")) }
+    let first = accept(0, in: pop)
+    pop.turn { $0.checkTime(.now() + .seconds(14)) }
+    #expect(connector.attempts.count == 1)
+    pop.turn { $0.checkTime(.now() + .seconds(16)) }
+    #expect(connector.attempts.count == 2)
+    let second = accept(1, in: pop)
+    let answer = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 1\r\n\r\n"
+    second.send(answer + "2")
+    pop.turn { _ in }
+    #expect(wires.map { $0.total > 0 } == [false, true, true])
+    #expect(!first.isClosed)
+    first.send(answer + "1")
+    pop.turn { _ in }
+    #expect(try await wires[0].readResponse().text == "1")
+    for wire in wires.dropFirst() { #expect(try await wire.readResponse().text == "2") }
+    await pop.stop()
+  }
+
+  @Test(
+    "How long a response may be quiet: a minute, an hour for events that are passed through",
+    arguments: [
+      ("text/plain", "no-store", nil, 60), ("text/event-stream", "no-store", nil, 3600),
+      ("Text/Event-Stream; charset=utf-8", "no-cache", nil, 3600),
+      ("text/event-stream", "max-age=60", nil, 60), ("text/event-streams", "no-store", nil, 60),
+      ("text/plain", "no-store", 5, 5), ("text/event-stream", "no-store", 5, 10),
+      ("text/event-stream", "max-age=60", 5, 5),
+    ] as [(String, String, Int64?, Int64)])
+  func betweenBytes(type: String, control: String, seconds: Int64?, limit: Int64) async throws {
+    let pop = try pop(
+      timeouts: .init(
+        betweenBytes: seconds.map { .seconds($0) }, eventStream: seconds.map { .seconds($0 * 2) }))
+    let wire = pop.connect()
+    wire.send(TestPoP.request("/"))
+    let upstream = accept(0, in: pop)
+    upstream.send(
+      "HTTP/1.1 200 OK\r\nCache-Control: \(control)\r\nContent-Type: \(type)\r\n"
+        + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    pop.turn { $0.checkTime(.now() + .seconds(limit - 1)) }
+    #expect(!upstream.isClosed)
+    // Each byte begins it anew.
+    upstream.send("1\r\nb\r\n")
+    pop.turn { $0.checkTime(.now() + .seconds(limit - 1)) }
+    #expect(!upstream.isClosed)
+    pop.turn { $0.checkTime(.now() + .seconds(limit + 1)) }
+    #expect(upstream.isClosed)
+    #expect(try await wire.takeRest().hasSuffix("b\r\n"))
+    await pop.stop()
+  }
+
+  @Test("A stream of events ends with its client")
+  func eventsWithoutClient() async throws {
+    let pop = try pop()
+    let wire = pop.connect()
+    wire.send(TestPoP.request("/"))
+    let upstream = accept(0, in: pop)
+    upstream.send(
+      "HTTP/1.1 200 OK\r\nCache-Control: no-cache\r\nContent-Type: text/event-stream\r\n\r\n:\n\n")
+    pop.turn { _ in }
+    #expect(wire.total > 0 && !upstream.isClosed)
+    await wire.close()
+    #expect(upstream.isClosed)
+    await pop.stop()
   }
 
   /// The status line that a client has, if it has any.

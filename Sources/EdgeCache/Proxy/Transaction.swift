@@ -6,7 +6,8 @@ import NIOCore
 //   -----------+-------------------------+------------------------------------------------
 //   received   | start                   | answered, consulting, following, leading, passing
 //   consulting | the tier below memory   | answered, following, leading, passing
-//   following  | news of a flight        | reading, answered, received (go alone)
+//   following  | news of a flight        | reading, answered, received (go alone), following or leading
+//              |                         | (another one, when this one is overdue)
 //   leading    | the upstream's head     | reading, answered, passing, leading (again)
 //   reading    | content of the flight   | answered
 //   passing    | the upstream's response | answered
@@ -70,6 +71,8 @@ public struct Transaction {
   /// What is stored behind what arrives of a content.
   private var remainder: (content: Content, range: Range<Int>)?
   private var goesAlone = false
+  /// True once it has left a flight that was overdue: it waits for the next one to its end.
+  private var isPatient = false
   /// Flights that were followed and turned out to bring another variant.
   private var detours = 0
   private var requestTime = Instant(milliseconds: 0)
@@ -164,6 +167,7 @@ public struct Transaction {
       if hasClient { actions.append(.tunnel(head, status)) }
     case .upstreamFailed(let failure, let mayRetry):
       upstreamFailed(failure, mayRetry: mayRetry, now)
+    case .upstreamOverdue: upstreamOverdue(now)
     case .clientGone: clientGone(now)
     }
   }
@@ -314,6 +318,7 @@ public struct Transaction {
   private mutating func step(_ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant) {
     switch flight.next(reader) {
     case .wait: return
+    case .overdue: overdue(flight, reader, now)
     case .head(let head): begin(head, flight, reader, now)
     case .content(let content): actions.append(.sendContent(content))
     case .end(let trailers):
@@ -386,6 +391,32 @@ public struct Transaction {
     if detours >= Self.detourLimit { return forwardAlone(now) }
     let reason = status.forward ?? .miss
     forward(reason, now)
+  }
+
+  /// What it waits for is overdue. Something stale will do, where it may stand in. Else one of those who wait asks
+  /// once more, and the others wait for that one; so a request that hangs delays nobody else, and however many
+  /// wait, an upstream that is slow gets one request more each time and not all of them.
+  private mutating func overdue(_ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant) {
+    guard case .following = state, !isPatient else { return }
+    flight.unsubscribe(reader)
+    isPatient = true
+    if let stale, mayStandIn(stale, flight, now) {
+      return answerStale(stale, .failed(.firstByteTimeout), forwardStatus: nil, now)
+    }
+    status.isCollapsed = false
+    forward(status.forward ?? .miss, now)
+  }
+
+  /// The response that this request leads is overdue: nobody joins those who wait for it any more, and where
+  /// something stale may be sent in its place, it is. What comes later is for the store.
+  private mutating func upstreamOverdue(_ now: Instant) {
+    guard case .waiting = upstream, case .leading(let flight, let reader) = state else { return }
+    flight.becomeOverdue()
+    guard hasClient, let stale, mayStandIn(stale, flight, now) else { return }
+    flight.unsubscribe(reader)
+    answerStale(stale, .failed(.firstByteTimeout), forwardStatus: nil, now)
+    hasClient = false
+    state = .leading(flight, reader)
   }
 
   /// Flights that a request waits for in vain before it goes by itself.

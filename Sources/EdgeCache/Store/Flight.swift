@@ -31,6 +31,8 @@ public struct FlightHead: Sendable {
 public enum FlightStep: Sendable {
   /// Nothing yet; the reader will be woken.
   case wait
+  /// Nothing yet, and it has taken longer than others should wait; whoever stays will be woken.
+  case overdue
   /// The head; content follows.
   case head(FlightHead)
   /// Some content.
@@ -107,6 +109,7 @@ public final class Flight: Sendable {
     var refusal: StorageRefusal?
     var resume: (@Sendable () -> Void)?
     var isHeld = false
+    var isOverdue = false
   }
 
   init(
@@ -144,7 +147,10 @@ public final class Flight: Sendable {
     let (step, resume) = state.withLock { state -> (FlightStep, (@Sendable () -> Void)?) in
       guard var reader = state.readers[id] else { return (.truncated, nil) }
       let step = Self.step(&state, &reader)
-      if case .wait = step { reader.isAsleep = true }
+      switch step {
+      case .wait, .overdue: reader.isAsleep = true
+      default: break
+      }
       state.readers[id] = reader
       let resume = afterReading(&state)
       return (step, resume)
@@ -164,7 +170,7 @@ public final class Flight: Sendable {
 
   private static func step(_ state: inout State, _ reader: inout Reader) -> FlightStep {
     switch state.outcome {
-    case .pending: return .wait
+    case .pending: return state.isOverdue ? .overdue : .wait
     case .stored(let response): return .stored(response)
     case .goAlone(let refusal): return .goAlone(refusal)
     case .failed(let failure): return .failed(failure)
@@ -216,6 +222,16 @@ public final class Flight: Sendable {
   /// Tells what to call when the upstream may be read again after ``FillStep/hold``.
   public func onResume(_ resume: @escaping @Sendable () -> Void) {
     state.withLock { $0.resume = resume }
+  }
+
+  /// The head takes longer than others should wait for it: nobody joins any more, and those who wait are told.
+  func becomeOverdue() {
+    let wakes = state.withLock { state in
+      guard case .pending = state.outcome else { return [@Sendable () -> Void]() }
+      state.isOverdue = true
+      return Self.wakeAll(&state)
+    }
+    for wake in wakes { wake() }
   }
 
   /// The response may be shared: readers get its head.
@@ -332,7 +348,7 @@ public final class Flight: Sendable {
     return state.withLock { state in
       if state.refusal != nil || state.readers.count > limits.followers { return false }
       switch state.outcome {
-      case .pending: return hint.matches(request)
+      case .pending: return !state.isOverdue && hint.matches(request)
       case .streaming(let head):
         return (head.part == nil || range != nil) && head.freshness.isFresh(now)
           && head.selector.matches(request)

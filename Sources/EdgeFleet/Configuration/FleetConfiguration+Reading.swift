@@ -17,6 +17,9 @@ extension FleetConfiguration {
   /// The least that a disk tier takes.
   public static let smallestDisk = ByteSize.mebibytes(16)
 
+  /// The times for which an upstream can be waited for: time is looked at once a second.
+  public static let timeouts = Duration.seconds(1)...Duration.seconds(24 * 3600)
+
   /// The most threads that can be asked for.
   public static let mostThreads = 1024
 
@@ -180,7 +183,10 @@ private struct FleetReading {
   private mutating func readSite(_ node: ConfigurationNode) -> FleetConfiguration.Site? {
     let required = ["name", "hosts", "origin"]
     let optional =
-      ["routes", "passThroughTo", "methodOverride"] + FleetConfiguration.CachingOptions.keys
+      [
+        "routes", "passThroughTo", "methodOverride", "firstByteTimeout", "betweenBytesTimeout",
+        "eventStreamTimeout",
+      ] + FleetConfiguration.CachingOptions.keys
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
     }
@@ -200,12 +206,30 @@ private struct FleetReading {
       reader.choice(fields["passThroughTo"], FleetConfiguration.PassThroughTarget.self) ?? .route
     let caching = FleetConfiguration.CachingOptions(fields, &reader)
     let methodOverride = reader.truth(fields["methodOverride"]) ?? false
+    let timeouts = FleetConfiguration.Site.Timeouts(
+      firstByte: readTimeout(fields["firstByteTimeout"]),
+      betweenBytes: readTimeout(fields["betweenBytesTimeout"]),
+      eventStream: readTimeout(fields["eventStreamTimeout"]))
     guard let name else { return nil }
     var site = FleetConfiguration.Site(
       name: name, hosts: hosts, origin: origin, routes: routes, passThroughTo: passThroughTo,
-      caching: caching)
+      caching: caching, timeouts: timeouts)
     site.methodOverride = methodOverride
     return site
+  }
+
+  private mutating func readTimeout(_ node: ConfigurationNode?) -> Duration? {
+    reader.value(node) { text throws(ValueProblem) in
+      let timeout = try DurationText.parse(text)
+      let known = FleetConfiguration.timeouts
+      guard known.contains(timeout) else {
+        throw ValueProblem(
+          text,
+          "is not from \(DurationText.print(known.lowerBound)) to \(DurationText.print(known.upperBound))"
+        )
+      }
+      return timeout
+    }
   }
 
   private mutating func readRoute(

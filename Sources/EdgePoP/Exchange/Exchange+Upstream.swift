@@ -68,9 +68,8 @@ extension Exchange {
   func sendRequest(on connection: UpstreamConnection) {
     guard let forward else { invariantFailed("a connection for a request that goes nowhere") }
     connection.send(
-      request, for: self,
-      firstByte: forward.isForStore
-        ? loop.limits.firstByteForStore : loop.limits.firstBytePassThrough
+      request, for: self, timeouts: loop.shared.routing.timeouts(route),
+      isShared: forward.isForStore
     ) {
       ForwardedRequest.write(
         request, forward, client: client, cacheName: loop.shared.cacheName.bytes,
@@ -134,6 +133,12 @@ extension Exchange {
     if mayRetry { content.rewind() }
     step(.broke(mayRetry: mayRetry))
     handle(.upstreamFailed(failure, mayRetry: mayRetry))
+    flushClient()
+  }
+
+  /// Others had better not wait for this response any longer.
+  func upstreamIsOverdue() {
+    handle(.upstreamOverdue)
     flushClient()
   }
 

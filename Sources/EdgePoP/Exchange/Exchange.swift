@@ -16,7 +16,7 @@ final class Exchange: TimedWait {
   let loop: LoopContext
   let client: ClientIdentity
   private let directives: CacheControl
-  private let route: RequestRoute
+  let route: RequestRoute
   private var transaction: Transaction
 
   /// What it waits for.

@@ -61,7 +61,7 @@ public final class PoPServer: Service {
 
     let storage = try PoPStorage(options)
     ending.add { await storage.disk?.stop() }
-    let routing = Routing(options.configuration, pop: options.pop)
+    let routing = Routing(options.configuration, pop: options.pop, limits: options.limits)
     let tls = try AdminListener.tls(options.configuration)
     let purges = try PurgePlane(
       options, storage: storage, routing: routing, tls: tls.client, group: group)

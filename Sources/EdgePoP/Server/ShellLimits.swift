@@ -30,12 +30,14 @@ public struct ShellLimits: Sendable {
   public var connect: TimeAmount = .seconds(2)
   /// Waiting for a connection to an upstream that has its limit of them.
   public var queue: TimeAmount = .seconds(15)
-  /// First byte of a response that may be stored.
-  public var firstByteForStore: TimeAmount = .seconds(15)
-  /// First byte of a response that is passed through.
-  public var firstBytePassThrough: TimeAmount = .seconds(60)
-  /// Between bytes of a response.
-  public var betweenBytes: TimeAmount = .seconds(15)
+  /// From a request to the head of its response, where the site does not say.
+  public var upstreamFirstByte: TimeAmount = .seconds(60)
+  /// For how long of that others wait for the same response, and something stale is not sent in its place.
+  public var overdue: TimeAmount = .seconds(15)
+  /// Without any byte of a response, where the site does not say.
+  public var betweenBytes: TimeAmount = .seconds(60)
+  /// The same for a stream of server-sent events that is passed through.
+  public var eventStream: TimeAmount = .hours(1)
   /// A tunnel in which nothing moves, either way.
   public var tunnelIdle: TimeAmount = .hours(1)
   /// An idle upstream connection.

@@ -16,6 +16,7 @@ final class Routing: Sendable {
     let name: String
     let index: Int
     let policy: SitePolicy
+    let timeouts: UpstreamTimeouts
     let ignoresRequestDirectives: Bool
     let withholdsTags: Bool
     private let passesMethodOverride: Bool
@@ -26,7 +27,7 @@ final class Routing: Sendable {
     init(
       origin: UpstreamGroupID, api: UpstreamGroupID,
       routes: [(prefix: [UInt8], target: FleetConfiguration.RouteTarget)], index: Int,
-      _ site: FleetConfiguration.Site, fleet: String
+      _ site: FleetConfiguration.Site, fleet: String, limits: ShellLimits
     ) {
       self.origin = origin
       self.api = api
@@ -35,6 +36,7 @@ final class Routing: Sendable {
       passThroughTo = site.passThroughTo
       name = site.name
       policy = SitePolicy(site.caching, fleet: fleet)
+      timeouts = UpstreamTimeouts(site.timeouts, limits: limits)
       ignoresRequestDirectives = site.caching.requestDirectives == .ignore
       hasQueryRules = !policy.query.isIdentity
       withholdsTags = !policy.tagFields.areForwarded
@@ -119,7 +121,7 @@ final class Routing: Sendable {
   private let any: Int?
 
   /// Compiles what `pop` needs of a consistent configuration.
-  init(_ configuration: FleetConfiguration, pop: FleetConfiguration.PoP) {
+  init(_ configuration: FleetConfiguration, pop: FleetConfiguration.PoP, limits: ShellLimits) {
     let region = configuration.regions[pop.region]
     let apis =
       [region].compactMap { $0?.api }
@@ -146,7 +148,7 @@ final class Routing: Sendable {
         Site(
           origin: upstreams.add((parents.isEmpty ? [] : [parents]) + [site.origin]), api: api,
           routes: routes.map { (Array($0.prefix.utf8), $0.target) }, index: sites.count, site,
-          fleet: configuration.fleet))
+          fleet: configuration.fleet, limits: limits))
       for host in site.hosts {
         switch host {
         case .exact(let name): exact.append((Array(name.utf8), sites.count - 1))
@@ -206,6 +208,9 @@ final class Routing: Sendable {
 
   /// True if fields with tags do not go on to the clients of the site that a route belongs to.
   func withholdsTags(_ route: RequestRoute) -> Bool { sites[route.site].withholdsTags }
+
+  /// How long upstreams are waited for, for the site that a route belongs to.
+  func timeouts(_ route: RequestRoute) -> UpstreamTimeouts { sites[route.site].timeouts }
 
   /// The name of the site that a route belongs to.
   func siteName(_ route: RequestRoute) -> String { sites[route.site].name }

@@ -40,12 +40,18 @@ final class UpstreamConnection: StreamSocket {
   /// True while nothing is read.
   private(set) var isHeld = false
   private var deadline: NIODeadline?
-  private var firstByte: TimeAmount = .seconds(60)
+  /// How long the response is waited for, and then its next byte.
+  private var timeouts: UpstreamTimeouts
+  private var betweenBytes: TimeAmount
+  /// When the response is overdue; nil if that means nothing, or its exchange has been told.
+  private var overdueAt: NIODeadline?
 
   /// A connection that was made, in TLS with a filter.
   init(_ descriptor: CInt, loop: LoopContext, upstream: Int, filter: (any StreamFilter)?) {
     self.loop = loop
     self.upstream = upstream
+    timeouts = UpstreamTimeouts(.init(), limits: loop.limits)
+    betweenBytes = timeouts.betweenBytes
     super.init(descriptor, reactor: loop.reactor)
     self.filter = filter
     start()
@@ -53,20 +59,23 @@ final class UpstreamConnection: StreamSocket {
 
   // MARK: The request
 
-  /// Sends the head of a request, which `write` writes; its content follows.
+  /// Sends the head of a request, which `write` writes; its content follows. `isShared` if others may wait for its
+  /// response, or something stale may be sent in its place.
   func send(
-    _ request: borrowing RequestHead, for exchange: Exchange, firstByte: TimeAmount,
-    _ write: (inout HeadBuffer) -> MessageFraming
+    _ request: borrowing RequestHead, for exchange: Exchange, timeouts: UpstreamTimeouts,
+    isShared: Bool, _ write: (inout HeadBuffer) -> MessageFraming
   ) {
     self.exchange = exchange
     self.request = (request.method == .head, request.asksForUpgrade)
-    self.firstByte = firstByte
+    self.timeouts = timeouts
     requestFraming = composeHead(512, write)
     isRequestSent = requestFraming == .none
     sawResponseByte = false
     phase = .waiting
     isHeld = false
-    deadline = .coarse() + firstByte
+    let now = NIODeadline.coarse()
+    deadline = now + timeouts.firstByte
+    overdueAt = isShared ? now + loop.limits.overdue : nil
     loop.counters.upstreamRequests += 1
     // Content that is there already goes with it.
     if isRequestSent { flush() }
@@ -76,7 +85,7 @@ final class UpstreamConnection: StreamSocket {
   /// Sends content of the request.
   func sendContent(_ content: ByteBuffer) {
     guard content.readableBytes > 0 else { return }
-    deadline = .coarse() + firstByte
+    deadline = .coarse() + timeouts.firstByte
     if requestFraming == .chunked {
       composeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
       send(content)
@@ -123,8 +132,8 @@ final class UpstreamConnection: StreamSocket {
   func resumeReading() {
     isHeld = false
     switch phase {
-    case .receiving: deadline = .coarse() + loop.limits.betweenBytes
-    case .waiting: deadline = .coarse() + firstByte
+    case .receiving: deadline = .coarse() + betweenBytes
+    case .waiting: deadline = .coarse() + timeouts.firstByte
     case .idle, .tunnel, .closed: deadline = nil
     }
     setReading(true)
@@ -145,7 +154,12 @@ final class UpstreamConnection: StreamSocket {
 
   override func checkTime(_ now: NIODeadline) {
     // While nothing is read, nothing can arrive in time.
-    guard let deadline, now >= deadline, !isHeld else { return }
+    guard !isHeld else { return }
+    if let overdueAt, now >= overdueAt, case .waiting = phase {
+      self.overdueAt = nil
+      exchange?.upstreamIsOverdue()
+    }
+    guard let deadline, now >= deadline else { return }
     switch phase {
     case .waiting: fail(.firstByteTimeout)
     case .receiving: fail(.stalled)
@@ -254,20 +268,24 @@ final class UpstreamConnection: StreamSocket {
           inbound, toHead: request.isHead)
       else { return false }
       inbound.moveReaderIndex(forwardBy: consumed)
-      deadline = .coarse() + firstByte
       if head.status == 101 {
         guard request.asksForUpgrade else { throw .statusLine }
         phase = .tunnel
         deadline = nil
         exchange?.upstreamUpgraded(head)
       } else if head.isInterim {
+        let now = NIODeadline.coarse()
+        deadline = now + timeouts.firstByte
+        if overdueAt != nil { overdueAt = now + loop.limits.overdue }
         exchange?.upstreamInterim(head)
       } else {
         phase = .receiving
         keepsAlive = head.keepsAlive
         decoder = ContentDecoder(head.framing)
-        deadline = .coarse() + loop.limits.betweenBytes
+        betweenBytes = timeouts.betweenBytes
+        deadline = .coarse() + betweenBytes
         exchange?.upstreamHead(head)
+        if head.contentLength == nil, head.fields.isEventStream { awaitEvents() }
         parser.recycle(&head)
       }
       return true
@@ -275,6 +293,13 @@ final class UpstreamConnection: StreamSocket {
       malformed(error)
       return false
     }
+  }
+
+  /// The response is a stream of events. What goes to the store, or to nobody any more, has no more time for it.
+  private func awaitEvents() {
+    guard case .receiving = phase, exchange?.isPassing == true else { return }
+    betweenBytes = timeouts.eventStream
+    deadline = .coarse() + betweenBytes
   }
 
   private func malformed(_ error: MalformedMessage) {
@@ -292,7 +317,7 @@ final class UpstreamConnection: StreamSocket {
       switch try decoder.next(&inbound) {
       case .needMore: return false
       case .content(let content):
-        if !isHeld { deadline = .coarse() + loop.limits.betweenBytes }
+        if !isHeld { deadline = .coarse() + betweenBytes }
         exchange?.upstreamContent(content)
         return true
       case .end(let trailers):

@@ -145,6 +145,117 @@ import Testing
       !leader.isHeld && leader.cancellations == 1 && isClean(world) && leader.transaction.isDone)
   }
 
+  /// A response that is overdue delays its own leader alone: one of those who wait asks once more, for all of them.
+  @Test func overdue() {
+    let world = CoreWorld()
+    let leader = get(world)
+    let followers = (0..<4).map { _ in get(world) }
+    leader.handle(.upstreamOverdue)
+    for follower in followers { follower.poll() }
+    #expect(followers.map(\.forwards.count) == [1, 0, 0, 0])
+    let late = get(world)
+    #expect(late.forwards.isEmpty, "it joins those who left")
+    followers[0].answer(head + chunked, "second")
+    for follower in followers.dropFirst() + [late] {
+      follower.poll()
+      #expect(follower.received.text == "second" && follower.status.isCollapsed)
+    }
+    #expect(!followers[0].status.isCollapsed && leader.awaitsUpstream)
+    leader.answer(head + chunked, "first")
+    #expect(leader.received.text == "first" && get(world).status.isHit && isClean(world))
+  }
+
+  /// Whoever left an overdue response waits for the next one to its end, however long that takes.
+  @Test func overdueTwice() {
+    let world = CoreWorld()
+    let first = get(world)
+    let (second, follower) = (get(world), get(world))
+    first.handle(.upstreamOverdue)
+    second.poll()
+    follower.poll()
+    let third = get(world)
+    second.handle(.upstreamOverdue)
+    follower.poll()
+    third.poll()
+    #expect([second, follower, third].map(\.forwards.count) == [1, 0, 1])
+    first.upstreamFails(.firstByteTimeout)
+    second.upstreamFails(.firstByteTimeout)
+    follower.poll()
+    #expect([first, second, follower].allSatisfy { $0.received.errorStatus == 504 })
+    third.answer(head + chunked, "third")
+    #expect(third.received.text == "third" && isClean(world))
+  }
+
+  /// Something stale is sent in the place of what is overdue, where it may be; what comes later is stored.
+  @Test(arguments: [
+    ("", true), ("↵Cache-Control: stale-if-error=60", true), ("↵Cache-Control: must-revalidate", false),
+    ("↵Cache-Control: no-cache", false), ("↵Cache-Control: stale-if-error=1", false),
+  ])
+  func overdueWhileStale(_ fields: String, _ standsIn: Bool) {
+    let world = CoreWorld()
+    get(world).answer(
+      "HTTP/1.1 200 OK↵ETag: \"a\"↵Cache-Control: max-age=1\(fields)↵Content-Length: 3", "old")
+    world.now = world.now.adding(seconds: 20)
+    let leader = get(world)
+    let follower = get(world)
+    let asks = world.begin("GET / HTTP/1.1↵Host: a↵Cache-Control: no-cache")
+    for exchange in [leader, asks] { exchange.handle(.upstreamOverdue) }
+    follower.poll()
+    #expect(leader.received.text == (standsIn ? "old" : ""))
+    #expect(leader.received.isComplete == standsIn)
+    #expect(follower.received.text == (standsIn ? "old" : "") && !asks.received.isComplete)
+    if standsIn {
+      #expect(leader.statusText.contains("fwd=stale") && leader.statusText.contains("ttl=-"))
+      #expect(leader.statusText.contains("detail=first-byte-timeout"))
+      #expect(follower.statusText.contains("detail=first-byte-timeout"))
+    }
+    leader.answer(head + chunked, "new")
+    #expect(leader.received.heads == 1 && leader.received.text == (standsIn ? "old" : "new"))
+    let next = get(world)
+    #expect(next.received.text == "new" && next.status.isHit)
+    for exchange in [asks, follower] where exchange.awaitsUpstream {
+      exchange.answer(head + chunked, "again")
+      #expect(exchange.received.text == "again")
+    }
+    #expect(isClean(world) && leader.transaction.isDone && follower.transaction.isDone)
+  }
+
+  /// Nothing that was purged meanwhile stands in for what is overdue, and a 304 may still come.
+  @Test(arguments: [true, false]) func overduePurgedOrValidated(_ isPurged: Bool) {
+    let world = CoreWorld()
+    get(world).answer(
+      "HTTP/1.1 200 OK↵ETag: \"a\"↵Cache-Control: max-age=1↵Content-Length: 3", "old")
+    world.now = world.now.adding(seconds: 20)
+    let leader = get(world)
+    if isPurged { world.store.purge(.everything) }
+    leader.handle(.upstreamOverdue)
+    #expect(leader.received.isComplete == !isPurged)
+    leader.answer("HTTP/1.1 304 Not Modified↵ETag: \"a\"↵Cache-Control: max-age=60")
+    #expect(leader.received.heads == 1 && leader.received.text == "old")
+    #expect(get(world).status.isHit == !isPurged)
+  }
+
+  /// After the stale response went out, whatever becomes of the request, the client has one response.
+  @Test(arguments: ["fails", "no-store", "leaves", "503"]) func overdueAndThen(_ what: String) {
+    let world = CoreWorld()
+    get(world).answer(
+      "HTTP/1.1 200 OK↵ETag: \"a\"↵Cache-Control: max-age=1↵Content-Length: 3", "old")
+    world.now = world.now.adding(seconds: 20)
+    let leader = get(world)
+    leader.handle(.upstreamOverdue)
+    leader.handle(.upstreamOverdue)
+    switch what {
+    case "fails": leader.upstreamFails(.closed, mayRetry: false)
+    case "leaves":
+      leader.leave()
+      leader.answer(head + chunked, "new")
+    case "503": leader.answer("HTTP/1.1 503 Busy" + chunked, "busy")
+    default: leader.answer("HTTP/1.1 200 OK↵Cache-Control: no-store" + chunked, "new")
+    }
+    #expect(leader.received.heads == 1 && leader.received.text == "old")
+    #expect(leader.transaction.isDone && isClean(world))
+  }
+
   /// The upstream breaks off: whoever got the head sees it, and nothing is stored.
   @Test func truncation() {
     let world = CoreWorld()

@@ -24,7 +24,7 @@ final class MemoryPoP: @unchecked Sendable {
   /// A PoP that gets connections to upstreams from `connector`, or from origins in memory.
   init(_ options: PoPOptions, connector: (any UpstreamConnector)? = nil) throws {
     let storage = try PoPStorage(options)
-    let routing = Routing(options.configuration, pop: options.pop)
+    let routing = Routing(options.configuration, pop: options.pop, limits: options.limits)
     let purges = try PurgePlane(
       options, storage: storage, routing: routing, tls: nil, group: Wire.group)
     let reactor = try Reactor.manual()

@@ -39,8 +39,8 @@ struct TestPoP: Sendable {
       limits.clientStall = .seconds(60)
       limits.connect = .seconds(60)
       limits.queue = .seconds(60)
-      limits.firstByteForStore = .seconds(60)
-      limits.firstBytePassThrough = .seconds(60)
+      limits.upstreamFirstByte = .seconds(60)
+      limits.overdue = .seconds(60)
       limits.betweenBytes = .seconds(60)
     }
   }
