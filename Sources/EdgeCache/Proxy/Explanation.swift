@@ -151,7 +151,7 @@ public struct Explanation: Sendable {
     case .notModified:
       "The client has it already, by its own conditions: 304 (RFC 9111 §4.3.2)."
     case .rangeNotSatisfiable:
-      "No byte of it is asked for, or too many ranges are: 416 (RFC 9110 §15.5.17)."
+      "No byte of it is asked for: 416 (RFC 9110 §15.5.17)."
     }
   }
 

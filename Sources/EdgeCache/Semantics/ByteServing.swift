@@ -2,22 +2,22 @@
 
 /// What a `Range` field means for content of a known length.
 public enum RangeOutcome: Sendable, Hashable {
-  /// The whole content: no range, or one that is not understood (§14.2 lets a server ignore it).
+  /// The whole content: no range, one that is not understood, one of empty content, or so many or so much
+  /// overlapping ones that answering would cost more than it gives (§14.2 lets a server ignore any, §17.15).
   case whole
   /// These bytes, not empty.
   case part(Range<Int>)
   /// Several runs of bytes, none empty, in the order in which they were asked for.
   case parts([Range<Int>])
-  /// No byte of the content is asked for, or so many small or overlapping ranges that answering
-  /// would cost more than it gives (§15.5.17): 416.
+  /// No byte of the content is asked for (§15.5.17): 416.
   case unsatisfiable
 }
 
 /// Evaluates `Range` and `If-Range`.
 public enum ByteServing {
-  /// Ranges in one request; more are refused.
-  static let mostRanges = 64
-  /// Ranges that may overlap others of the same request; more are refused (§14.2, §17.15).
+  /// Ranges in one request; with more, all are ignored.
+  static let mostRanges = 256
+  /// Ranges that may overlap others of the same request; with more, all are ignored (§14.2, §17.15).
   static let mostOverlaps = 2
   /// Ranges closer to each other than this are sent as one: the head of a part takes as much.
   static let gap = 80
@@ -81,27 +81,24 @@ public enum ByteServing {
 
   /// Parses a set of ranges (§14.1.2) and decides what is sent for it.
   static func parse(_ bytes: Span<UInt8>, _ value: Range<Int>, length: Int) -> RangeOutcome {
-    guard let specs = specifiers(bytes, value) else { return .whole }
+    // Clients ask for `bytes=0-` of whatever comes, and all servers answer 200 where it is empty.
+    guard length > 0, let specs = specifiers(bytes, value) else { return .whole }
     var ranges: [Range<Int>] = []
     var count = 0
     var isMalformed = false
-    var hasSuffix = false
     bytes.forEachListElement(specs, ofTokens: true) { element in
       count += 1
       guard let specifier = specifier(bytes, element) else {
         isMalformed = true
         return false
       }
-      if case .suffix(let suffix) = specifier, suffix > 0 { hasSuffix = true }
       if let range = specifier.resolved(length) { ranges.append(range) }
       return count <= mostRanges
     }
-    if isMalformed || count == 0 { return .whole }
-    if count > mostRanges { return .unsatisfiable }
-    // Satisfiable by all there is, for which Content-Range has no form.
-    if ranges.isEmpty { return length == 0 && hasSuffix ? .whole : .unsatisfiable }
+    if isMalformed || count == 0 || count > mostRanges { return .whole }
+    if ranges.isEmpty { return .unsatisfiable }
     if ranges.count == 1 { return .part(ranges[0]) }
-    guard let merged = merge(ranges) else { return .unsatisfiable }
+    guard let merged = merge(ranges) else { return .whole }
     return merged.count == 1 ? .part(merged[0]) : .parts(merged)
   }
 

@@ -89,6 +89,13 @@ let conditionalRows: [CachingRow] = [
     ask("↵If-Unmodified-Since: \(day)", "200", "fwd=bypass up:if-unmodified-since")),
 ]
 
+/// No range of empty content is anything else than all of it.
+private func empty(_ name: String, _ range: String) -> CachingRow {
+  gets(
+    "\(name) of empty content", "9110 §14.2", "Range: bytes=\(range)",
+    "200 = content-length:0 !content-range", of: "200↵Cache-Control: max-age=9↵↵")
+}
+
 let rangeRows: [CachingRow] = [
   gets(
     "first bytes", "9110 §14.1.2", "Range: bytes=0-3",
@@ -111,12 +118,9 @@ let rangeRows: [CachingRow] = [
     "416 = content-range:bytes_*/10 content-length:0 !etag"),
   gets("far after the end", "9110 §14.1.2", "Range: bytes=999-1000", "416"),
   gets("suffix of nothing", "9110 §14.1.2", "Range: bytes=-0", "416"),
-  gets(
-    "empty content", "9110 §14.1.2", "Range: bytes=0-", "416",
-    of: "200↵Cache-Control: max-age=9↵↵"),
-  gets(
-    "suffix of empty content", "9110 §14.1.2", "Range: bytes=-1", "200",
-    of: "200↵Cache-Control: max-age=9↵↵"),
+  empty("all of it", "0-"), empty("a byte", "0-0"), empty("bytes after the end", "5-9"),
+  empty("a suffix", "-1"), empty("a suffix of nothing", "-0"), empty("ranges", "0-,5-6"),
+  empty("something malformed", "5-4"),
   gets("the wrong way round", "9110 §14.1.2", "Range: bytes=5-4", whole),
   gets("several that nearly touch", "9110 §14.2", "Range: bytes=0-1,3-4", "206 =01234"),
   gets("another unit", "9110 §14.2", "Range: lines=0-1", whole),
