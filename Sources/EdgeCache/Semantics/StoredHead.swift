@@ -256,29 +256,31 @@ public struct StoredHead: Sendable {
   /// This head with the fields of a 304, 206 or response to HEAD put in the place of its own
   /// (RFC 9111 §3.2, §3.4, §4.3.4, §4.3.5).
   ///
-  /// `Content-Range` and `Content-Length` describe that message and stay out (§3.2). What is stored
-  /// stays coded as it is, so `Content-Encoding` follows only where `isSame` says that the update is
-  /// about the very same bytes. The entity tag stays too: an origin that weakens the tags of what it
-  /// compresses sends the strong one with a 304. O(bytes).
+  /// What says how the stored bytes are to be read stays as it is (§3.2): `Content-Range` and `Content-Length`
+  /// describe that message, and so does `Content-Encoding`, for what is stored stays coded as it is. A
+  /// `Content-Type` follows only where it is of the same type and subtype, or where there was none: programs
+  /// send the type of their error pages with a 304. The entity tag stays too: an origin that weakens the tags of
+  /// what it compresses sends the strong one with a 304. O(bytes).
   public func freshened(
-    by response: ResponseHead, isSame: Bool, withheld: [[UInt8]] = [],
-    tags: TagFields = .standard, now: Instant
+    by response: ResponseHead, withheld: [[UInt8]] = [], tags: TagFields = .standard, now: Instant
   ) -> StoredHead {
     let update = response.fields
     let fields = fields
     let updateBytes = update.bytes.readableBytesUInt8Span
     let storedBytes = fields.bytes.readableBytesUInt8Span
     let vary = VaryUpdate(fields, update)
+    let changesType = !fields.contains(.contentType) || fields.hasMediaType(of: update)
     func changes(_ index: Int) -> Bool {
       guard update.isStorable(index), !update.isNamed(index, in: withheld) else { return false }
       switch update.fields[index].name {
       case .etag: return etag == nil
       case .vary: return vary.replaces
       case .contentRange: return false
+      case .contentType: return changesType
       case .other where response.status == 206 && update.isContentDigest(index): return false
       default:
         let name = updateBytes.extracting(update.fields[index].nameRange.range)
-        return isSame || !name.equalsIgnoringCase("content-encoding")
+        return !name.equalsIgnoringCase("content-encoding")
       }
     }
     var writer = SectionWriter(capacity: count + update.bytes.readableBytes)

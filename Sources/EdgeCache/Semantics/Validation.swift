@@ -69,7 +69,6 @@ public enum Validation {
     _ chosen: StoredResponse, by response: ResponseHead, _ context: ValidationContext
   ) -> ValidationOutcome {
     let now = context.responseTime
-    let isSame = isSame(chosen.head, response.fields, now: now)
     let stripped = ResponseDirectives.strippedNames(context.policy)
     // What was not to be kept is not kept now either, and what the update says comes on top.
     let withheld =
@@ -78,14 +77,14 @@ public enum Validation {
       + ClientFields.names(response.fields, context.policy.cookies)
       + ClientFields.names(chosen.head.fields, context.policy.cookies)
     let head = chosen.head.freshened(
-      by: response, isSame: isSame, withheld: withheld + stripped, tags: context.policy.tagFields,
+      by: response, withheld: withheld + stripped, tags: context.policy.tagFields,
       now: now)
     var leadersHead: StoredHead?
     if response.fields.fields.indices.contains(where: {
       response.fields.isNamed($0, in: withheld)
     }) {
       leadersHead = chosen.head.freshened(
-        by: response, isSame: isSame, withheld: stripped, tags: context.policy.tagFields, now: now)
+        by: response, withheld: stripped, tags: context.policy.tagFields, now: now)
     }
     // It is about the stored response now: its Age counts, and its Date is new.
     var renewed = head.asResponse

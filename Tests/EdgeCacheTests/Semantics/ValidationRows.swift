@@ -77,10 +77,10 @@ let validationRows: [CachingRow] = [
     "304 with no-cache", "§4.3.4", "\(e)\(m)", "304↵Cache-Control: no-cache", "stored =one",
     ask("", "304↵\(m)", "fwd=stale validates stored"), hit("", "hit")),
   validated(
-    "304 changes the content's type and coding", "§3.2",
+    "304 does not change the content's type and coding", "§3.2",
     "\(e)Content-Type: a/b↵Content-Encoding: gzip↵\(m)",
     "304↵Content-Type: c/d↵Content-Encoding: br↵\(m)",
-    "content-type:c/d content-encoding:br !content-type:a/b"),
+    "content-type:a/b content-encoding:gzip !content-type:c/d !content-encoding:br"),
   validated(
     "304 does not change the coding of content that may be another", "§3.2",
     "ETag: W/\"a\"↵Content-Encoding: gzip↵\(m)",
