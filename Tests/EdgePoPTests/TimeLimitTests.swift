@@ -291,6 +291,25 @@ struct TimeLimitTests {
     }
   }
 
+  @Test("Connections that are kept for clients make room for others who wait")
+  func keptConnections() async throws {
+    try await withPoP(
+      { $0.limits.upstreamConnections = 1 },
+      origin: { $0.answer("ok", "Cache-Control: no-store") }
+    ) { pop, origin in
+      let wire = try await pop.connect()
+      let bound = TestPoP.request("/", ["Authorization: Negotiate x"])
+      #expect(try await wire.exchange(bound).status == 200)
+      #expect(try await wire.exchange(bound).status == 200)
+      #expect(try await pop.get("/").status == 200)
+      #expect(try await wire.exchange(bound).status == 200)
+      #expect(origin.received.map(\.connection) == [1, 1, 2, 2])
+      // Nobody else gets it, though it was everybody's before.
+      #expect(try await pop.get("/").status == 200)
+      #expect(origin.received.map(\.connection).last == 3)
+    }
+  }
+
   @Test("An idle upstream connection is closed after its time")
   func idleUpstream() async throws {
     try await withPoP({ $0.limits.upstreamIdle = .milliseconds(100) }, origin: fast) {

@@ -2,7 +2,11 @@
 // be done out. It never touches a connection; the shell does.
 //
 // Invariant: `total` is the number of connections that are idle, in use, being made or being closed,
-// and never exceeds the limit; nobody waits while a connection is idle.
+// and never exceeds the limit; nobody waits while a connection is idle that anybody may have.
+//
+// A connection by which an upstream knows a client is kept for that client while it is idle, and never given to
+// anybody else. It has its place among the others; when somebody waits for a place, the one that was kept for longest
+// is closed.
 //
 // Inlinable, because the shell's types are filled in on every request: without that each call would
 // look up at run time what is known when the program is built.
@@ -46,6 +50,8 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   @usableFromInline let limit: Int
   @usableFromInline let queueLimit: Int
   @usableFromInline var idle: [Idle] = []
+  /// Those that are idle and kept, the one kept for longest first.
+  @usableFromInline var kept: [Idle] = []
   @usableFromInline var queue: [Waiter] = []
   /// Connections that are idle, in use, being made or being closed.
   public var total: Int { count }
@@ -60,6 +66,8 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
 
   /// Number of idle connections.
   public var idleCount: Int { idle.count }
+  /// Number of connections that are idle and kept for those to whom they belong.
+  public var keptCount: Int { kept.count }
   /// Number of those who wait.
   public var waitingCount: Int { queue.count }
 
@@ -96,6 +104,29 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     if !queue.isEmpty { return .give(connection, queue.removeFirst()) }
     idle.append(Idle(connection: connection, since: now))
     return .none
+  }
+
+  /// Keeps an idle connection for the one to whom it belongs. O(1).
+  @inlinable
+  public mutating func keep(_ connection: Connection, now: Instant) {
+    kept.append(Idle(connection: connection, since: now))
+  }
+
+  /// A connection that was kept is used again, or closed: it counts until ``lost()`` says that it is gone. O(kept).
+  @inlinable
+  public mutating func takeBack(_ connection: Connection) {
+    kept.removeAll { $0.connection === connection }
+  }
+
+  /// Takes out connections that have been kept since before `moment`, one for each who waits, to be closed; each
+  /// counts until ``lost()`` says that it is gone. O(kept).
+  @inlinable
+  public mutating func makeRoom(keptSince moment: Instant) -> [Connection] {
+    let count = min(queue.count, kept.count)
+    guard count > 0 else { return [] }
+    let old = kept.prefix(count).prefix { $0.since <= moment }.map(\.connection)
+    kept.removeFirst(old.count)
+    return old
   }
 
   /// A connection that was in use, being made or being closed is gone. O(queue).

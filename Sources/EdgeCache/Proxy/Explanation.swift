@@ -167,6 +167,9 @@ public struct Explanation: Sendable {
     case .head:
       "Nothing that is stored answers this HEAD, and its response has no content to store; it is "
         + "forwarded, and freshens what is stored (RFC 9111 §4.3.5)."
+    case .connectionBound:
+      "The request has credentials that belong to its connection (NTLM, Negotiate); it is forwarded on a connection "
+        + "that nobody else uses, and not stored (RFC 9110 §3.3)."
     case .partial:
       "Several ranges of something that is not stored are forwarded and not stored "
         + "(RFC 9111 §3.3)."

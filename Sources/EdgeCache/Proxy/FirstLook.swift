@@ -36,6 +36,8 @@ public enum FirstLook: Sendable {
     }
     let reason: ForwardReason
     var stale: StoredResponse?
+    // Asked only where something is to be forwarded: what is stored may be sent to anybody.
+    var isBound: Bool { route.isBound || request.fields.hasConnectionCredentials }
     var found = store.find(key, request: request.fields, touches: touches)
     switch (found, below) {
     case (.selected, _): break
@@ -54,7 +56,11 @@ public enum FirstLook: Sendable {
         break
       }
       switch Reuse.judge(response.freshness, directives: directives, now: now) {
-      case .yes: return .answer(response, .hit(ttl: response.freshness.ttl(now)))
+      case .yes where response.pieced == nil || !isBound:
+        return .answer(response, .hit(ttl: response.freshness.ttl(now)))
+      // Pieces that are missing would be fetched for it.
+      case .yes: reason = .partial
+      case .yesWhileValidating where isBound: reason = .stale
       case .yesWhileValidating: return answerAndValidate(response, now)
       case .no(let why): reason = why
       }
@@ -69,6 +75,7 @@ public enum FirstLook: Sendable {
       reason = .uriMiss
     }
     if directives.onlyIfCached { return .onlyIfCached }
+    if isBound { return .pass(reason, .connectionBound) }
     // A fill wants a response to GET. Without something stored that can be validated for it, HEAD and several
     // ranges would make the origin send more than was asked for.
     if request.method == .head { return .pass(reason, .head) }

@@ -18,6 +18,9 @@ public struct RequestRoute: Sendable, Hashable {
   public var ignoresRequestDirectives: Bool
   /// True if fields go upstream that stand in for the method of a POST.
   public var passesMethodOverride = false
+  /// True if an upstream may know the client by a connection of its own (``FieldSection/hasConnectionCredentials``),
+  /// so that its response is nobody else's, whatever the request says.
+  public var isBound = false
 
   /// A route from its parts.
   public init(

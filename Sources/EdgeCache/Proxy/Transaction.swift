@@ -267,7 +267,7 @@ public struct Transaction {
     let group: UpstreamGroupID
     // A miss that is not stored (HEAD, a range, what is too large) still belongs to the origin.
     switch refusal {
-    case .head, .partial, .tooLarge: group = route.cached ?? route.passThrough
+    case .head, .partial, .tooLarge, .connectionBound: group = route.cached ?? route.passThrough
     default: group = route.passThrough
     }
     sendForward(Forward(group: group, isForStore: false), now)
@@ -657,7 +657,8 @@ public struct Transaction {
   private func freshenByHead(_ head: ResponseHead, _ now: Instant) {
     let context = ValidationContext(
       request: request, policy: policy, requestTime: requestTime, responseTime: now)
-    guard route.cached != nil, !directives.noStore,
+    guard route.cached != nil, !directives.noStore, !route.isBound,
+      !request.fields.hasConnectionCredentials,
       case .selected(let stored) = store.find(key, request: request.fields, touches: false),
       let updated = Validation.judgeHead(head, stored: stored, context)
     else { return }

@@ -11,6 +11,9 @@ public struct UpstreamGroup: Sendable, Hashable {
   public init(tiers: [[Int]]) {
     self.tiers = tiers
   }
+
+  /// True if it has that upstream. O(group).
+  public func has(_ upstream: Int) -> Bool { tiers.contains { $0.contains(upstream) } }
 }
 
 /// What one event loop knows about the upstreams.

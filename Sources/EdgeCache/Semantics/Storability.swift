@@ -21,6 +21,8 @@ public enum StorageRefusal: String, Error, Sendable, Hashable, CaseIterable {
   case isPrivate = "private"
   /// The request had `Authorization` and the response does not allow sharing (§3.5).
   case authorization = "authorization"
+  /// It is about who is known by a connection (RFC 9110 §3.3), on which nobody else's request may go.
+  case connectionBound = "connection-bound"
   /// Only part of the content was asked for or sent (§3.3).
   case partial = "partial"
   /// The status is interim, or 304 to a request that had not asked.
@@ -92,6 +94,7 @@ public enum Storability {
       part = sent
     }
     if status < 200 || status == 304 { return .failure(.status) }
+    if response.asksForConnectionCredentials { return .failure(.connectionBound) }
     // It is about the range of this request, and the key does not tell ranges apart.
     if status == 416, request.fields.contains(.range) { return .failure(.partial) }
 

@@ -23,6 +23,7 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   let loop: LoopContext
   let identity: ClientIdentity
+  var bound: BoundConnections?
   private var phase = Phase.head
   private var parser = RequestParser()
   /// What sends content from a file at present.
@@ -134,6 +135,7 @@ final class ClientConnection: StreamSocket, ClientStream {
     sender = nil
     held = nil
     loop.clientGone(self)
+    bound.take()?.end()
     loop.closed(self)
   }
 

@@ -12,6 +12,9 @@ protocol ClientStream: ResponseReceiver {
   var served: ServedRequest { get set }
   /// Who asks.
   var identity: ClientIdentity { get }
+  /// The upstream connections that belong to the client's connection, if any do. Whoever has them ends them with it:
+  /// ``BoundConnections/end()``.
+  var bound: BoundConnections? { get set }
 
   /// Sends an answer of our own. Nothing follows.
   func answer(_ answer: OwnAnswer)

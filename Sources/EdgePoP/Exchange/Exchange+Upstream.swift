@@ -57,6 +57,9 @@ extension Exchange {
   /// Says which upstream is next, and what its pool says.
   func choose(anew: Bool) {
     let group = loop.shared.routing.groups[wait.search.group]
+    if let bound = stream?.bound, let connection = bound.take(group) {
+      return step(.leased(upstream: connection.upstream, .use(connection)))
+    }
     guard let index = loop.health.next(group, tried: wait.search.tried, now: loop.now) else {
       return step(.noneLeft)
     }
@@ -83,6 +86,15 @@ extension Exchange {
       connection.sendPending()
     }
     stream?.resumeContent()
+  }
+
+  /// The upstream connections of the client; nil if the client is gone.
+  func connectionsOfClient() -> BoundConnections? {
+    guard let stream else { return nil }
+    if let bound = stream.bound { return bound }
+    let bound = BoundConnections(on: loop)
+    stream.bound = bound
+    return bound
   }
 
   /// Lets go of the upstream, or of the wait for one. Seldom, and so kept out of line.

@@ -75,6 +75,7 @@ enum RequestHandler {
     if stream.identity.mayBeBelieved, stream.identity.believes(head), head.hasOtherTarget {
       (route.cached, route.refusal) = (nil, .passThrough)
     }
+    if let bound = stream.bound { route.isBound = reaches(bound, route, loop) }
     var directives = route.directives(head.fields)
     if isUnsynced { directives.noCache = true }
     // One that was held is answered as things are when that is over.
@@ -108,6 +109,16 @@ enum RequestHandler {
       }
     case let look:
       begin(look, head, key, directives, route, for: stream, on: loop, reading: purpose)
+    }
+  }
+
+  /// True if a request on this route would go on a connection that belongs to its client.
+  @inline(never)
+  private static func reaches(
+    _ bound: BoundConnections, _ route: RequestRoute, _ loop: LoopContext
+  ) -> Bool {
+    [route.cached, route.passThrough].contains {
+      $0.map { bound.reach(loop.shared.routing.groups[$0]) } ?? false
     }
   }
 

@@ -97,6 +97,9 @@ final class LoopContext {
     let idleSince = now.adding(milliseconds: -limits.upstreamIdle.nanoseconds / 1_000_000)
     for index in pools.indices {
       for connection in pools[index].expire(idleSince: idleSince) { connection.cutOff() }
+      // A client in the middle of logging in has a second for its next request.
+      let kept = now.adding(milliseconds: -1000)
+      for connection in pools[index].makeRoom(keptSince: kept) { connection.cutOff() }
     }
   }
 

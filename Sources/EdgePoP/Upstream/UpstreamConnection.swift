@@ -35,6 +35,12 @@ final class UpstreamConnection: StreamSocket {
   private var isRequestSent = false
   private var servedBefore = false
   private var sawResponseByte = false
+  /// True once the upstream may know a client by this connection: nobody else ever gets it.
+  private var isBound = false
+  /// True if a request may be sent again on another connection, where this one had been idle and is closed.
+  private var mayRepeat = true
+  /// Those of its client, once there was a complete response on it.
+  private weak var owner: BoundConnections?
   /// True if the end of the connection is not the upstream's own orderly one.
   private var isBroken = false
   /// True while nothing is read.
@@ -71,6 +77,8 @@ final class UpstreamConnection: StreamSocket {
     requestFraming = composeHead(512, write)
     isRequestSent = requestFraming == .none
     sawResponseByte = false
+    mayRepeat = !isBound
+    if request.fields.hasConnectionCredentials { isBound = true }
     phase = .waiting
     isHeld = false
     let now = NIODeadline.coarse()
@@ -170,7 +178,7 @@ final class UpstreamConnection: StreamSocket {
   private func fail(_ failure: UpstreamFailure) {
     let failed = exchange
     // A connection that was kept may have been closed while the request was on its way.
-    let mayRetry = failure == .closed && servedBefore && !sawResponseByte
+    let mayRetry = failure == .closed && servedBefore && !sawResponseByte && mayRepeat
     exchange = nil
     phase = .closed
     close()
@@ -234,6 +242,7 @@ final class UpstreamConnection: StreamSocket {
       ended?.tunnelUpstreamClosed()
     case .idle, .closed: break
     }
+    owner?.closed(self)
     loop.closed(self)
   }
 
@@ -281,6 +290,7 @@ final class UpstreamConnection: StreamSocket {
       } else {
         phase = .receiving
         keepsAlive = head.keepsAlive
+        if head.asksForConnectionCredentials { isBound = true }
         decoder = ContentDecoder(head.framing)
         betweenBytes = timeouts.betweenBytes
         deadline = .coarse() + betweenBytes
@@ -343,12 +353,22 @@ final class UpstreamConnection: StreamSocket {
     let isReusable =
       keepsAlive && isRequestSent && !askedForUpgrade && inbound.readableBytes == 0
     phase = isReusable ? .idle : .closed
+    // The next request of its client may come before the rest of this.
+    if isReusable, isBound, let client = ended?.connectionsOfClient(), client.keep(self) {
+      owner = client
+      ended?.upstreamEnded(trailers)
+      if isIdle { resumeReading() }
+      return
+    }
     ended?.upstreamEnded(trailers)
-    if isReusable {
+    if isReusable, !isBound {
       resumeReading()
       loop.release(self)
     } else {
       cutOff()
     }
   }
+
+  /// True while it has no request.
+  var isIdle: Bool { if case .idle = phase { true } else { false } }
 }

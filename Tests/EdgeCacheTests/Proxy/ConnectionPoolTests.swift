@@ -67,6 +67,30 @@ import Testing
     #expect(pool.total == 0)
   }
 
+  @Test func whatIsKeptIsForNobodyElse() {
+    var pool = Pool(limit: 3, queueLimit: 9)
+    let connections = (0..<3).map { _ in Connection() }
+    for _ in connections { _ = pool.lease(Waiter()) }
+    for (second, connection) in connections.enumerated() {
+      pool.keep(connection, now: start.adding(seconds: Int64(second)))
+    }
+    #expect(pool.keptCount == 3 && pool.idleCount == 0 && pool.total == 3)
+    #expect(pool.makeRoom(keptSince: start.adding(seconds: 9)).isEmpty, "nobody waits")
+    let answers = [lease(&pool), name(pool.leaseNew(Waiter()))]
+    #expect(answers == ["wait", "wait"])
+    pool.takeBack(connections[0])
+    #expect(pool.makeRoom(keptSince: start).isEmpty, "it is in use")
+    let closed = pool.makeRoom(keptSince: start.adding(seconds: 1))
+    #expect(closed.count == 1 && closed.first === connections[1])
+    guard case .connect = pool.lost() else {
+      Issue.record("nobody connects")
+      return
+    }
+    #expect(pool.total == 3 && pool.waitingCount == 1 && pool.keptCount == 1)
+    #expect(pool.expire(idleSince: start.adding(seconds: 99)).isEmpty)
+    #expect(pool.makeRoom(keptSince: start.adding(seconds: 9)).count == 1)
+  }
+
   @Test func theWarmestIsUsedFirstAndTheColdestExpire() {
     var pool = Pool(limit: 3, queueLimit: 0)
     let connections = [Connection(), Connection(), Connection()]

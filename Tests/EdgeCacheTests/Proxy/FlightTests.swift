@@ -256,6 +256,21 @@ import Testing
     #expect(leader.transaction.isDone && isClean(world))
   }
 
+  /// A challenge by which a connection will be known is the leader's alone; the others get one of their own.
+  @Test func challenge() {
+    let world = CoreWorld()
+    let leader = get(world)
+    let followers = (0..<2).map { _ in get(world) }
+    let challenge = "HTTP/1.1 401 Unauthorized↵WWW-Authenticate: NTLM↵Cache-Control: max-age=60↵Content-Length: 0"
+    leader.answer(challenge)
+    for follower in followers {
+      follower.poll()
+      #expect(follower.forwards.count == 1)
+      follower.answer(challenge)
+    }
+    #expect(!get(world, "↵Authorization: NTLM x").forwards[0].isForStore && isClean(world))
+  }
+
   /// The upstream breaks off: whoever got the head sees it, and nothing is stored.
   @Test func truncation() {
     let world = CoreWorld()

@@ -16,7 +16,7 @@ import Testing
 
   @Test(
     arguments: Histories.storage + Histories.authorization + Histories.cookies
-      + Histories.dictionaries)
+      + Histories.dictionaries + Histories.connectionBound)
   func storage(_ history: History) throws {
     try Player.check(history)
   }

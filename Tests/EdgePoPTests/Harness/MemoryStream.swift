@@ -12,6 +12,7 @@ import NIOCore
 final class MemoryStream: ClientStream {
   let identity: ClientIdentity
   var served = ServedRequest()
+  var bound: BoundConnections?
   /// False while the client does not read.
   var isWritable = true
 
@@ -56,6 +57,7 @@ final class MemoryStream: ClientStream {
     isOpen = false
     loop.counters.openConnections -= 1
     loop.clientGone(self)
+    bound.take()?.end()
   }
 
   // MARK: Requests
