@@ -27,7 +27,8 @@ public enum ByteServing {
     request: FieldSection, response: StoredHead, length: Int, now: Instant
   ) -> RangeOutcome {
     guard response.status == 200, let value = request.only(.range) else { return .whole }
-    guard ifRangeHolds(request: request, response: response, now: now) else { return .whole }
+    guard response.hasRanges, ifRangeHolds(request: request, response: response, now: now)
+    else { return .whole }
     return parse(request.bytes.readableBytesUInt8Span, value.range, length: length)
   }
 

@@ -49,6 +49,24 @@ public struct StoredHead: Sendable {
     return !EntityTag.isWeak(storage.span, etag.range)
   }
 
+  /// False for content that a server coded as it sent it: it says nothing of ranges, and no strong validator says
+  /// that the bytes would be the same another time. Servers ignore `Range` there, and what a client asks for may well
+  /// be ranges of the content as it is without the coding. O(1) with a strong entity tag, else O(fields).
+  var hasRanges: Bool {
+    if hasStrongETag { return true }
+    var isCoded = false
+    var saysRanges = false
+    forEachField { field in
+      if field.name == .acceptRanges { saysRanges = true }
+      if field.name == .other,
+        storage.span.extracting(field.nameRange.range).equalsIgnoringCase("content-encoding")
+      {
+        isCoded = true
+      }
+    }
+    return saysRanges || !isCoded
+  }
+
   /// Bytes of memory that the head takes.
   var capacity: Int {
     MemoryCost.array(of: storage) + (trailers.map { MemoryCost.array(of: $0.bytes) } ?? 0)

@@ -123,7 +123,23 @@ extension Histories {
 
   private static let whole = "status=200 content=0123456789 !content-range content-length:10"
 
-  static let ranges: [History] = [
+  /// Ranges of content in a coding, with these fields.
+  private static func coded(_ fields: String, _ range: String, _ expected: String) -> History {
+    History(
+      "ranges of a coding with \(fields)", "9110 §14.2",
+      ask("GET /", "200↵Content-Encoding: gzip↵Cache-Control: max-age=60\(fields)↵↵0123456789", is: "stored"),
+      ask("GET /↵Range: bytes=\(range)", is: "hit \(expected)"))
+  }
+
+  private static let codings: [History] = [
+    coded("", "0-3", whole), coded("", "99-", whole), coded("↵ETag: W/\"a\"", "0-3", whole),
+    coded("↵ETag: W/\"a\"", "99-", whole), coded("↵Last-Modified: {-90}", "0-3", whole),
+    coded("↵ETag: \"a\"", "0-3", "status=206 content=0123"), coded("↵ETag: \"a\"", "99-", "status=416"),
+    coded("↵Accept-Ranges: bytes", "0-3", "status=206"),
+    coded("↵ETag: W/\"a\"↵Accept-Ranges: bytes", "99-", "status=416"),
+  ]
+
+  static let ranges: [History] = codings + [
     range(
       "the first bytes", "bytes=0-3",
       "status=206 content=0123 content-range:bytes_0-3/10 content-length:4 etag:\"a\" age:0"),
