@@ -153,6 +153,17 @@ public struct FieldSection: Sendable {
     }
   }
 
+  /// The list that all field lines of `name` make together, as one value; nil if it is empty. O(bytes of those fields).
+  func list(_ name: FieldName) -> [UInt8]? {
+    var list: [UInt8] = []
+    forEachElement(of: name) { span, range in
+      if !list.isEmpty { list += [ASCII.comma, ASCII.space] }
+      list += span.extracting(range).copied()
+      return true
+    }
+    return list.isEmpty ? nil : list
+  }
+
   /// True if the list of `name` has that element, letters without regard to case.
   public func hasElement(_ name: FieldName, _ text: StaticString) -> Bool {
     var found = false

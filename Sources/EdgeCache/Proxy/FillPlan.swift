@@ -61,6 +61,7 @@ enum FillPlan {
       freshness: accepted.freshness, selector: accepted.selector, contentLength: length)
     flightHead.part = accepted.part
     flightHead.leadersHead = leadersHead
+    if head.framing == .chunked { flightHead.trailerNames = head.fields.list(.trailer) }
     self = .fill(flightHead, expectedLength: accepted.part?.range.count ?? length)
   }
 }

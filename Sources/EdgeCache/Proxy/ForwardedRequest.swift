@@ -29,7 +29,10 @@ public enum ForwardedRequest {
     for index in request.fields.fields.indices {
       let field = request.fields.fields[index]
       if hidesDictionary, request.fields.tellsDictionary(index) { continue }
-      guard request.fields.isEndToEnd(index) || field.name == .cdnLoop,
+      guard
+        request.fields.isEndToEnd(index) || field.name == .cdnLoop
+          // Trailer fields go on, and what names them (RFC 9110 §6.6.2).
+          || field.name == .trailer && request.framing == .chunked,
         !isReplaced(field.name, request, forward)
       else { continue }
       if hidesDictionary, field.name == .acceptEncoding,

@@ -105,6 +105,11 @@ public enum ResponseWriter {
       if head.head.status != 204 {
         framing = writeFraming(head.contentLength, &context, to: &buffer)
       }
+      if let names = head.trailerNames, framing == .chunked {
+        buffer.writeStaticString("Trailer: ")
+        buffer.writeBytes(names)
+        buffer.writeStaticString("\r\n")
+      }
     } else {
       writeNotModified(head.head, context, to: &buffer)
     }
@@ -174,9 +179,13 @@ public enum ResponseWriter {
     var context = context
     writeStatusLine(head, to: &buffer)
     var hasDate = false
+    // The trailer fields that it names go on too, where there can be any (RFC 9110 §6.6.2).
+    let hasTrailers = head.framing == .chunked && context.minorVersion >= 1
     for (index, field) in head.fields.fields.enumerated() {
       if field.name == .date { hasDate = true }
-      if head.fields.isEndToEnd(index) || field.name == .age {
+      if head.fields.isEndToEnd(index) || field.name == .age
+        || field.name == .trailer && hasTrailers
+      {
         buffer.writeLine(field, of: head.fields)
       }
     }
