@@ -135,15 +135,16 @@ private func options(_ members: String) throws -> Options {
     }
   }
 
-  @Test(arguments: [
-    ("", .init()),
-    (#", "firstByteTimeout": "5m""#, .init(firstByte: .seconds(300))),
-    (#", "betweenBytesTimeout": "1s""#, .init(betweenBytes: .seconds(1))),
-    (
-      #", "eventStreamTimeout": "24h", "firstByteTimeout": "1.5s""#,
-      .init(firstByte: .milliseconds(1500), eventStream: .seconds(86_400))
-    ),
-  ] as [(String, FleetConfiguration.Site.Timeouts)])
+  @Test(
+    arguments: [
+      ("", .init()),
+      (#", "firstByteTimeout": "5m""#, .init(firstByte: .seconds(300))),
+      (#", "betweenBytesTimeout": "1s""#, .init(betweenBytes: .seconds(1))),
+      (
+        #", "eventStreamTimeout": "24h", "firstByteTimeout": "1.5s""#,
+        .init(firstByte: .milliseconds(1500), eventStream: .seconds(86_400))
+      ),
+    ] as [(String, FleetConfiguration.Site.Timeouts)])
   func timeouts(members: String, expected: FleetConfiguration.Site.Timeouts) throws {
     let site = try FleetConfiguration.parse(fleet(members), file: "f.json").sites[0]
     #expect(site.timeouts == expected)

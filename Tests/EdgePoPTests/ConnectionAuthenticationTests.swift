@@ -35,7 +35,8 @@ private final class Logins: Sendable {
     } else {
       let word = words.count == 3 ? " challenge" : ""
       exchange.send(
-        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\(word)\r\n\(lines)Content-Length: 0\r\n\r\n")
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\(word)\r\n\(lines)Content-Length: 0\r\n\r\n"
+      )
     }
     if !closing.isEmpty { await exchange.wire.close() }
   }
@@ -114,7 +115,8 @@ struct ConnectionAuthenticationTests {
       pop, origin in
       let wire = try await pop.connect()
       for _ in 0..<2 {
-        let response = try await wire.exchange(TestPoP.request("/", ["Authorization: Negotiate YII="]))
+        let response = try await wire.exchange(
+          TestPoP.request("/", ["Authorization: Negotiate YII="]))
         #expect(response.cacheStatus.contains("detail=connection-bound"))
       }
       #expect(try await pop.get("/").text == "yours")

@@ -120,6 +120,7 @@ struct WaitTests {
     pop.turn { $0.checkTime(.now() + .seconds(14)) }
     #expect(connector.attempts.count == 1)
     pop.turn { $0.checkTime(.now() + .seconds(16)) }
+    pop.turn { _ in }
     #expect(connector.attempts.count == 2)
     let second = accept(1, in: pop)
     let answer = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 1\r\n\r\n"

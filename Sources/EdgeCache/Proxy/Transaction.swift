@@ -73,6 +73,8 @@ public struct Transaction {
   private var goesAlone = false
   /// True once it has left a flight that was overdue: it waits for the next one to its end.
   private var isPatient = false
+  /// Bytes that are to be sent of a flight; nil for all that there are.
+  private var missing: Int?
   /// Flights that were followed and turned out to bring another variant.
   private var detours = 0
   private var requestTime = Instant(milliseconds: 0)
@@ -320,7 +322,7 @@ public struct Transaction {
     case .wait: return
     case .overdue: overdue(flight, reader, now)
     case .head(let head): begin(head, flight, reader, now)
-    case .content(let content): actions.append(.sendContent(content))
+    case .content(let content): send(content, flight, reader)
     case .end(let trailers):
       flight.unsubscribe(reader)
       state = .answered
@@ -362,9 +364,11 @@ public struct Transaction {
     }
     var head = head
     if isLeader, let own = head.leadersHead {
+      let trailerNames = head.trailerNames
       head = FlightHead(
         head: own, freshness: head.freshness, selector: head.selector,
         contentLength: head.contentLength, part: head.part)
+      head.trailerNames = trailerNames
     }
     status.ttl = head.freshness.ttl(now)
     if Preconditions.isNotModified(request: request.fields, response: head.head, now: now) {
@@ -373,8 +377,52 @@ public struct Transaction {
       actions.append(.sendFlightHead(head, status, whole: false))
       return
     }
+    switch range(of: head, isLeader: isLeader, now) {
+    case .part(let range):
+      flight.seek(reader, to: range.lowerBound)
+      missing = range.count
+      head = FlightHead(
+        head: head.head, freshness: head.freshness, selector: head.selector,
+        contentLength: range.count,
+        part: ContentPart(range: range, completeLength: head.contentLength ?? range.upperBound))
+    case .unsatisfiable:
+      flight.unsubscribe(reader)
+      // None of its content is sent.
+      return answer(
+        StoredResponse(
+          key: key, selector: head.selector, head: head.head, freshness: head.freshness,
+          content: .empty, isHashedURL: isHashedURL,
+          part: ContentPart(range: 0..<0, completeLength: head.contentLength ?? 0)), status)
+    case .whole, .parts: break
+    }
     state = .reading(flight, reader)
     actions.append(.sendFlightHead(head, status, whole: true))
+  }
+
+  /// What of a response to a request for the whole goes to a client that asks for a range, which the length must be
+  /// known for (RFC 9110 §14.2). Several ranges are ignored: what is between them may take long to come.
+  private func range(of head: FlightHead, isLeader: Bool, _ now: Instant) -> RangeOutcome {
+    guard request.method == .get, request.fields.contains(.range), head.part == nil,
+      let length = head.contentLength
+    else { return .whole }
+    // Its own range went to the origin, which chose to send the whole.
+    if isLeader, case .clients? = lastForward?.part { return .whole }
+    return ByteServing.range(
+      request: request.fields, response: head.head, length: length, now: now)
+  }
+
+  /// Sends content of a flight, as far as it is asked for.
+  private mutating func send(_ content: ByteBuffer, _ flight: Flight, _ reader: Flight.ReaderID) {
+    guard let missing else { return actions.append(.sendContent(content)) }
+    let count = min(missing, content.readableBytes)
+    if let part = content.getSlice(at: content.readerIndex, length: count), count > 0 {
+      actions.append(.sendContent(part))
+    }
+    self.missing = missing - count
+    if count < missing { return }
+    flight.unsubscribe(reader)
+    state = .answered
+    actions.append(.sendEnd)
   }
 
   /// Starts over, this time without waiting for anybody.

@@ -25,6 +25,8 @@ public struct FlightHead: Sendable {
   public var leadersHead: StoredHead?
   /// Which part of the content it is; nil for all of it.
   public var part: ContentPart?
+  /// The names of trailer fields that may come behind the content (RFC 9110 §6.6.2).
+  public var trailerNames: [UInt8]?
 }
 
 /// What a reader gets next from a flight.
@@ -157,6 +159,11 @@ public final class Flight: Sendable {
     }
     resume?()
     return step
+  }
+
+  /// Lets a reader that has the head go on from that place of the content.
+  func seek(_ id: ReaderID, to position: Int) {
+    state.withLock { $0.readers[id]?.position = position }
   }
 
   /// Removes a reader.

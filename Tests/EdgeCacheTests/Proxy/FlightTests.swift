@@ -188,7 +188,8 @@ import Testing
 
   /// Something stale is sent in the place of what is overdue, where it may be; what comes later is stored.
   @Test(arguments: [
-    ("", true), ("↵Cache-Control: stale-if-error=60", true), ("↵Cache-Control: must-revalidate", false),
+    ("", true), ("↵Cache-Control: stale-if-error=60", true),
+    ("↵Cache-Control: must-revalidate", false),
     ("↵Cache-Control: no-cache", false), ("↵Cache-Control: stale-if-error=1", false),
   ])
   func overdueWhileStale(_ fields: String, _ standsIn: Bool) {
@@ -227,7 +228,7 @@ import Testing
       "HTTP/1.1 200 OK↵ETag: \"a\"↵Cache-Control: max-age=1↵Content-Length: 3", "old")
     world.now = world.now.adding(seconds: 20)
     let leader = get(world)
-    if isPurged { world.store.purge(.everything) }
+    if isPurged { _ = world.store.purge(.everything) }
     leader.handle(.upstreamOverdue)
     #expect(leader.received.isComplete == !isPurged)
     leader.answer("HTTP/1.1 304 Not Modified↵ETag: \"a\"↵Cache-Control: max-age=60")
@@ -261,7 +262,8 @@ import Testing
     let world = CoreWorld()
     let leader = get(world)
     let followers = (0..<2).map { _ in get(world) }
-    let challenge = "HTTP/1.1 401 Unauthorized↵WWW-Authenticate: NTLM↵Cache-Control: max-age=60↵Content-Length: 0"
+    let challenge =
+      "HTTP/1.1 401 Unauthorized↵WWW-Authenticate: NTLM↵Cache-Control: max-age=60↵Content-Length: 0"
     leader.answer(challenge)
     for follower in followers {
       follower.poll()
@@ -269,6 +271,55 @@ import Testing
       follower.answer(challenge)
     }
     #expect(!get(world, "↵Authorization: NTLM x").forwards[0].isForStore && isClean(world))
+  }
+
+  /// Ranges are cut out of a response to a request for the whole as it arrives, for a leader and for followers.
+  @Test func rangesOfWhatArrives() {
+    let world = CoreWorld()
+    get(world).answer(
+      "HTTP/1.1 200 OK↵ETag: \"a\"↵Cache-Control: max-age=1↵Content-Length: 3", "old")
+    world.now = world.now.adding(seconds: 20)
+    let leader = get(world, "↵Range: bytes=2-3")
+    let last = get(world, "↵Range: bytes=-3")
+    let middle = get(world, "↵Range: bytes=1-6")
+    let after = get(world, "↵Range: bytes=10-")
+    let whole = get(world)
+    let all = [leader, last, middle, after, whole]
+    #expect(all.map(\.forwards.count) == [1, 0, 0, 0, 0])
+    leader.upstreamHead(head + "↵Content-Length: 10")
+    for exchange in all { exchange.poll() }
+    #expect(all.map { $0.received.parsed?.status } == [206, 206, 206, 416, 200])
+    #expect(after.received.isComplete)
+    for chunk in ["0", "12", "345"] {
+      leader.upstreamContent(chunk)
+      for exchange in all where !exchange.isOver { exchange.poll() }
+    }
+    #expect(all.map(\.received.text) == ["23", "", "12345", "", "012345"])
+    #expect(leader.received.isComplete && leader.awaitsUpstream)
+    leader.upstreamContent("6789")
+    leader.upstreamEnd()
+    for exchange in all where !exchange.isOver { exchange.poll() }
+    #expect(all.map(\.received.text) == ["23", "789", "123456", "", "0123456789"])
+    #expect(all.allSatisfy { $0.received.isComplete && $0.transaction.isDone })
+    #expect(get(world).received.text == "0123456789" && isClean(world))
+  }
+
+  /// A client with a range may leave, and a response that breaks off is broken off for it too.
+  @Test(arguments: [true, false]) func rangeOfWhatBreaksOff(_ leaves: Bool) {
+    let world = CoreWorld()
+    get(world).answer(
+      "HTTP/1.1 200 OK↵ETag: \"a\"↵Cache-Control: max-age=1↵Content-Length: 3", "old")
+    world.now = world.now.adding(seconds: 20)
+    let leader = get(world, "↵Range: bytes=2-8")
+    let follower = get(world, "↵Range: bytes=1-2")
+    leader.upstreamHead(head + "↵Content-Length: 10")
+    leader.upstreamContent("0123")
+    follower.poll()
+    if leaves { leader.leave() }
+    leader.upstreamFails(.closed)
+    #expect(follower.received.text == "12" && follower.received.isComplete)
+    #expect(leader.received.isAborted == !leaves && leader.received.text == "23")
+    #expect(leader.transaction.isDone && isClean(world))
   }
 
   /// The upstream breaks off: whoever got the head sees it, and nothing is stored.

@@ -123,23 +123,31 @@ extension Histories {
 
   private static let whole = "status=200 content=0123456789 !content-range content-length:10"
 
-  /// Ranges of content in a coding, with these fields.
-  private static func coded(_ fields: String, _ range: String, _ expected: String) -> History {
-    History(
-      "ranges of a coding with \(fields)", "9110 §14.2",
-      ask("GET /", "200↵Content-Encoding: gzip↵Cache-Control: max-age=60\(fields)↵↵0123456789", is: "stored"),
-      ask("GET /↵Range: bytes=\(range)", is: "hit \(expected)"))
+  /// Ranges of content in a coding, which has such fields.
+  private static func coded(
+    _ name: String, _ fields: String, _ expected: String, beyond: String = whole
+  ) -> [History] {
+    [("0-3", "", expected), ("99-", ", after the end", beyond)].map { range, place, expected in
+      History(
+        "a range of a coding with \(name)\(place)", "9110 §14.2",
+        ask(
+          "GET /", "200↵Content-Encoding: gzip↵Cache-Control: max-age=60\(fields)↵↵0123456789",
+          is: "stored"),
+        ask("GET /↵Range: bytes=\(range)", is: "hit \(expected)"))
+    }
   }
 
-  private static let codings: [History] = [
-    coded("", "0-3", whole), coded("", "99-", whole), coded("↵ETag: W/\"a\"", "0-3", whole),
-    coded("↵ETag: W/\"a\"", "99-", whole), coded("↵Last-Modified: {-90}", "0-3", whole),
-    coded("↵ETag: \"a\"", "0-3", "status=206 content=0123"), coded("↵ETag: \"a\"", "99-", "status=416"),
-    coded("↵Accept-Ranges: bytes", "0-3", "status=206"),
-    coded("↵ETag: W/\"a\"↵Accept-Ranges: bytes", "99-", "status=416"),
-  ]
+  static let rangesOfCodings: [History] =
+    coded("no validator", "", whole)
+    + coded("a weak tag", "↵ETag: W/\"a\"", whole)
+    + coded("a date", "↵Last-Modified: {-90}", whole)
+    + coded("a strong tag", "↵ETag: \"a\"", "status=206 content=0123", beyond: "status=416")
+    + coded("Accept-Ranges", "↵Accept-Ranges: bytes", "status=206", beyond: "status=416")
+    + coded(
+      "Accept-Ranges and a weak tag", "↵ETag: W/\"a\"↵Accept-Ranges: bytes", "status=206",
+      beyond: "status=416")
 
-  static let ranges: [History] = codings + [
+  static let ranges: [History] = [
     range(
       "the first bytes", "bytes=0-3",
       "status=206 content=0123 content-range:bytes_0-3/10 content-length:4 etag:\"a\" age:0"),
@@ -170,7 +178,8 @@ extension Histories {
     range("If-Range with its tag", "bytes=0-3↵If-Range: \"a\"", "status=206 content=0123"),
     range("If-Range with another tag", "bytes=0-3↵If-Range: \"b\"", whole),
     range("If-Range with a weak tag", "bytes=0-3↵If-Range: W/\"a\"", whole),
-    range("If-Range and a weak tag", "bytes=0-3↵If-Range: W/\"a\"", stored: "ETag: W/\"a\"", whole),
+    range(
+      "If-Range and a weak tag", "bytes=0-3↵If-Range: W/\"a\"", stored: "ETag: W/\"a\"", whole),
     range("If-Range and no tag", "bytes=0-3↵If-Range: \"a\"", stored: "X: y", whole),
     range("If-Range twice", "bytes=0-3↵If-Range: \"a\"↵If-Range: \"a\"", whole),
     range("If-Range beyond the end", "bytes=10-↵If-Range: \"b\"", whole),
@@ -178,7 +187,8 @@ extension Histories {
       "If-Range with its date", "bytes=0-3↵If-Range: {-9}", stored: "Last-Modified: {-9}",
       "status=206 content=0123"),
     range(
-      "If-Range with a later date", "bytes=0-3↵If-Range: {0}", stored: "Last-Modified: {-9}", whole),
+      "If-Range with a later date", "bytes=0-3↵If-Range: {0}", stored: "Last-Modified: {-9}",
+      whole),
     range(
       "If-Range with a date that is weak", "bytes=0-3↵If-Range: {0}",
       stored: "Date: {0}↵Last-Modified: {0}", whole),

@@ -6,7 +6,7 @@ extension Histories {
 
   private static let credentials: [History] = [
     ("NTLM", true), ("NTLM TlRMTVNTUAAB", true), ("ntlm x", true), ("Negotiate", true),
-    ("NEGOTIATE YII=", true), ("Negotiate\tx", true), ("NTLMv2 x", false), ("Negotiate-x y", false),
+    ("NEGOTIATE YII=", true), ("NTLMv2 x", false), ("Negotiate-x y", false),
     ("Basic NTLM", false), ("Bearer negotiate", false), ("Digest username=\"NTLM\"", false),
   ].map { value, isBound in
     History(
@@ -60,7 +60,9 @@ extension Histories {
         ask(21, "GET /", "304", is: "fwd=stale >if-none-match:\"a\" content=old stored")),
       History(
         "nothing is validated meanwhile", "5861 §3",
-        ask("GET /", "200↵ETag: \"a\"↵Cache-Control: max-age=9, stale-while-revalidate=60", is: "stored"),
+        ask(
+          "GET /", "200↵ETag: \"a\"↵Cache-Control: max-age=9, stale-while-revalidate=60",
+          is: "stored"),
         ask(20, "GET /↵Authorization: NTLM x", "200", is: "fwd=stale background=0 asked=1"),
         ask(21, "GET /", "304", is: "hit background=1")),
       History(
@@ -71,9 +73,12 @@ extension Histories {
       History(
         "a part of it", "9110 §14.2",
         ask(
-          "GET /↵Range: bytes=0-1↵Authorization: NTLM x", "206↵ETag: \"a\"↵\(minute)↵Content-Range: bytes 0-1/9↵↵co",
+          "GET /↵Range: bytes=0-1↵Authorization: NTLM x",
+          "206↵ETag: \"a\"↵\(minute)↵Content-Range: bytes 0-1/9↵↵co",
           is: "detail=connection-bound status=206 >range:bytes=0-1 !stored"),
-        ask("GET /↵Range: bytes=0-1", "206↵ETag: \"a\"↵\(minute)↵Content-Range: bytes 0-1/9↵↵co", is: "stored")),
+        ask(
+          "GET /↵Range: bytes=0-1", "206↵ETag: \"a\"↵\(minute)↵Content-Range: bytes 0-1/9↵↵co",
+          is: "stored")),
       bound(
         "whose connection is known sends no credentials any more",
         ask("GET /", "200↵\(minute)", is: "detail=connection-bound !stored"),

@@ -30,7 +30,9 @@ import Testing
     try Player.check(history)
   }
 
-  @Test(arguments: Histories.conditions + Histories.ranges + Histories.heads)
+  @Test(
+    arguments: Histories.conditions + Histories.ranges + Histories.rangesOfCodings + Histories.heads
+  )
   func conditions(_ history: History) throws {
     try Player.check(history)
   }
@@ -56,7 +58,7 @@ import Testing
     try Player.check(history)
   }
 
-  @Test(arguments: Histories.parts + Histories.multipart)
+  @Test(arguments: Histories.parts + Histories.multipart + Histories.changedRanges)
   func parts(_ history: History) throws {
     try Player.check(history)
   }
@@ -83,5 +85,6 @@ extension Histories {
     + dictionaries + vary + requestDirectives + immutable + conditions + ranges + heads + validation
     + failures
     + invalidation + forwarding + cacheStatus + targeted + qualified + siteChoices + staleness
-    + parts + multipart + selecting + headFreshening + groups + queries + loops
+    + connectionBound + rangesOfCodings + changedRanges + parts + multipart + selecting
+    + headFreshening + groups + queries + loops
 }

@@ -346,6 +346,54 @@ extension Histories {
       ask("GET /↵Range: bytes=90-", "416↵Content-Range: bytes */10", is: "!stored status=416")),
   ]
 
+  /// A range of something that is stored, must be validated, and has changed.
+  private static func changed(
+    _ name: String, _ fields: String, _ expected: String, reply: String = "200↵ETag: \"b\"↵\(m)",
+    then last: String = "hit content=abcdefghij etag:\"b\""
+  ) -> History {
+    History(
+      "what has changed: \(name)", "9110 §14.2",
+      ask("GET /", "200↵ETag: \"a\"↵Cache-Control: max-age=9↵↵0123456789", is: "stored"),
+      ask(
+        20, "GET /↵\(fields)", "\(reply)↵↵abcdefghij",
+        is: "fwd=stale asked=1 !>range !>if-range >if-none-match:\"a\" \(expected)"),
+      ask(21, "GET /", "200↵\(m)↵↵asked", is: last))
+  }
+
+  static let changedRanges: [History] = [
+    changed(
+      "the first bytes", "Range: bytes=0-3",
+      "status=206 stored content=abcd content-range:bytes_0-3/10 content-length:4 etag:\"b\""),
+    changed(
+      "bytes within", "Range: bytes=3-5", "status=206 content=def content-range:bytes_3-5/10"),
+    changed("to the end", "Range: bytes=7-", "status=206 content=hij content-range:bytes_7-9/10"),
+    changed("a suffix", "Range: bytes=-2", "status=206 content=ij content-range:bytes_8-9/10"),
+    changed(
+      "all of it", "Range: bytes=0-", "status=206 content=abcdefghij content-range:bytes_0-9/10"),
+    changed("beyond the end", "Range: bytes=8-99", "status=206 content=ij"),
+    changed(
+      "after the end", "Range: bytes=10-",
+      "status=416 content= content-range:bytes_*/10 content-length:0"),
+    changed("the new validator", "Range: bytes=0-3↵If-Range: \"b\"", "status=206 content=abcd"),
+    changed(
+      "the old validator", "Range: bytes=0-3↵If-Range: \"a\"",
+      "status=200 content=abcdefghij !content-range"),
+    changed(
+      "a weak validator", "Range: bytes=0-3↵If-Range: W/\"b\"", "status=200 content=abcdefghij"),
+    changed("the client has it", "Range: bytes=0-3↵If-None-Match: \"b\"", "status=304 content="),
+    changed("several ranges", "Range: bytes=0-1,8-9", "status=200 content=abcdefghij"),
+    changed("no range", "Range: lines=0-1", "status=200 content=abcdefghij"),
+    changed(
+      "of unknown length", "Range: bytes=0-3", "status=200 content=abcdefghij !content-range",
+      reply: "200↵ETag: \"b\"↵\(m)↵Transfer-Encoding: chunked"),
+    changed(
+      "not a 200", "Range: bytes=0-3", "status=404 content=abcdefghij !content-range",
+      reply: "404↵\(m)", then: "hit status=404"),
+    changed(
+      "coded as it was sent", "Range: bytes=0-3", "status=200 content=abcdefghij",
+      reply: "200↵\(m)↵Content-Encoding: gzip", then: "hit content=abcdefghij"),
+  ]
+
   private static let hundreds = String(repeating: "0123456789", count: 40)
 
   private static func several(

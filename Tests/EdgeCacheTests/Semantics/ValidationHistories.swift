@@ -63,28 +63,37 @@ extension Histories {
       "304↵Content-Type: x/y↵Content-Encoding: gzip↵Content-Range: bytes 0-1/2↵Content-Length: 0",
       "content-type:a/b content-encoding:br !content-range content-length:3 content=old"),
     stale(
-      "304 with the type of a program's own pages", "9111 §3.2", "\(tagged)↵Content-Type: text/javascript", "304↵Content-Type: text/html; charset=UTF-8",
-      "content-type:text/javascript !content-type:text/html;_charset=UTF-8", then: "hit content-type:text/javascript !content-type:text/html;_charset=UTF-8"),
+      "304 with the type of a program's own pages", "9111 §3.2",
+      "\(tagged)↵Content-Type: text/javascript", "304↵Content-Type: text/html; charset=UTF-8",
+      "content-type:text/javascript !content-type:text/html;_charset=UTF-8",
+      then: "hit content-type:text/javascript !content-type:text/html;_charset=UTF-8"),
     stale(
-      "304 with other parameters of the type", "9111 §3.2", "\(tagged)↵Content-Type: text/html", "304↵Content-Type: Text/HTML ; charset=UTF-8",
-      "content-type:Text/HTML_;_charset=UTF-8 !content-type:text/html", then: "hit content-type:Text/HTML_;_charset=UTF-8"),
+      "304 with other parameters of the type", "9111 §3.2", "\(tagged)↵Content-Type: text/html",
+      "304↵Content-Type: Text/HTML ; charset=UTF-8",
+      "content-type:Text/HTML_;_charset=UTF-8 !content-type:text/html",
+      then: "hit content-type:Text/HTML_;_charset=UTF-8"),
     stale(
-      "304 with fewer parameters of the type", "9111 §3.2", "\(tagged)↵Content-Type: text/html;charset=utf-8", "304↵Content-Type: text/html",
-      "content-type:text/html !content-type:text/html;charset=utf-8", then: "hit content-type:text/html"),
+      "304 with fewer parameters of the type", "9111 §3.2",
+      "\(tagged)↵Content-Type: text/html;charset=utf-8", "304↵Content-Type: text/html",
+      "content-type:text/html !content-type:text/html;charset=utf-8",
+      then: "hit content-type:text/html"),
     stale(
-      "304 with another subtype that begins alike", "9111 §3.2", "\(tagged)↵Content-Type: text/x", "304↵Content-Type: text/xml",
+      "304 with another subtype that begins alike", "9111 §3.2", "\(tagged)↵Content-Type: text/x",
+      "304↵Content-Type: text/xml",
       "content-type:text/x !content-type:text/xml", then: "hit content-type:text/x"),
     stale(
       "304 with the first type", "9111 §3.2", "\(tagged)", "304↵Content-Type: text/css",
       "content-type:text/css", then: "hit content-type:text/css"),
     stale(
-      "304 with two types", "9111 §3.2", "\(tagged)↵Content-Type: text/css", "304↵Content-Type: text/css↵Content-Type: a/b",
+      "304 with two types", "9111 §3.2", "\(tagged)↵Content-Type: text/css",
+      "304↵Content-Type: text/css↵Content-Type: a/b",
       "content-type:text/css !content-type:a/b", then: "hit content-type:text/css"),
     stale(
       "304 with no type", "9111 §3.2", "\(tagged)↵Content-Type: text/css", "304",
       "content-type:text/css", then: "hit content-type:text/css"),
     stale(
-      "304 with an empty type", "9111 §3.2", "\(tagged)↵Content-Type: text/css", "304↵Content-Type:",
+      "304 with an empty type", "9111 §3.2", "\(tagged)↵Content-Type: text/css",
+      "304↵Content-Type:",
       "content-type:text/css", then: "hit content-type:text/css"),
     stale(
       "304 with a coding of what has none", "9111 §3.2", "\(tagged)", "304↵Content-Encoding: gzip",
@@ -93,8 +102,11 @@ extension Histories {
       "304 with a transfer coding", "9111 §3.2", "\(tagged)", "304↵Transfer-Encoding: chunked",
       "!transfer-encoding content=old", then: "hit !transfer-encoding content=old"),
     stale(
-      "304 with language and location", "9111 §3.2", "\(tagged)↵Content-Language: de↵Content-Location: /a", "304↵Content-Language: en↵Content-Location: /b",
-      "content-language:en content-location:/b !content-language:de", then: "hit content-language:en content-location:/b"),
+      "304 with language and location", "9111 §3.2",
+      "\(tagged)↵Content-Language: de↵Content-Location: /a",
+      "304↵Content-Language: en↵Content-Location: /b",
+      "content-language:en content-location:/b !content-language:de",
+      then: "hit content-language:en content-location:/b"),
     stale(
       "a date and another type", "9111 §3.2",
       "Last-Modified: {-90}↵Cache-Control: max-age=9↵Content-Type: text/css",
