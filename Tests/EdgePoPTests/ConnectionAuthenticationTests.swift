@@ -1,4 +1,5 @@
 import EdgeCache
+import EdgeFleet
 import NIOCore
 import Synchronization
 import Testing
@@ -121,6 +122,26 @@ struct ConnectionAuthenticationTests {
       }
       #expect(try await pop.get("/").text == "yours")
       #expect(origin.received.map(\.connection) == [1, 1, 2])
+    }
+  }
+
+  @Test("Clients that a trusted proxy tells of on one connection have one each")
+  func trustedProxy() async throws {
+    let proxies = [try AddressRange(parsing: "127.0.0.1")]
+    try await withPoP({ $0.trustedProxies = proxies }, origin: Logins().answer) { pop, origin in
+      let wire = try await pop.connect()
+      func ask(_ client: Int, _ credentials: String...) async throws -> Message {
+        try await wire.exchange(
+          TestPoP.request("/", ["X-Forwarded-For: 192.0.2.\(client)"] + credentials))
+      }
+      #expect(try await ask(1, "Authorization: NTLM one ada").status == 401)
+      #expect(try await ask(1, "Authorization: NTLM three ada").text == "ada")
+      #expect(try await ask(2).status == 401)
+      #expect(try await ask(1).text == "ada")
+      #expect(try await ask(2, "Authorization: NTLM one bob").status == 401)
+      #expect(try await ask(2, "Authorization: NTLM three bob").text == "bob")
+      #expect(try await ask(1).text == "ada")
+      #expect(try await ask(2).text == "bob")
     }
   }
 

@@ -391,7 +391,7 @@ public struct Transaction {
       return answer(
         StoredResponse(
           key: key, selector: head.selector, head: head.head, freshness: head.freshness,
-          content: .empty, isHashedURL: isHashedURL,
+          content: .empty,
           part: ContentPart(range: 0..<0, completeLength: head.contentLength ?? 0)), status)
     case .whole, .parts: break
     }

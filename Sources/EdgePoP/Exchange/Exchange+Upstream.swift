@@ -57,7 +57,7 @@ extension Exchange {
   /// Says which upstream is next, and what its pool says.
   func choose(anew: Bool) {
     let group = loop.shared.routing.groups[wait.search.group]
-    if let bound = stream?.bound, let connection = bound.take(group) {
+    if let bound = stream?.bound, let connection = bound.take(group, for: client.address) {
       return step(.leased(upstream: connection.upstream, .use(connection)))
     }
     guard let index = loop.health.next(group, tried: wait.search.tried, now: loop.now) else {
@@ -88,12 +88,12 @@ extension Exchange {
     stream?.resumeContent()
   }
 
-  /// The upstream connections of the client; nil if the client is gone.
-  func connectionsOfClient() -> BoundConnections? {
+  /// Keeps an idle connection for the client, among those that are returned; nil if the client is gone.
+  func keepForClient(_ connection: UpstreamConnection) -> BoundConnections? {
     guard let stream else { return nil }
-    if let bound = stream.bound { return bound }
-    let bound = BoundConnections(on: loop)
+    let bound = stream.bound ?? BoundConnections(on: loop)
     stream.bound = bound
+    bound.keep(connection, for: client.address)
     return bound
   }
 

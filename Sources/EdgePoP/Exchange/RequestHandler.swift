@@ -75,7 +75,10 @@ enum RequestHandler {
     if stream.identity.mayBeBelieved, stream.identity.believes(head), head.hasOtherTarget {
       (route.cached, route.refusal) = (nil, .passThrough)
     }
-    if let bound = stream.bound { route.isBound = reaches(bound, route, loop) }
+    if let bound = stream.bound {
+      route.isBound = reaches(
+        bound, route, of: stream.identity.address(toldBy: head), loop)
+    }
     var directives = route.directives(head.fields)
     if isUnsynced { directives.noCache = true }
     // One that was held is answered as things are when that is over.
@@ -115,10 +118,10 @@ enum RequestHandler {
   /// True if a request on this route would go on a connection that belongs to its client.
   @inline(never)
   private static func reaches(
-    _ bound: BoundConnections, _ route: RequestRoute, _ loop: LoopContext
+    _ bound: BoundConnections, _ route: RequestRoute, of client: String, _ loop: LoopContext
   ) -> Bool {
     [route.cached, route.passThrough].contains {
-      $0.map { bound.reach(loop.shared.routing.groups[$0]) } ?? false
+      $0.map { bound.reach(loop.shared.routing.groups[$0], for: client) } ?? false
     }
   }
 

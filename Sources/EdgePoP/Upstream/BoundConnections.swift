@@ -3,45 +3,47 @@ import EdgeCache
 /// The upstream connections that belong to one connection of a client, because upstreams may know the client by them
 /// (``FieldSection/hasConnectionCredentials``). They live as long as that, or until the upstream closes them; nobody
 /// else's request ever goes on them.
+///
+/// Where a trusted proxy says that its requests come from several clients, each has its own.
 final class BoundConnections {
   private let loop: LoopContext
-  private var connections: [UpstreamConnection] = []
-  private var isOver = false
+  private var connections: [(connection: UpstreamConnection, client: String)] = []
 
   /// None yet.
   init(on loop: LoopContext) { self.loop = loop }
 
-  /// True if there is one to an upstream of that group. O(connections × group).
-  func reach(_ group: UpstreamGroup) -> Bool {
-    connections.contains { group.has($0.upstream) }
+  /// True if the client at that address has one to an upstream of a group. O(connections × group).
+  func reach(_ group: UpstreamGroup, for client: String) -> Bool {
+    connections.contains { $0.client == client && group.has($0.connection.upstream) }
   }
 
-  /// Takes the one that is idle to an upstream of that group, to be used; nil if there is none.
-  func take(_ group: UpstreamGroup) -> UpstreamConnection? {
-    let idle = connections.first { $0.isIdle && group.has($0.upstream) }
+  /// Takes the one of the client at that address that is idle to an upstream of a group, to be used; nil if there is
+  /// none.
+  func take(_ group: UpstreamGroup, for client: String) -> UpstreamConnection? {
+    let idle = connections.first {
+      $0.client == client && $0.connection.isIdle && group.has($0.connection.upstream)
+    }?.connection
     if let idle { loop.pools[idle.upstream].takeBack(idle) }
     return idle
   }
 
-  /// Keeps one that is idle; false if the client is gone, and it is to be closed.
-  func keep(_ connection: UpstreamConnection) -> Bool {
-    if isOver { return false }
-    if !connections.contains(where: { $0 === connection }) { connections.append(connection) }
+  /// Keeps one that is idle for the client at that address.
+  func keep(_ connection: UpstreamConnection, for client: String) {
+    if !connections.contains(where: { $0.connection === connection }) {
+      connections.append((connection, client))
+    }
     loop.pools[connection.upstream].keep(connection, now: loop.now)
-    return true
   }
 
   /// One was closed.
   func closed(_ connection: UpstreamConnection) {
-    connections.removeAll { $0 === connection }
+    connections.removeAll { $0.connection === connection }
     loop.pools[connection.upstream].takeBack(connection)
   }
 
   /// The client's connection is closed, and so are these.
   func end() {
-    isOver = true
-    let all = connections
+    for (connection, _) in connections { connection.cutOff() }
     connections = []
-    for connection in all { connection.cutOff() }
   }
 }

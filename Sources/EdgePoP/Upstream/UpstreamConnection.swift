@@ -354,8 +354,8 @@ final class UpstreamConnection: StreamSocket {
       keepsAlive && isRequestSent && !askedForUpgrade && inbound.readableBytes == 0
     phase = isReusable ? .idle : .closed
     // The next request of its client may come before the rest of this.
-    if isReusable, isBound, let client = ended?.connectionsOfClient(), client.keep(self) {
-      owner = client
+    if isReusable, isBound, let owner = ended?.keepForClient(self) {
+      self.owner = owner
       ended?.upstreamEnded(trailers)
       if isIdle { resumeReading() }
       return
