@@ -1,13 +1,39 @@
 import CBrotli
 import CZlib
 import NIOCore
+import Synchronization
 
 // Where coded content ends (RFC 9110 §8.4.1). Clients do not look: a page whose gzip was cut is shown as far as it goes.
 // Where HTTP does not say how long a content is, a server that fails in the midst of one often ends it as if it were
 // all. So it is decoded as it goes by, into nothing, as Varnish does; only its end matters.
 //
 // What is no such coding, or broken in another way, is none of our business: only content that is right as far as it
-// goes, and stops before its end, counts as cut.
+// goes, and stops before its end, counts as cut. Neither is what would take too much to look at: then it goes by
+// unwatched.
+
+/// The memory that all watches together may take.
+final class CodingRoom: Sendable {
+  private let used = Atomic<Int>(0)
+  private let limit: Int
+
+  /// Bytes for all decoders of a store.
+  static let standard = 64 << 20
+
+  init(limit: Int = CodingRoom.standard) { self.limit = limit }
+
+  /// True if there was room for so many bytes.
+  func take(_ bytes: Int) -> Bool {
+    if used.wrappingAdd(bytes, ordering: .relaxed).newValue <= limit { return true }
+    give(bytes)
+    return false
+  }
+
+  /// Gives some back.
+  func give(_ bytes: Int) { used.wrappingSubtract(bytes, ordering: .relaxed) }
+
+  /// Bytes that are taken.
+  var taken: Int { used.load(ordering: .relaxed) }
+}
 
 /// Watches coded content go by, and knows whether it has come to its end.
 final class CodingWatch {
@@ -21,22 +47,28 @@ final class CodingWatch {
   private var isEmpty = true
   private let mayBeEmpty: Bool
 
+  /// Most bytes that come out for each that goes in: more is made to keep others busy, and is not looked at further.
+  fileprivate static let mostExpansion = 256
+
   /// A watch over a response's content; nil if HTTP says how long it is, or if it is only a part, or not coded in a
-  /// way that is known here. Of several codings the last one is watched.
-  init?(_ head: ResponseHead) {
+  /// way that is known here, or if there is no room. Of several codings the last one is watched.
+  init?(_ head: ResponseHead, room: CodingRoom) {
     switch head.framing {
     case .chunked: mayBeEmpty = true
     // Nothing at all, and a connection that ends, is no answer to anything.
     case .untilClose: mayBeEmpty = head.status != 200
     case .none, .length: return nil
     }
-    guard head.status != 206, let coding = Self.coding(head.fields) else { return nil }
+    guard head.status != 206, let coding = Self.coding(head.fields, room) else {
+      return nil
+    }
     self.coding = coding
   }
 
-  private static func coding(_ fields: FieldSection) -> Coding? {
+  private static func coding(_ fields: FieldSection, _ room: CodingRoom) -> Coding? {
+    enum Name { case gzip, deflate, brotli, zstandard }
     let bytes = fields.bytes.readableBytesUInt8Span
-    var last: Coding?
+    var last: Name?
     for field in fields.fields where field.name == .other && field.nameRange.count == 16 {
       guard bytes.extracting(field.nameRange.range).equalsIgnoringCase("content-encoding") else {
         continue
@@ -44,20 +76,26 @@ final class CodingWatch {
       bytes.forEachListElement(field.value.range) { element in
         let name = bytes.extracting(element)
         if name.equalsIgnoringCase("gzip") || name.equalsIgnoringCase("x-gzip") {
-          last = .inflate(InflateWatch(.gzip))
+          last = .gzip
         } else if name.equalsIgnoringCase("deflate") {
-          last = .inflate(InflateWatch(.zlib))
+          last = .deflate
         } else if name.equalsIgnoringCase("br") {
-          last = .brotli(BrotliWatch())
+          last = .brotli
         } else if name.equalsIgnoringCase("zstd") || name.equalsIgnoringCase("dcz") {
-          last = .zstandard(ZstandardWatch())
+          last = .zstandard
         } else if !name.equalsIgnoringCase("identity") {
           last = nil
         }
         return true
       }
     }
-    return last
+    return switch last {
+    case .gzip: InflateWatch(.gzip, room).map { .inflate($0) }
+    case .deflate: InflateWatch(.zlib, room).map { .inflate($0) }
+    case .brotli: BrotliWatch(room).map { .brotli($0) }
+    case .zstandard: .zstandard(ZstandardWatch())
+    case nil: nil
+    }
   }
 
   /// Takes some content in. O(bytes that it decodes to).
@@ -96,14 +134,19 @@ private final class InflateWatch {
 
   /// Has its own address in its state, so it may not move.
   private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
-  private let scratch = UnsafeMutablePointer<UInt8>.allocate(capacity: InflateWatch.room)
+  private let room: CodingRoom
   private var state = State.within
   private let wrapper: Wrapper
   /// The first two bytes, which say whether there is a wrapper of zlib, until they are there.
   private var beginning: [UInt8]?
-  private static let room = 16 << 10
+  /// Bytes of what is decoded that are looked at together.
+  private static let window = 16 << 10
+  /// Bytes that zlib takes, of which 32 KiB are what came last.
+  private static let cost = 48 << 10
 
-  init(_ wrapper: Wrapper) {
+  init?(_ wrapper: Wrapper, _ room: CodingRoom) {
+    guard room.take(Self.cost) else { return nil }
+    self.room = room
     self.wrapper = wrapper
     beginning = wrapper == .zlib ? [] : nil
     stream.initialize(to: z_stream())
@@ -115,7 +158,7 @@ private final class InflateWatch {
   deinit {
     inflateEnd(stream)
     stream.deallocate()
-    scratch.deallocate()
+    room.give(Self.cost)
   }
 
   var isCut: Bool { state == .within }
@@ -143,15 +186,25 @@ private final class InflateWatch {
     if state == .atEnd { beginAnew(bytes.first) }
     stream.pointee.next_in = UnsafeMutablePointer(mutating: base)
     stream.pointee.avail_in = UInt32(bytes.count)
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.window) { decode(into: $0) }
+    stream.pointee.next_out = nil
+  }
+
+  private func decode(into scratch: UnsafeMutableBufferPointer<UInt8>) {
     while state == .within {
-      stream.pointee.next_out = scratch
-      stream.pointee.avail_out = UInt32(Self.room)
+      stream.pointee.next_out = scratch.baseAddress
+      stream.pointee.avail_out = UInt32(scratch.count)
       switch inflate(stream, Z_NO_FLUSH) {
       case Z_STREAM_END:
         state = .atEnd
         if stream.pointee.avail_in > 0 { beginAnew(stream.pointee.next_in?.pointee) }
       case Z_OK:
         if stream.pointee.avail_in == 0, stream.pointee.avail_out > 0 { return }
+        if stream.pointee.total_out >> 20 > 0,
+          Int(stream.pointee.total_out) / CodingWatch.mostExpansion > Int(stream.pointee.total_in)
+        {
+          state = .unknown
+        }
       case Z_BUF_ERROR: return
       default: state = .unknown
       }
@@ -168,31 +221,65 @@ private final class InflateWatch {
 private final class BrotliWatch {
   private enum State { case within, atEnd, unknown }
 
-  private let decoder = BrotliDecoderCreateInstance(nil, nil, nil)
+  private let decoder: OpaquePointer
+  private let room: CodingRoom
   private var state = State.within
+  private var bytesIn = 0
+  private var bytesOut = 0
+  /// Bytes that are counted for the decoder: it keeps what it has decoded, up to its window.
+  private var cost = BrotliWatch.least
+  private static let least = 64 << 10
+  private static let mostWindow = 16 << 20
 
-  deinit { BrotliDecoderDestroyInstance(decoder) }
+  init?(_ room: CodingRoom) {
+    guard room.take(Self.least) else { return nil }
+    guard let decoder = BrotliDecoderCreateInstance(nil, nil, nil) else {
+      room.give(Self.least)
+      return nil
+    }
+    self.decoder = decoder
+    self.room = room
+  }
 
-  var isCut: Bool { state == .within && decoder != nil }
+  deinit {
+    BrotliDecoderDestroyInstance(decoder)
+    room.give(cost)
+  }
+
+  var isCut: Bool { state == .within }
 
   func take(_ content: ByteBuffer) {
-    guard state == .within, let decoder else { return }
+    guard state == .within else { return }
+    bytesIn += content.readableBytes
     content.withUnsafeReadableBytes { bytes in
       var left = bytes.count
       var next = bytes.bindMemory(to: UInt8.self).baseAddress
-      var room = 0
+      var space = 0
       while state == .within {
-        let outcome = BrotliDecoderDecompressStream(decoder, &left, &next, &room, nil, nil)
+        let outcome = BrotliDecoderDecompressStream(decoder, &left, &next, &space, nil, nil)
         switch outcome {
         case BROTLI_DECODER_RESULT_SUCCESS: state = .atEnd
         case BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT: return
         case BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:
           var size = 0
           _ = BrotliDecoderTakeOutput(decoder, &size)
+          bytesOut += size
+          if !isAffordable { state = .unknown }
         default: state = .unknown
         }
       }
     }
+  }
+
+  /// True while there is room for what the decoder keeps, and what comes out is in proportion to what goes in.
+  private var isAffordable: Bool {
+    if bytesOut >> 20 > 0, bytesOut / CodingWatch.mostExpansion > bytesIn { return false }
+    while cost - Self.least < min(bytesOut, Self.mostWindow) {
+      let more = max(cost - Self.least, 64 << 10)
+      guard room.take(more) else { return false }
+      cost += more
+    }
+    return true
   }
 }
 

@@ -51,6 +51,8 @@ public final class Store: Sendable {
   /// Number of times that all shards made room.
   let turns = Atomic<UInt64>(0)
   let variances = VarianceIndex()
+  /// What looks for the ends of coded content on its way.
+  let codings = CodingRoom()
   let sweeping = Mutex(Sweep())
   /// What purges of everything took, to be freed a little at a time.
   let graveyard = Mutex<[MemoryShard.Evacuated]>([])
