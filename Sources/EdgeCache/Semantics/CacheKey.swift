@@ -91,6 +91,9 @@ public struct CacheKey: Sendable, Hashable {
     return Array(key.bytes[key.pathRange].prefix { $0 != ASCII.question })
   }
 
+  /// The path as the client wrote it, without the query. O(bytes).
+  public var path: [UInt8] { Array(bytes[pathRange].prefix { $0 != ASCII.question }) }
+
   /// True if the last segment of the path is the end of it for every server.
   var hasPlainName: Bool { !shape.contains(.disguised) }
 

@@ -4,6 +4,7 @@
 //
 // | kind of server | reads |
 // |---|---|
+// | does not follow dot segments (many routers of applications) | `/x/../y` as it is written, so as something below `/x` |
 // | decodes `%2F` before it routes, or twice (`%252F`) | `/x%2Fy`, `/x%252Fy` as `/x/y` |
 // | merges slashes (nginx), takes backslashes for slashes (IIS) | `//x\y` as `/x/y` |
 // | takes parameters out of segments (Tomcat, Spring) | `/x;v=1/y` as `/x/y`, `/..;/` as `/../` |
@@ -22,7 +23,7 @@ public struct LenientPath: Sendable, Hashable {
   /// How often percent-encoding is undone at most.
   static let mostRounds = 4
 
-  /// The readings of a path in normal form, without its query: as it is, and decoded again and again. Nil if it can be
+  /// The readings of a path without its query: as it is, and decoded again and again. Nil if it can be
   /// decoded more often than any server does. O(bytes).
   public static func readings(of path: some Collection<UInt8>) -> [LenientPath]? {
     var text = Array(path)

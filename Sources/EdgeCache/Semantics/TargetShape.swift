@@ -11,8 +11,8 @@ struct TargetShape: OptionSet, Sendable, Hashable {
 
   /// It is not in normal form.
   static let respelled = TargetShape(rawValue: 1)
-  /// Servers read the path in more than one way: it has empty segments, parameters, backslashes, percent-encoded
-  /// characters that mean something in a path, or segments that end with a dot or a space.
+  /// Servers read the path in more than one way: it has dot segments, empty ones, parameters, backslashes,
+  /// percent-encoded characters that mean something in a path, or segments that end with a dot or a space.
   static let ambiguous = TargetShape(rawValue: 2)
   /// What looks like the last segment may not be the end of the path for the server.
   static let disguised = TargetShape(rawValue: 4)
@@ -58,12 +58,13 @@ struct TargetShape: OptionSet, Sendable, Hashable {
     guard !range.isEmpty else { return isLast ? [] : .ambiguous }
     guard bytes[range.upperBound - 1] == ASCII.dot else { return [] }
     let isDotSegment = range.count == 1 || range.count == 2 && bytes[range.lowerBound] == ASCII.dot
-    return isDotSegment ? .respelled : .ambiguous
+    return isDotSegment ? [.respelled, .ambiguous] : .ambiguous
   }
 
   /// What a percent sign in the path says.
   private static func escape(_ bytes: Span<UInt8>, at index: Int) -> TargetShape {
     guard let byte = bytes.escaped(at: index) else { return [.respelled, .ambiguous, .disguised] }
+    if byte == ASCII.dot { return [.respelled, .ambiguous] }
     if byte.isUnreserved { return .respelled }
     var shape: TargetShape = bytes.isUppercaseEscape(at: index) ? [] : .respelled
     switch byte {

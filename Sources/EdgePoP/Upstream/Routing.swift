@@ -96,10 +96,15 @@ final class Routing: Sendable {
       return nil
     }
 
-    /// What a server that decodes more than others takes the path for that then leads to the regional API, if one does.
+    /// What a server that decodes more than others, or less, takes the path for that then leads to the regional API, if
+    /// one does.
     @inline(never)
     func apiReading(_ key: CacheKey) -> [UInt8]? {
-      let path = key.normalPath
+      if let reading = apiReading(of: key.normalPath) { return reading }
+      return key.isNormal ? nil : apiReading(of: key.path)
+    }
+
+    private func apiReading(of path: [UInt8]) -> [UInt8]? {
       guard let readings = LenientPath.readings(of: path) else { return path }
       for reading in readings {
         let climbs = folded.contains { $0.target == .api && reading.mayClimb(to: $0.prefix) }
