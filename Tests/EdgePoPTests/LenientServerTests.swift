@@ -104,7 +104,7 @@ struct LenientServerTests {
       .init(prefix: "/api/", target: .api), .init(prefix: "/api/open/", target: .origin),
       .init(prefix: "/v1/me", target: .api),
     ]
-    return Routing(configuration, pop: configuration.pops[0])
+    return Routing(configuration, pop: configuration.pops[0], limits: ShellLimits())
   }
 
   /// What the operator's routes say to a path.

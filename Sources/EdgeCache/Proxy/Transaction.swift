@@ -391,8 +391,7 @@ public struct Transaction {
       return answer(
         StoredResponse(
           key: key, selector: head.selector, head: head.head, freshness: head.freshness,
-          content: .empty,
-          part: ContentPart(range: 0..<0, completeLength: head.contentLength ?? 0)), status)
+          content: .empty, parts: StoredParts(noneOf: head.contentLength ?? 0)), status)
     case .whole, .parts: break
     }
     state = .reading(flight, reader)

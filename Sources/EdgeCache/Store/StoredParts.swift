@@ -37,6 +37,12 @@ public final class StoredParts: Sendable, Equatable {
     self.init([part.range], of: part.completeLength)
   }
 
+  /// None yet of a content of that length: what a head alone says of it.
+  init(noneOf completeLength: Int) {
+    (ranges, offsets, count) = ([], [], 0)
+    self.completeLength = completeLength
+  }
+
   /// True if nothing is missing.
   public var isComplete: Bool { count == completeLength }
 
