@@ -221,7 +221,7 @@ extension Histories {
       ask("GET /", "200↵ETag: \"a\"↵Cache-Control: max-age=9", is: "stored"),
       ask(
         9, "GET /↵Range: bytes=0-1", "200↵Cache-Control: max-age=9↵↵new",
-        is: "status=200 content=new")),
+        is: "status=206 content=ne content-range:bytes_0-1/3 stored")),
   ]
 
   static let heads: [History] = [

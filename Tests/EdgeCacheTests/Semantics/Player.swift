@@ -8,7 +8,7 @@ struct Player {
 
   /// Plays a row and records what is not as it must be.
   static func check(_ history: History) throws {
-    #expect(try failures(history) == [])
+    for failure in try failures(history) { Issue.record("\(failure)") }
   }
 
   /// Plays a row; what is not as it must be.
