@@ -118,7 +118,7 @@ struct LenientServerTests {
     let routing = Self.routing()
     let secret = HashSecret(1, 2)
     var count = 0
-    for _ in 0..<3000 {
+    for _ in 0..<600 {
       let path = random.path()
       guard var key = CacheKey(url: "http://a\(path)".utf8, secret: secret) else { continue }
       let route = try #require(routing.route(&key, secret: secret))
@@ -130,7 +130,7 @@ struct LenientServerTests {
       }
     }
     // Or else nothing was tried.
-    #expect(count > 200)
+    #expect(count > 40)
   }
 }
 

@@ -154,10 +154,12 @@ struct WaitTests {
     upstream.send(
       "HTTP/1.1 200 OK\r\nCache-Control: \(control)\r\nContent-Type: \(type)\r\n"
         + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    pop.turn { _ in }
     pop.turn { $0.checkTime(.now() + .seconds(limit - 1)) }
     #expect(!upstream.isClosed)
     // Each byte begins it anew.
     upstream.send("1\r\nb\r\n")
+    pop.turn { _ in }
     pop.turn { $0.checkTime(.now() + .seconds(limit - 1)) }
     #expect(!upstream.isClosed)
     pop.turn { $0.checkTime(.now() + .seconds(limit + 1)) }

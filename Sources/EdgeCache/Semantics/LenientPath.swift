@@ -1,6 +1,7 @@
 // What servers take paths for that decode more than RFC 3986 asks for. A PoP cannot know which server is behind it, and
 // what it takes for a page of the site must not be what the server takes for a request of one user. So a path that any
-// known kind of server would read as another one is looked at in all those readings.
+// known kind of server would read as another one is looked at in all those readings, and in those of servers that do some of
+// this and not the rest.
 //
 // | kind of server | reads |
 // |---|---|
@@ -13,81 +14,144 @@
 // | takes overlong or full-width forms of UTF-8 for ASCII, knows `%uXXXX` | `%C0%AF` as `/` |
 // | takes capital letters for small ones (Windows, Express) | `/X` as `/x` |
 
+/// What a server may do with a path, or may not. Case is no part of it: routes are compared both ways.
+private struct Leniency: OptionSet {
+  let rawValue: UInt8
+
+  /// It takes parameters out before it decodes.
+  static let cutsEarly = Leniency(rawValue: 1)
+  /// It takes them out afterwards.
+  static let cutsLate = Leniency(rawValue: 2)
+  /// Backslashes are slashes.
+  static let backslashes = Leniency(rawValue: 4)
+  /// The path ends at NUL.
+  static let ends = Leniency(rawValue: 8)
+  /// It leaves out control characters.
+  static let skips = Leniency(rawValue: 16)
+  /// It leaves out dots and spaces at the end of names.
+  static let tails = Leniency(rawValue: 32)
+  /// It leaves out empty segments and those of one dot.
+  static let merges = Leniency(rawValue: 64)
+  /// It knows other forms of ASCII.
+  static let forms = Leniency(rawValue: 128)
+}
+
 /// One reading of a path.
 public struct LenientPath: Sendable, Hashable {
-  /// The path: small letters, one slash between segments, no parameters, no single dots.
+  /// The path as one kind of server has it.
   public let path: [UInt8]
-  /// True if it has segments of two dots, which may lead anywhere.
-  public let climbs: Bool
 
   /// How often percent-encoding is undone at most.
   static let mostRounds = 4
+  /// In how many ways at most servers may differ over one path; in a long one, fewer.
+  static let (mostWays, mostWaysOfLong, long) = (5, 3, 1024)
 
-  /// The readings of a path without its query: as it is, and decoded again and again. Nil if it can be
-  /// decoded more often than any server does. O(bytes).
-  public static func readings(of path: some Collection<UInt8>) -> [LenientPath]? {
-    var text = Array(path)
-    var readings = [LenientPath(text)]
-    for _ in 0..<mostRounds {
-      let decoded = plainASCII(decoding(text))
-      if decoded == text { return readings }
-      text = decoded
-      readings.append(LenientPath(text))
+  /// All readings of a path without its query, each once: nothing undone, and decoded again and again, by servers that
+  /// do some of what the table says and leave the rest. Nil if there are more than anybody could mean. O(bytes ×
+  /// readings), with at most 160 readings.
+  public static func readings(of path: [UInt8]) -> [LenientPath]? {
+    var found: [LenientPath] = []
+    for early in path.contains(ASCII.semicolon) ? [[], .cutsEarly] : [[]] as [Leniency] {
+      var text = early.isEmpty ? path : withoutParameters(path)
+      for round in 0...mostRounds {
+        let ways = self.ways(of: text)
+        guard ways.count <= (text.count > long ? mostWaysOfLong : mostWays) else { return nil }
+        for number in 0..<(1 << ways.count) {
+          let chosen = ways.indices.reduce(Leniency()) {
+            number >> $1 & 1 == 0 ? $0 : $0.union(ways[$1])
+          }
+          let reading = LenientPath(path: Self.read(text, chosen))
+          if !found.contains(reading) { found.append(reading) }
+        }
+        let decoded = decoding(text)
+        if decoded == text { break }
+        if round == mostRounds { return nil }
+        text = decoded
+      }
     }
-    return decoding(text) == text ? readings : nil
+    return found
   }
 
-  /// True if the segments that a prefix consists of are among those of the path, in their order: so a server that
-  /// follows some of its `..` may come to the prefix. O(bytes).
+  /// True if it has segments of two dots, and the segments that a prefix consists of are among those of the path, in
+  /// their order: so a server that follows some of the dots may come to the prefix. O(bytes).
   public func mayClimb(to prefix: [UInt8]) -> Bool {
-    guard climbs else { return false }
-    var rest = path[...].split(separator: ASCII.slash)[...]
+    var rest = path.split(separator: ASCII.slash)[...]
+    guard rest.contains(where: { $0.elementsEqual("..".utf8) }) else { return false }
     let parts = prefix.split(separator: ASCII.slash)
     for (index, part) in parts.enumerated() {
       // The last one is a whole segment only if a slash follows.
       let isOpen = index == parts.count - 1 && prefix.last != ASCII.slash
-      guard let place = rest.firstIndex(where: { isOpen ? $0.starts(with: part) : $0 == part })
+      guard
+        let place = rest.firstIndex(where: { name in
+          (isOpen ? name.prefix(part.count) : name).lazy.map(\.asciiLowercased)
+            .elementsEqual(part.lazy.map(\.asciiLowercased))
+        })
       else { return false }
       rest = rest[(place + 1)...]
     }
     return true
   }
 
-  /// Reads slashes, parameters, dots, spaces and control characters as the servers above do.
-  private init(_ text: [UInt8]) {
-    var path: [UInt8] = []
-    path.reserveCapacity(text.count)
-    var climbs = false
-    var rest = text[...]
-    if rest.first == ASCII.slash { rest = rest.dropFirst() }
-    while true {
-      let end = rest.firstIndex(where: Self.isSeparator) ?? rest.endIndex
-      var name: [UInt8] = []
-      for byte in rest[..<end].prefix(while: { $0 != ASCII.semicolon })
-      where byte >= ASCII.space && byte != 0x7F {
-        name.append(byte.asciiLowercased)
+  /// The ways in which servers differ over a path as it is now.
+  private static func ways(of text: [UInt8]) -> [Leniency] {
+    var all: Leniency = []
+    var before = ASCII.slash
+    for byte in text.dropFirst() {
+      switch byte {
+      case ASCII.semicolon: all.insert(.cutsLate)
+      case ASCII.backslash: all.insert(.backslashes)
+      case 0: all.formUnion([.ends, .skips])
+      case 1..<ASCII.space, 0x7F: all.insert(.skips)
+      case 0xC0...: all.insert(.forms)
+      default: break
       }
-      let isUp = name.count { $0 == ASCII.dot } > 1 && name.allSatisfy(Self.isDotOrSpace)
-      while let last = name.last, Self.isDotOrSpace(last) { name.removeLast() }
-      if isUp {
-        climbs = true
-        name = Array("..".utf8)
-      }
-      if !name.isEmpty {
-        path.append(ASCII.slash)
-        path += name
-      }
-      if end == rest.endIndex {
-        if name.isEmpty { path.append(ASCII.slash) }
-        break
-      }
-      rest = rest[(end + 1)...]
+      if before == ASCII.slash, byte == ASCII.slash || byte == ASCII.dot { all.insert(.merges) }
+      if isDotOrSpace(byte) { all.insert(.tails) }
+      before = byte
     }
-    (self.path, self.climbs) = (path, climbs)
+    if all.contains(.tails) || !all.isDisjoint(with: [.cutsLate, .backslashes, .skips, .forms]) {
+      // What is left of a name may be nothing, or dots.
+      all.insert(.merges)
+    }
+    return (0..<8).map { Leniency(rawValue: 1 << $0) }.filter(all.contains)
   }
 
-  private static func isSeparator(_ byte: UInt8) -> Bool {
-    byte == ASCII.slash || byte == ASCII.backslash || byte == 0
+  private static func read(_ text: [UInt8], _ ways: Leniency) -> [UInt8] {
+    var text = ways.contains(.forms) ? plainASCII(text) : text
+    if ways.contains(.ends), let end = text.firstIndex(of: 0) { text.removeSubrange(end...) }
+    if ways.contains(.skips) { text.removeAll { $0 < ASCII.space || $0 == 0x7F } }
+    if ways.contains(.backslashes) {
+      for index in text.indices where text[index] == ASCII.backslash { text[index] = ASCII.slash }
+    }
+    if ways.contains(.cutsLate) { text = withoutParameters(text) }
+    guard !ways.isDisjoint(with: [.tails, .merges]) else { return text }
+    var path: [UInt8] = []
+    path.reserveCapacity(text.count)
+    let names = text.dropFirst().split(separator: ASCII.slash, omittingEmptySubsequences: false)
+    for (index, name) in names.enumerated() {
+      var name = name
+      if ways.contains(.tails) {
+        let isUp = name.count { $0 == ASCII.dot } > 1 && name.allSatisfy(isDotOrSpace)
+        while !isUp, let last = name.last, isDotOrSpace(last) { name.removeLast() }
+        if isUp { name = [ASCII.dot, ASCII.dot] }
+      }
+      let isNothing = name.isEmpty || name.elementsEqual(".".utf8)
+      if !ways.contains(.merges) || !isNothing {
+        path.append(ASCII.slash)
+        path += name
+      } else if index == names.count - 1 {
+        path.append(ASCII.slash)
+      }
+    }
+    return path
+  }
+
+  private static func withoutParameters(_ text: [UInt8]) -> [UInt8] {
+    var isParameter = false
+    return text.filter { byte in
+      isParameter = byte != ASCII.slash && (isParameter || byte == ASCII.semicolon)
+      return !isParameter
+    }
   }
 
   private static func isDotOrSpace(_ byte: UInt8) -> Bool {

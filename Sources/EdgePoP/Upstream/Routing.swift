@@ -108,7 +108,9 @@ final class Routing: Sendable {
       guard let readings = LenientPath.readings(of: path) else { return path }
       for reading in readings {
         let climbs = folded.contains { $0.target == .api && reading.mayClimb(to: $0.prefix) }
-        if climbs || folded(reading.path.span) == .api { return reading.path }
+        if climbs { return reading.path }
+        guard let target = read(reading.path.span) else { return reading.path.map(Self.folded) }
+        if target == .api { return reading.path }
       }
       return nil
     }

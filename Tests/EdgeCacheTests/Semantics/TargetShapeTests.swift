@@ -58,21 +58,20 @@ import Testing
   @Test(
     "Readings of servers that decode more",
     arguments: [
-      ("/a/b", "/a/b"), ("/A/b/", "/a/b/"), ("//a///b", "/a/b"), ("/a%2Fb", "/a%2fb /a/b"),
-      ("/a%252Fb", "/a%252fb /a%2fb /a/b"), ("/a\\b%5Cc", "/a/b%5cc /a/b/c"),
-      ("/a;v=1/b;c", "/a/b"),
-      ("/;/a", "/a"), ("/..;/a", "/../a"), ("/a./b%20/", "/a/b%20/ /a/b/"),
-      ("/a%00b", "/a%00b /a/b"),
-      ("/a%09b", "/a%09b /ab"), ("/%C0%AFa", "/%c0%afa /a"),
-      ("/%E0%80%AFa%C1%9Cb", "/%e0%80%afa%c1%9cb /a/b"),
-      ("/%u002fa%U005Cb", "/%u002fa%u005cb /a/b"),
-      ("/%EF%BC%8F%EF%BD%81", "/%ef%bc%8f%ef%bd%81 /a"),
-      ("/%C3%A9", "/%c3%a9 /é"), ("/...", "/.."), ("/. .", "/.."), ("/%2525252525", "-"),
+      ("/a/b", "/a/b"), ("/A/b/", "/A/b/"), ("//a///b", "//a///b|/a/b"), ("/a%2Fb", "/a%2Fb|/a/b"),
+      ("/a%252Fb", "/a%252Fb|/a%2Fb|/a/b"), ("/a\\b", "/a\\b|/a/b"),
+      ("/a;v=1/b;c", "/a;v=1/b;c|/a/b"), ("/;v%5Cw/a", "/;v%5Cw/a|//a|/a|/;v\\w/a|/;v/w/a|//w/a|/w/a"),
+      ("/;v%2Fw/a", "/;v%2Fw/a|//a|/a|/;v/w/a|//w/a|/w/a"),
+      ("/a./b", "/a./b|/a/b"), ("/./b", "/./b|/b|//b"), ("/a%20/", "/a%20/|/a /|/a/"),
+      ("/a%00b", "/a%00b|/a\0b|/a|/ab"), ("/a%09b", "/a%09b|/a\tb|/ab"),
+      ("/%C0%AFa", "/%C0%AFa|/\u{FFFD}\u{FFFD}a|//a|/a"), ("/%u002fa", "/%u002fa|//a|/a"),
+      ("/%C3%A9", "/%C3%A9|/é"), ("/...", "/...|/.."), ("/. .", "/. .|/.."),
+      ("/a/../b", "/a/../b"), ("/%2525252525", "-"), ("/;%5C%00%C1%A1. ", "-"),
     ])
   func readings(_ path: String, _ expected: String) {
     let readings = LenientPath.readings(of: Array(path.utf8))
     let texts = readings?.map { String(decoding: $0.path, as: UTF8.self) } ?? ["-"]
-    #expect(texts.joined(separator: " ") == expected)
+    #expect(texts.sorted() == expected.split(separator: "|").map(String.init).sorted())
   }
 
   @Test(
