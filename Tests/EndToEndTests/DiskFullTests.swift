@@ -98,7 +98,9 @@ extension EndToEnd {
     @Test(
       "On any file system that a store opens on, purges last",
       .enabled(if: SmallDisk.isPossible, "a file system is mounted; DiskTroubleTests has the same"),
-      arguments: [(16 << 10 + 4, "16MiB"), (20 << 10, "16MiB"), (20 << 10, "20MiB"), (20 << 10, "1GiB")])
+      arguments: [
+        (16 << 10 + 4, "16MiB"), (20 << 10, "16MiB"), (20 << 10, "20MiB"), (20 << 10, "1GiB"),
+      ])
     func small(_ kibibytes: Int, _ size: String) async throws {
       try await Stage.run { stage in
         let origin = try await SampleOrigin.start(on: stage)

@@ -53,7 +53,8 @@ extension EndToEnd {
       }
     }
 
-    @Test("A log of purges that is not what it was: nothing is believed", arguments: Change.allCases)
+    @Test(
+      "A log of purges that is not what it was: nothing is believed", arguments: Change.allCases)
     func log(_ change: Change) async throws {
       try await Stage.run { stage in
         let origin = try await SampleOrigin.start(on: stage)
@@ -98,7 +99,9 @@ extension EndToEnd {
       }
     }
 
-    @Test("A header that is damaged is put aside, and the store begins anew", arguments: Change.allCases)
+    @Test(
+      "A header that is damaged is put aside, and the store begins anew", arguments: Change.allCases
+    )
     func header(_ change: Change) async throws {
       try await Stage.run { stage in
         let origin = try await SampleOrigin.start(on: stage)
@@ -148,12 +151,14 @@ extension EndToEnd {
           Programs.edgePoP, Self.arguments(origin, at: 0, stage.path("other")))
         #expect(result.end == .status(1))
         #expect(
-          result.errors.contains("--disk \(stage.path("other")): it is neither empty nor a disk store"),
+          result.errors.contains(
+            "--disk \(stage.path("other")): it is neither empty nor a disk store"),
           "\(result.errors)")
         let after = try FileManager.default.subpathsOfDirectory(atPath: stage.path("other"))
         #expect(Set(before) == Set(after))
         for file in files where !file.hasSuffix("/") {
-          #expect(try String(contentsOfFile: stage.path("other/\(file)"), encoding: .utf8) == "not ours")
+          #expect(
+            try String(contentsOfFile: stage.path("other/\(file)"), encoding: .utf8) == "not ours")
         }
       }
     }

@@ -254,7 +254,8 @@ extension EndToEnd {
           Programs.edgePoP, arguments.map { $0 == stage.path("store") ? stage.path("other") : $0 })
         #expect(other.end == .status(1))
         #expect(other.errors.contains("neither empty nor a disk store"), "\(other.errors)")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: stage.path("other")) == ["STORE"])
+        #expect(
+          try FileManager.default.contentsOfDirectory(atPath: stage.path("other")) == ["STORE"])
       }
     }
   }

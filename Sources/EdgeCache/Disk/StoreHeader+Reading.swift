@@ -69,6 +69,7 @@ extension DiskFinding {
   /// A store of which nothing can be read, for its header is damaged.
   public static let damagedHeader = DiskFinding(
     kind: .damage, file: .header, offset: 0, what: "the header of the store is damaged",
-    meaning: "what is stored cannot be told apart any more; a PoP that starts on it begins anew, empty, and "
+    meaning:
+      "what is stored cannot be told apart any more; a PoP that starts on it begins anew, empty, and "
       + "keeps the file as \(DiskFile.damagedHeader)")
 }

@@ -42,7 +42,8 @@ struct DirectoryContent {
     guard !isStore, !others.isEmpty else { return nil }
     var list = others.prefix(3).joined(separator: ", ")
     if others.count > 3 { list += " and \(others.count - 3) more" }
-    return "it is neither empty nor a disk store: there is \(list); name a directory of its own, such as "
+    return
+      "it is neither empty nor a disk store: there is \(list); name a directory of its own, such as "
       + "\(path)/edgecache"
   }
 

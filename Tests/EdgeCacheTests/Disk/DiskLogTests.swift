@@ -164,7 +164,8 @@ struct DiskLogTests {
     }
   }
 
-  @Test("Of several disks the one whose log was lost is behind a fence, and knows what the others know")
+  @Test(
+    "Of several disks the one whose log was lost is behind a fence, and knows what the others know")
   func severalDisks() throws {
     let volumes = [SimulatedVolume(seed: 1), SimulatedVolume(seed: 2)]
     let options = DiskOptions(size: 4 << 16, segmentSize: 1 << 16, admission: .all)

@@ -108,7 +108,9 @@ struct DiskTornTests {
     }
   }
 
-  @Test("purge.log, at every byte: what may have been purged is not believed", arguments: Damage.allCases)
+  @Test(
+    "purge.log, at every byte: what may have been purged is not believed",
+    arguments: Damage.allCases)
   func purgeLog(_ damage: Damage) throws {
     let filled = try FilledStore()
     filled.write("/a", fields: "↵Cache-Groups: \"g\"")

@@ -42,7 +42,8 @@ struct DiskTroubleTests {
     #expect(filled.store.trouble == nil)
   }
 
-  @Test("A log that cannot grow: purges fail with the reason, nothing comes back, and it goes again")
+  @Test(
+    "A log that cannot grow: purges fail with the reason, nothing comes back, and it goes again")
   func log() throws {
     let filled = try FilledStore()
     for path in ["/a", "/b", "/c"] { filled.write(path) }
@@ -79,7 +80,8 @@ struct DiskTroubleTests {
     #expect(Self.isBelieved("/b", filled, again) == true)
   }
 
-  @Test("An unsafe request on a full disk leaves the tier on; what it invalidated does not come back")
+  @Test(
+    "An unsafe request on a full disk leaves the tier on; what it invalidated does not come back")
   func removal() throws {
     let filled = try FilledStore()
     for path in ["/a", "/b"] { filled.write(path) }

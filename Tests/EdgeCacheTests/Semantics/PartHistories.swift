@@ -349,7 +349,8 @@ extension Histories {
 
   /// A range of something that is stored, must be validated, and has changed.
   private static func changed(
-    _ name: String, _ fields: String, _ expected: String, reply: String = "200↵ETag: \"b\"↵\(lifetime)",
+    _ name: String, _ fields: String, _ expected: String,
+    reply: String = "200↵ETag: \"b\"↵\(lifetime)",
     then last: String = "hit content=abcdefghij etag:\"b\""
   ) -> History {
     History(
