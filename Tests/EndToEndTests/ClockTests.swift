@@ -90,7 +90,7 @@ extension EndToEnd {
         _ = try await eventually("a record") {
           let stats = try await run(
             try Programs.system("curl"), ["-sS", "--noproxy", "*", "\(first.adminURL)/stats"])
-          return stats.output.contains(/"written":\s*1\b/) ? true : nil
+          return stats.output.contains(/"written"\s*:\s*1\b/) ? true : nil
         }
         await first.process.stop(SIGTERM)
 
