@@ -128,7 +128,7 @@ struct DiskOpening {
       }
       if isNew { try beginLog(now) }
       try allocateLog()
-      try reserve()
+      try reserve(isNew: found == nil || isTooLarge)
       if header != found {
         try withRoom { [volume, header] () throws(DiskError) in
           try volume.replace(.header, with: header.bytes)
@@ -195,7 +195,23 @@ struct DiskOpening {
     return nil
   }
 
-  /// Reserves all segments, or as many as there is room for beside what is kept free.
+  /// Reserves all segments, or as many as there is room for beside what is kept free. Those of a new store are smaller
+  /// where not even a few of them have room.
+  private mutating func reserve(isNew: Bool) throws(DiskError) {
+    while true {
+      do throws(DiskError) {
+        return try reserve()
+      } catch {
+        guard error.isFull, isNew, let smaller = options.segmentSize(below: header.segmentSize)
+        else { throw error }
+        for index in 0..<Self.fewestSegments { try volume.remove(.segment(index)) }
+        header.segmentSize = smaller
+        header.segmentCount = min(options.segments(of: smaller), DiskPlace.mostSegments)
+        isReduced = true
+      }
+    }
+  }
+
   private mutating func reserve() throws(DiskError) {
     defer { try? volume.remove(.spare) }
     var isSpareKept = false

@@ -34,6 +34,12 @@ public struct DiskOptions: Sendable {
   /// A segment that has room for a piece of large content.
   private static let smallestSegment = 2 << 20
 
+  /// The next smaller size of segments, where nobody chose one; nil if they are as small as they can be.
+  func segmentSize(below bytes: Int) -> Int? {
+    isChosen || bytes <= Self.smallestSegment
+      ? nil : max(Self.smallestSegment, bytes / 2 / 4096 * 4096)
+  }
+
   /// Number of segments of some size that there is room for, beside the other files; those are not worth
   /// counting where somebody chose the segments.
   func segments(of bytes: Int) -> Int {
