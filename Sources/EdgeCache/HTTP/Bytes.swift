@@ -129,14 +129,7 @@ extension Span<UInt8> {
   }
 
   /// Whether two runs are the same bytes. O(n).
-  @inlinable
-  public func elementsEqual(_ other: Span<UInt8>) -> Bool {
-    guard count == other.count else { return false }
-    for index in 0..<count where self[index] != other[index] {
-      return false
-    }
-    return true
-  }
+  public func elementsEqual(_ other: Span<UInt8>) -> Bool { HeadScanner.areEqual(self, other) }
 
   /// The range without the optional whitespace at both ends (RFC 9110 §5.6.3). O(n).
   @inlinable

@@ -25,6 +25,26 @@ enum HeadScanner {
     return bytes.withUnsafeBufferPointer { load($0.baseAddress!, index) }
   }
 
+  /// True if two spans have the same bytes. O(bytes).
+  static func areEqual(_ one: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
+    guard one.count == other.count else { return false }
+    return one.withUnsafeBufferPointer { one in
+      other.withUnsafeBufferPointer { other in
+        guard let left = one.baseAddress, let right = other.baseAddress else { return true }
+        let end = one.count
+        var index = 0
+        while index &+ 8 <= end {
+          if load(left, index) != load(right, index) { return false }
+          index &+= 8
+        }
+        // The last eight overlap with what was looked at already.
+        if index > 0 { return index == end || load(left, end &- 8) == load(right, end &- 8) }
+        while index < end, left[index] == right[index] { index &+= 1 }
+        return index == end
+      }
+    }
+  }
+
   /// The high bit of each byte that is less than `limit`, at most 0x80; borrows may mark bytes above
   /// one that is marked rightly, so only the lowest mark counts.
   @inline(__always)

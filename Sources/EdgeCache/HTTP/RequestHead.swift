@@ -93,6 +93,7 @@ public struct RequestParser: Sendable {
   private var progress = HeadProgress()
   /// The table of an earlier head that nobody needs any more.
   private var spare: [Field] = []
+  private var lastHost = LastHost()
 
   /// A parser for one connection.
   public init(limits: HeadLimits = .request) {
@@ -147,7 +148,8 @@ public struct RequestParser: Sendable {
 
     let method = Method(bytes.extracting(line.method))
     let target = try RequestTarget.resolve(
-      bytes, target: line.target, fields: fields, method: method, minorVersion: line.minorVersion)
+      bytes, target: line.target, fields: fields, method: method, minorVersion: line.minorVersion,
+      last: &lastHost)
     let section = FieldSection(
       bytes: buffer.getSlice(at: buffer.readerIndex &+ skipped, length: end) ?? ByteBuffer(),
       fields: fields)

@@ -11,9 +11,11 @@ struct RequestTarget {
   /// Resolves the target at `target` of a head.
   ///
   /// There must be exactly one valid `Host` in HTTP/1.1. An absolute-form target wins over it
-  /// (RFC 9112 §3.2.2), but a `Host` that is malformed or repeated is refused all the same.
+  /// (RFC 9112 §3.2.2), but a `Host` that is malformed or repeated is refused all the same. `last` is that of the
+  /// request before on the same connection.
   static func resolve(
-    _ bytes: Span<UInt8>, target: Range<Int>, fields: [Field], method: Method, minorVersion: UInt8
+    _ bytes: Span<UInt8>, target: Range<Int>, fields: [Field], method: Method, minorVersion: UInt8,
+    last: inout LastHost
   ) throws(MalformedMessage) -> RequestTarget {
     if method == .connect { throw .connectMethod }
     var host: ByteRange?
@@ -23,8 +25,11 @@ struct RequestTarget {
     }
     var isCanonical = true
     if let host {
-      guard let authority = Authority(bytes, host.range) else { throw .hostInvalid }
-      isCanonical = authority.isCanonical
+      if !last.isAt(host.range, of: bytes) {
+        guard let authority = Authority(bytes, host.range) else { throw .hostInvalid }
+        isCanonical = authority.isCanonical
+        if isCanonical { last.note(host.range, of: bytes) }
+      }
     } else if minorVersion >= 1 {
       throw .hostMissing
     }

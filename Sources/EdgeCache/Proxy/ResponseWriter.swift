@@ -154,18 +154,31 @@ public enum ResponseWriter {
     _ head: StoredHead, _ context: ResponseContext, to buffer: inout HeadBuffer
   ) {
     buffer.writeStaticString("HTTP/1.1 304 Not Modified\r\n")
+    // Lines beside each other go at once.
+    var start = head.statusLineCount
     head.forEachField { field in
-      if !head.isSent(field, whole: context.isToPoP) { return }
-      if field.name == .contentType || head.isOfWhole(field) {
-        return
-      }
-      if field.name == .lastModified, head.etag != nil { return }
+      guard describesContent(field, of: head) else { return }
+      head.writeLines(start..<Int(field.nameRange.offset), to: &buffer, whole: context.isToPoP)
+      start = field.value.range.upperBound + 2
+    }
+    head.writeLines(start..<head.count, to: &buffer, whole: context.isToPoP)
+  }
+
+  /// True if a field has no place in 304: it is about the content, and a client that has that has the field.
+  @inline(__always)
+  private static func describesContent(_ field: Field, of head: StoredHead) -> Bool {
+    switch field.name {
+    case .contentType: return true
+    case .lastModified: return head.etag != nil
+    case .other:
       let name = head.storage.span.extracting(field.nameRange.range)
-      if name.equalsIgnoringCase("content-encoding") || name.equalsIgnoringCase("content-language")
+      if name.count == 16,
+        name.equalsIgnoringCase("content-encoding") || name.equalsIgnoringCase("content-language")
       {
-        return
+        return true
       }
-      head.writeLine(field, to: &buffer)
+      return head.isOfWhole(field)
+    default: return head.isOfWhole(field)
     }
   }
 

@@ -103,6 +103,9 @@ public struct CacheKey: Sendable, Hashable {
   /// True if path and query are in normal form: the route goes by them as they are.
   public var isNormal: Bool { !isRespelled }
 
+  /// True if path and query are in normal form, and every server reads the path in the same way.
+  public var isPlain: Bool { shape.isEmpty }
+
   /// A hash that tells spellings apart, for what is remembered of each by itself. O(1), or O(bytes).
   var spellingHash: KeyHash {
     isRespelled ? KeyHash(low: hash.low ^ Checksum.of(bytes.span), high: hash.high) : hash

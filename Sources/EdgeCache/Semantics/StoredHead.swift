@@ -133,6 +133,12 @@ public struct StoredHead: Sendable {
     whole || Int(field.nameRange.offset) < sentCount
   }
 
+  /// Writes field lines that stand beside each other, as ``write(to:whole:)``. O(bytes).
+  func writeLines(_ range: Range<Int>, to buffer: inout HeadBuffer, whole: Bool) {
+    let end = min(range.upperBound, whole ? count : sentCount)
+    if range.lowerBound < end { buffer.writeBytes(storage, range.lowerBound..<end) }
+  }
+
   /// Writes one field line as it is stored. O(bytes).
   func writeLine(_ field: Field, to buffer: inout HeadBuffer) {
     let start = Int(field.nameRange.offset)

@@ -23,6 +23,9 @@ final class Routing: Sendable {
     private let hasQueryRules: Bool
     /// The routes for who takes capital letters for small ones; empty if none leads to the regional API.
     private let folded: [(prefix: [UInt8], target: FleetConfiguration.RouteTarget)]
+    /// The two characters behind the first slash of those, a bit for each pair, so that most paths need not be compared;
+    /// zero if there are none, all bits if one of them is shorter.
+    private let initials: UInt64
 
     init(
       origin: UpstreamGroupID, api: UpstreamGroupID,
@@ -44,6 +47,22 @@ final class Routing: Sendable {
       folded =
         routes.contains { $0.target == .api }
         ? routes.map { ($0.prefix.map(Self.folded), $0.target) } : []
+      initials = folded.reduce(0) { bits, route in
+        route.prefix.count > 2 ? bits | Self.initial(route.prefix[1], route.prefix[2]) : .max
+      }
+    }
+
+    @inline(__always)
+    private static func initial(_ first: UInt8, _ second: UInt8) -> UInt64 {
+      1 << UInt64(((first | 0x20) &+ (second | 0x20) &* 5) & 0x3F)
+    }
+
+    /// True if a path may begin with one of the prefixes. O(1).
+    @inline(__always)
+    private func mayBegin(_ key: CacheKey) -> Bool {
+      let (bytes, start) = (key.bytes.span, key.hostCount)
+      if initials == .max || bytes.count < start &+ 3 { return initials == .max }
+      return initials & Self.initial(bytes[start &+ 1], bytes[start &+ 2]) != 0
     }
 
     private static func folded(_ byte: UInt8) -> UInt8 {
@@ -59,7 +78,8 @@ final class Routing: Sendable {
 
     private func route(_ key: CacheKey) -> RequestRoute {
       var isAmbiguous = false
-      if !folded.isEmpty {
+      // In normal form, and for every server the same.
+      if !folded.isEmpty, !key.isPlain || mayBegin(key) {
         let reading =
           key.isNormal
           ? read(key.bytes.span.extracting(key.pathRange)) : read(key.normalPath.span)
@@ -248,6 +268,7 @@ final class Routing: Sendable {
   /// by their bytes.
   private static func order(_ host: [UInt8], _ bytes: [UInt8], _ count: Int) -> Int {
     if host.count != count { return host.count - count }
+    if host.span.elementsEqual(bytes.span.extracting(first: count)) { return 0 }
     for index in host.indices where host[index] != bytes[index] {
       return Int(host[index]) - Int(bytes[index])
     }
