@@ -52,17 +52,19 @@ final class CodingWatch {
 
   /// A watch over a response's content; nil if HTTP says how long it is, or if it is only a part, or not coded in a
   /// way that is known here, or if there is no room. Of several codings the last one is watched.
-  init?(_ head: ResponseHead, room: CodingRoom) {
+  static func of(_ head: borrowing ResponseHead, room: CodingRoom) -> CodingWatch? {
     switch head.framing {
-    case .chunked: mayBeEmpty = true
-    // Nothing at all, and a connection that ends, is no answer to anything.
-    case .untilClose: mayBeEmpty = head.status != 200
     case .none, .length: return nil
+    case .chunked, .untilClose: break
     }
-    guard head.status != 206, let coding = Self.coding(head.fields, room) else {
-      return nil
-    }
+    guard head.status != 206, let coding = Self.coding(head.fields, room) else { return nil }
+    // Nothing at all, and a connection that ends, is no answer to anything.
+    return CodingWatch(coding, mayBeEmpty: head.framing == .chunked || head.status != 200)
+  }
+
+  private init(_ coding: Coding, mayBeEmpty: Bool) {
     self.coding = coding
+    self.mayBeEmpty = mayBeEmpty
   }
 
   private static func coding(_ fields: FieldSection, _ room: CodingRoom) -> Coding? {

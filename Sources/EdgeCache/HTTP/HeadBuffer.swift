@@ -119,6 +119,41 @@ public struct HeadBuffer: ~Copyable {
     }
   }
 
+  /// Writes the field lines of a section that are kept, those that stand beside each other at once. O(bytes).
+  @inline(__always)
+  mutating func writeLines(of source: FieldSection, where isKept: (Int, Field) -> Bool) {
+    source.bytes.withUnsafeReadableBytes { bytes in
+      var (start, end) = (0, 0)
+      for index in source.fields.indices {
+        let field = source.fields[index]
+        guard isKept(index, field) else { continue }
+        if Self.isPlain(field, bytes) {
+          let name = field.nameRange.range.lowerBound
+          if name != end {
+            append(bytes.baseAddress.map { $0 + start }, end &- start)
+            start = name
+          }
+          end = field.value.range.upperBound &+ 2
+        } else {
+          append(bytes.baseAddress.map { $0 + start }, end &- start)
+          (start, end) = (0, 0)
+          writeLine(field, of: source)
+        }
+      }
+      append(bytes.baseAddress.map { $0 + start }, end &- start)
+    }
+  }
+
+  /// True if a line is there as it would be written: with a colon and a space, and CR LF at its end.
+  @inline(__always)
+  private static func isPlain(_ field: Field, _ bytes: UnsafeRawBufferPointer) -> Bool {
+    let (name, value) = (field.nameRange.range.upperBound, field.value.range)
+    guard value.lowerBound == name &+ 2, value.upperBound &+ 2 <= bytes.count else { return false }
+    return bytes[name] == ASCII.colon && bytes[name &+ 1] == ASCII.space
+      && bytes[value.upperBound] == ASCII.carriageReturn
+      && bytes[value.upperBound &+ 1] == ASCII.lineFeed
+  }
+
   /// Writes a number in decimal digits. O(digits).
   mutating func writeDecimal(_ value: Int) {
     if room &- count < 20 { grow(20) }

@@ -25,22 +25,10 @@ public enum ForwardedRequest {
     }
     buffer.writeStaticString("\r\n")
 
-    let hidesDictionary = hidesDictionary(request, forward)
-    for index in request.fields.fields.indices {
-      let field = request.fields.fields[index]
-      if hidesDictionary, request.fields.tellsDictionary(index) { continue }
-      guard
-        request.fields.isEndToEnd(index) || field.name == .cdnLoop
-          // Trailer fields go on, and what names them (RFC 9110 §6.6.2).
-          || field.name == .trailer && request.framing == .chunked,
-        !isReplaced(field.name, request, forward)
-      else { continue }
-      if hidesDictionary, field.name == .acceptEncoding,
-        writeWithoutDictionaries(request, field, to: &buffer)
-      {
-        continue
-      }
-      buffer.writeLine(field, of: request.fields)
+    if hidesDictionary(request, forward) {
+      writeWithoutDictionaries(request, forward, to: &buffer)
+    } else {
+      buffer.writeLines(of: request.fields) { isForwarded($0, $1, request, forward) }
     }
     writeValidators(forward.validates, to: &buffer)
     writeMissingRange(forward.part, to: &buffer)
@@ -114,6 +102,31 @@ public enum ForwardedRequest {
     buffer.writeBytes(kept)
     buffer.writeStaticString("\r\n")
     return true
+  }
+
+  @inline(never)
+  private static func writeWithoutDictionaries(
+    _ request: borrowing RequestHead, _ forward: Transaction.Forward, to buffer: inout HeadBuffer
+  ) {
+    for (index, field) in request.fields.fields.enumerated()
+    where isForwarded(index, field, request, forward) && !request.fields.tellsDictionary(index) {
+      if field.name == .acceptEncoding, writeWithoutDictionaries(request, field, to: &buffer) {
+        continue
+      }
+      buffer.writeLine(field, of: request.fields)
+    }
+  }
+
+  /// True for fields that go on as they came.
+  @inline(__always)
+  private static func isForwarded(
+    _ index: Int, _ field: Field, _ request: borrowing RequestHead, _ forward: Transaction.Forward
+  ) -> Bool {
+    let goesOn =
+      request.fields.isEndToEnd(index) || field.name == .cdnLoop
+      // Trailer fields go on, and what names them (RFC 9110 §6.6.2).
+      || field.name == .trailer && request.framing == .chunked
+    return goesOn && !isReplaced(field.name, request, forward)
   }
 
   private static func writeTarget(_ request: borrowing RequestHead, to buffer: inout HeadBuffer) {

@@ -194,13 +194,10 @@ public enum ResponseWriter {
     var hasDate = false
     // The trailer fields that it names go on too, where there can be any (RFC 9110 §6.6.2).
     let hasTrailers = head.framing == .chunked && context.minorVersion >= 1
-    for (index, field) in head.fields.fields.enumerated() {
+    buffer.writeLines(of: head.fields) { index, field in
       if field.name == .date { hasDate = true }
-      if head.fields.isEndToEnd(index) || field.name == .age
+      return head.fields.isEndToEnd(index) || field.name == .age
         || field.name == .trailer && hasTrailers
-      {
-        buffer.writeLine(field, of: head.fields)
-      }
     }
     if !hasDate { writeDate(now, to: &buffer) }
     var framing = MessageFraming.none

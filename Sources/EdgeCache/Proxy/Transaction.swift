@@ -482,7 +482,7 @@ public struct Transaction {
 
   private mutating func upstreamHead(_ head: ResponseHead, _ now: Instant) {
     guard case .waiting = upstream else { return }
-    coding = request.method == .head ? nil : CodingWatch(head, room: store.codings)
+    coding = request.method == .head ? nil : CodingWatch.of(head, room: store.codings)
     guard case .leading(let flight, let reader) = state else { return passHead(head, now) }
     if let piece { return take(piece, head, flight, reader, now) }
     switch meaning(of: head, flight, now) {

@@ -283,7 +283,8 @@ public struct CacheKey: Sendable, Hashable {
   /// byte that such a string could not have.
   func writeString(to buffer: inout HeadBuffer) {
     buffer.writeStaticString(scheme.isSecure ? "\"https://" : "\"http://")
-    writeEscaped(0..<hostCount, to: &buffer)
+    // A host has nothing to escape.
+    buffer.writeBytes(bytes, 0..<hostCount)
     writePort(to: &buffer)
     writeEscaped(hostCount..<bytes.count, to: &buffer)
     buffer.writeInteger(ASCII.quote)

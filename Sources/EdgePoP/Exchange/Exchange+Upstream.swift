@@ -79,7 +79,7 @@ extension Exchange {
         upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority,
         purgesApplied: loop.purgesApplied(tellingUpstream: connection.upstream), to: &$0)
     }
-    for kept in content.takeKept() { connection.sendContent(kept) }
+    if content.hasKept { for kept in content.takeKept() { connection.sendContent(kept) } }
     if content.isComplete {
       connection.sendEnd(content.trailers)
     } else {

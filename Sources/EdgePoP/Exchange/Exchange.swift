@@ -46,9 +46,11 @@ final class Exchange: TimedWait {
 
   /// An exchange for the request of a stream, or for nobody.
   init(
-    request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
+    request: consuming RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
     loop: LoopContext, client: ClientIdentity, stream: (any ClientStream)?
   ) {
+    content = RequestContent(
+      isComplete: !request.hasContent, mayRepeat: request.method.isIdempotent)
     self.request = request
     self.loop = loop
     self.client = client
@@ -57,10 +59,8 @@ final class Exchange: TimedWait {
     receiver = stream
     self.stream = stream
     wait = ExchangeState(limits: loop.limits)
-    content = RequestContent(
-      isComplete: !request.hasContent, mayRepeat: request.method.isIdempotent)
     transaction = Transaction(
-      request: request, key: key, directives: directives, route: route,
+      request: self.request, key: key, directives: directives, route: route,
       policy: loop.shared.routing.policy(route), store: loop.store)
   }
 
@@ -173,9 +173,7 @@ final class Exchange: TimedWait {
       receiver?.sendFlightHead(head, status, whole: whole, key: transaction.key)
     case .sendUpstreamHead(let head, let status):
       if loop.shared.routing.withholdsTags(route), stream?.served.isOfPoP != true {
-        var head = head
-        head.removeFields(named: loop.shared.routing.policy(route).tagFields.names)
-        receiver?.sendUpstreamHead(head, status, key: transaction.key)
+        sendWithoutTags(head, status)
       } else {
         receiver?.sendUpstreamHead(head, status, key: transaction.key)
       }
@@ -186,6 +184,13 @@ final class Exchange: TimedWait {
     case .abortClient: receiver?.abort(transaction.status)
     case .tunnel(let head, let status): stream?.beginTunnel(head, status)
     }
+  }
+
+  @inline(never)
+  private func sendWithoutTags(_ head: ResponseHead, _ status: CacheStatus) {
+    var head = head
+    head.removeFields(named: loop.shared.routing.policy(route).tagFields.names)
+    receiver?.sendUpstreamHead(head, status, key: transaction.key)
   }
 
   // MARK: Waiting

@@ -5,8 +5,9 @@ import NIOCore
 /// long as that is little enough to be sent again where the request may be repeated.
 struct RequestContent {
   private var waiting: [ByteBuffer] = []
-  /// What was sent; nil once it cannot be sent again.
-  private var sent: [ByteBuffer]?
+  /// What was sent, as long as it can be sent again.
+  private var sent: [ByteBuffer] = []
+  private var mayRepeat: Bool
   private var sentCount = 0
   private var wasSent = false
   /// True when no more comes.
@@ -20,11 +21,11 @@ struct RequestContent {
   /// The content of a request that may have none, and that may be repeated if it is idempotent (RFC 9110 §9.2.2).
   init(isComplete: Bool, mayRepeat: Bool) {
     self.isComplete = isComplete
-    sent = mayRepeat ? [] : nil
+    self.mayRepeat = mayRepeat
   }
 
   /// True if all that was sent can be sent again.
-  var canBeSentAgain: Bool { !wasSent || sent != nil }
+  var canBeSentAgain: Bool { !wasSent || mayRepeat }
 
   /// Keeps some until there is a connection.
   mutating func keep(_ content: ByteBuffer) { waiting.append(content.compacted()) }
@@ -33,8 +34,8 @@ struct RequestContent {
   mutating func send(_ content: ByteBuffer) {
     wasSent = true
     sentCount += content.readableBytes
-    if sentCount > Self.mostKept { sent = nil }
-    sent?.append(content.compacted())
+    if sentCount > Self.mostKept { (mayRepeat, sent) = (false, []) }
+    if mayRepeat { sent.append(content.compacted()) }
   }
 
   /// No more comes.
@@ -43,9 +44,11 @@ struct RequestContent {
     self.trailers = trailers
   }
 
+  /// True if there is something to be sent.
+  var hasKept: Bool { !waiting.isEmpty }
+
   /// Takes what was kept, to be sent.
   mutating func takeKept() -> [ByteBuffer] {
-    if waiting.isEmpty { return [] }
     let kept = waiting
     waiting = []
     for content in kept { send(content) }
@@ -54,9 +57,9 @@ struct RequestContent {
 
   /// What was sent is to be sent again, on another connection.
   mutating func rewind() {
-    guard wasSent, let sent else { return }
+    guard wasSent, mayRepeat else { return }
     waiting = sent + waiting
-    self.sent = []
+    sent = []
     sentCount = 0
     wasSent = false
   }

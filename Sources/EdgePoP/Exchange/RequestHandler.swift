@@ -137,15 +137,16 @@ enum RequestHandler {
   }
 
   private static func exchange(
-    for head: RequestHead, _ key: CacheKey, _ directives: CacheControl, _ route: RequestRoute,
-    _ identity: ClientIdentity, _ stream: (any ClientStream)?, _ loop: LoopContext
+    for request: consuming RequestHead, _ key: CacheKey, _ directives: CacheControl,
+    _ route: RequestRoute, _ identity: ClientIdentity, _ stream: (any ClientStream)?,
+    _ loop: LoopContext
   ) -> Exchange {
-    var request = head
+    let client = identity.asToldBy(request)
     request.removeForwardingFields(
-      isBelieved: identity.believes(head), passesMethods: route.passesMethodOverride)
+      isBelieved: identity.believes(request), passesMethods: route.passesMethodOverride)
     // With memory of its own: that of the loop may be far larger than this key.
     return Exchange(
       request: request, key: key.compacted, directives: directives, route: route, loop: loop,
-      client: identity.asToldBy(head), stream: stream)
+      client: client, stream: stream)
   }
 }

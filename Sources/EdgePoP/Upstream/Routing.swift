@@ -95,13 +95,13 @@ final class Routing: Sendable {
     /// Where a path in normal form leads; nil if it leads to the origin, and to the regional API for who takes
     /// capital letters for small ones.
     private func read(_ path: Span<UInt8>) -> FleetConfiguration.RouteTarget? {
-      guard let match = folded(path) else { return .origin }
       for route in routes where path.count >= route.prefix.count {
         if path.extracting(first: route.prefix.count).elementsEqual(route.prefix.span) {
-          return route.target == .origin && match == .api ? nil : route.target
+          if route.target == .api { return .api }
+          break
         }
       }
-      return match == .api ? nil : .origin
+      return folded(path) == .api ? nil : .origin
     }
 
     /// Where the longest prefix leads that a path begins with, letters without regard to case.

@@ -50,7 +50,7 @@ import Testing
   private static func isCut(
     _ coding: String, _ content: ArraySlice<UInt8>, step: Int = .max
   ) throws -> Bool {
-    let watch = try #require(CodingWatch(head(coding), room: room))
+    let watch = try #require(CodingWatch.of(head(coding), room: room))
     var rest = content
     while !rest.isEmpty {
       watch.take(ByteBuffer(bytes: rest.prefix(step)))
@@ -114,12 +114,12 @@ import Testing
   @Test("What would take too much memory goes by unwatched, and gives back what it took")
   func bounded() throws {
     let room = CodingRoom(limit: 100 << 10)
-    var watches = try (0..<2).map { _ in try #require(CodingWatch(Self.head("gzip"), room: room)) }
-    #expect(watches.count == 2 && CodingWatch(Self.head("gzip"), room: room) == nil)
-    #expect(CodingWatch(Self.head("br"), room: room) == nil)
-    #expect(CodingWatch(Self.head("zstd"), room: room) != nil)
+    var watches = try (0..<2).map { _ in try #require(CodingWatch.of(Self.head("gzip"), room: room)) }
+    #expect(watches.count == 2 && CodingWatch.of(Self.head("gzip"), room: room) == nil)
+    #expect(CodingWatch.of(Self.head("br"), room: room) == nil)
+    #expect(CodingWatch.of(Self.head("zstd"), room: room) != nil)
     watches.removeLast()
-    #expect(CodingWatch(Self.head("deflate"), room: room) != nil)
+    #expect(CodingWatch.of(Self.head("deflate"), room: room) != nil)
     watches = []
     #expect(room.taken == 0)
   }
@@ -130,20 +130,20 @@ import Testing
     var bomb =
       Self.gzip[..<10] + [0xEC, 0xC1, 1, 1, 0, 0, 0, 0x80, 0x90, 0xFE, 0xAF, 0xEE, 8, 0x0A]
     bomb += [UInt8](repeating: 0, count: 4 << 10)
-    let watch = try #require(CodingWatch(Self.head("gzip"), room: Self.room))
+    let watch = try #require(CodingWatch.of(Self.head("gzip"), room: Self.room))
     watch.take(ByteBuffer(bytes: bomb))
     #expect(!watch.isCut)
     let text = Self.gzip[..<100]
-    let other = try #require(CodingWatch(Self.head("gzip"), room: Self.room))
+    let other = try #require(CodingWatch.of(Self.head("gzip"), room: Self.room))
     other.take(ByteBuffer(bytes: text))
     #expect(other.isCut)
   }
 
   @Test("Nothing at all is cut only where the end of the connection is the end")
   func empty() throws {
-    #expect(CodingWatch(Self.head("gzip"), room: Self.room)?.isCut == false)
-    #expect(CodingWatch(Self.head("gzip", "X: y"), room: Self.room)?.isCut == true)
-    #expect(CodingWatch(Self.head("gzip", "X: y", status: "302"), room: Self.room)?.isCut == false)
+    #expect(CodingWatch.of(Self.head("gzip"), room: Self.room)?.isCut == false)
+    #expect(CodingWatch.of(Self.head("gzip", "X: y"), room: Self.room)?.isCut == true)
+    #expect(CodingWatch.of(Self.head("gzip", "X: y", status: "302"), room: Self.room)?.isCut == false)
   }
 
   @Test(
@@ -154,7 +154,7 @@ import Testing
       ("gzip", "X: y", "204"), ("gzip", "X: y", "304"),
     ])
   func unwatched(coding: String, framing: String, status: String) {
-    #expect(CodingWatch(Self.head(coding, framing, status: status), room: Self.room) == nil)
+    #expect(CodingWatch.of(Self.head(coding, framing, status: status), room: Self.room) == nil)
   }
 
   @Test(
