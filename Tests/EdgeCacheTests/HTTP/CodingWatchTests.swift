@@ -114,7 +114,8 @@ import Testing
   @Test("What would take too much memory goes by unwatched, and gives back what it took")
   func bounded() throws {
     let room = CodingRoom(limit: 100 << 10)
-    var watches = try (0..<2).map { _ in try #require(CodingWatch.of(Self.head("gzip"), room: room)) }
+    var watches = try (0..<2).map { _ in try #require(CodingWatch.of(Self.head("gzip"), room: room))
+    }
     #expect(watches.count == 2 && CodingWatch.of(Self.head("gzip"), room: room) == nil)
     #expect(CodingWatch.of(Self.head("br"), room: room) == nil)
     #expect(CodingWatch.of(Self.head("zstd"), room: room) != nil)
@@ -143,7 +144,8 @@ import Testing
   func empty() throws {
     #expect(CodingWatch.of(Self.head("gzip"), room: Self.room)?.isCut == false)
     #expect(CodingWatch.of(Self.head("gzip", "X: y"), room: Self.room)?.isCut == true)
-    #expect(CodingWatch.of(Self.head("gzip", "X: y", status: "302"), room: Self.room)?.isCut == false)
+    #expect(
+      CodingWatch.of(Self.head("gzip", "X: y", status: "302"), room: Self.room)?.isCut == false)
   }
 
   @Test(
