@@ -129,6 +129,8 @@ struct PurgeOverSocketsTests {
     arguments: [
       ("PURGE /img/a", "", ["/img/a"]), ("PURGE http://a.example/js/*", "", ["/js/a"]),
       ("PURGE /", "xkey: js/a\r\n", ["/js/a"]),
+      ("PURGEKEYS /", "xkey-purge: js/a\r\n", ["/js/a"]),
+      ("PURGEKEYS /img/a", "xkey-softpurge: js/a, img/b\r\n", ["/img/b", "/js/a"]),
       ("PURGE /img/.*", "X-Purge-Method: regex\r\n", ["/img/a", "/img/b"]),
       ("POST /purge", "Surrogate-Key: img/a\r\n", ["/img/a"]),
       ("POST /purge", "X-Magento-Tags-Pattern: .*\r\n", paths),
@@ -193,6 +195,34 @@ struct PurgeOverSocketsTests {
       #expect(
         wider.status == 200 && wider.text.contains(#"all that begins with "http://a.example/img/""#)
       )
+    }
+  }
+
+  @Test("Requests to the admin API that are malformed, in pieces, chunked and one after another")
+  func adminRequests() async throws {
+    try await withPoP(origin: Self.named) { pop, _ in
+      try await fill(pop)
+      for bytes in [
+        "GET /health\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n",
+        "PURGE\0KEYS / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /purge HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        "POST /purge HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+      ] {
+        #expect(try await pop.admin(bytes).status == 400, "\(bytes)")
+      }
+      let wire = try await Wire.connect(pop.server.adminAddress)
+      wire.send("GET /health HT")
+      wire.send("TP/1.1\r\nHost: a\r\n\r\nHEAD /health HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(try await wire.readResponse().text.contains(#""status""#))
+      #expect(try await wire.readResponse(to: "HEAD").status == 200)
+      wire.send(
+        "POST http://a/purge HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+          + "c\r\n{\"tags\":[\"js\r\n5\r\n/a\"]}\r\n0\r\n\r\nGET /nothing?x HTTP/1.1\r\nHost: a\r\n\r\n"
+      )
+      #expect(try await wire.readResponse().text.contains(#""matched":1"#))
+      #expect(try await wire.readResponse().status == 404)
+      await wire.close()
+      #expect(try await misses(pop) == ["/js/a"])
     }
   }
 

@@ -22,8 +22,11 @@ struct AdminListener: Sendable {
           if let tls {
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
           }
-          try channel.pipeline.syncOperations.configureHTTPServerPipeline(
-            withErrorHandling: true)
+          try channel.pipeline.syncOperations.addHandlers([
+            HTTPResponseEncoder(), ByteToMessageHandler(AdminDecoder()),
+            HTTPServerPipelineHandler(), NIOHTTPResponseHeadersValidator(),
+            HTTPServerProtocolErrorHandler(),
+          ])
           try channel.pipeline.syncOperations.addHandler(
             IdleStateHandler(allTimeout: .seconds(60)))
           try channel.pipeline.syncOperations.addHandler(AdminConnection(service: service))
