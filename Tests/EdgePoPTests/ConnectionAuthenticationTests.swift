@@ -145,6 +145,44 @@ struct ConnectionAuthenticationTests {
     }
   }
 
+  @Test(
+    "Clients of a trusted proxy that does not name them clearly share no connection",
+    arguments: [
+      ["X-Forwarded-For: unknown", "X-Forwarded-For: _bob"], ["X-Real-IP: 1.2.3.4", "X: y"],
+      ["X: y", "X: y"], ["Forwarded: for=_a", "Forwarded: for=_b"],
+      ["X-Forwarded-For: 9.9.9.9, unknown", "X-Forwarded-For: 9.9.9.9, unknown"],
+    ])
+  func unclear(_ told: [String]) async throws {
+    let proxies = [try AddressRange(parsing: "127.0.0.1")]
+    try await withPoP({ $0.trustedProxies = proxies }, origin: Logins().answer) { pop, _ in
+      let wire = try await pop.connect()
+      func ask(_ client: Int, _ path: String, _ credentials: String...) async throws -> Message {
+        try await wire.exchange(TestPoP.request(path, [told[client]] + credentials))
+      }
+      _ = try await ask(0, "/1", "Authorization: NTLM one ada")
+      _ = try await ask(0, "/2", "Authorization: NTLM three ada")
+      let other = try await ask(1, "/3")
+      #expect(other.status == 401, "\(other.text)")
+      let third = try await ask(1, "/4", "Authorization: NTLM three bob")
+      #expect(third.text != "ada")
+    }
+  }
+
+  @Test("Clients that a proxy nobody believes tells of are told apart all the same")
+  func unbelieved() async throws {
+    try await withPoP(origin: Logins().answer) { pop, _ in
+      let wire = try await pop.connect()
+      func ask(_ client: Int, _ credentials: String...) async throws -> Message {
+        try await wire.exchange(
+          TestPoP.request("/", ["X-Forwarded-For: 192.0.2.\(client)"] + credentials))
+      }
+      #expect(try await ask(1, "Authorization: NTLM one ada").status == 401)
+      #expect(try await ask(1, "Authorization: NTLM three ada").text == "ada")
+      #expect(try await ask(2).status == 401)
+      #expect(try await ask(1).text == "ada")
+    }
+  }
+
   @Test("The connection ends with its client's")
   func endsWithClient() async throws {
     try await withPoP(origin: Logins().answer) { pop, origin in

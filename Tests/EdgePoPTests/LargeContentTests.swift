@@ -66,7 +66,8 @@ struct LargeContentTests {
 
   /// Runs `body` with a PoP of so much memory, perhaps with a disk, in front of an origin.
   static func withPoP(
-    _ kind: Kind, memory: Int, threads: Int = 2, origin script: @escaping Origin.Script,
+    _ kind: Kind, memory: Int, threads: Int = 2, largest: Int? = nil,
+    origin script: @escaping Origin.Script,
     _ body: (TestPoP, Origin) async throws -> Void,
     afterRestart: ((TestPoP, Origin) async throws -> Void)? = nil
   ) async throws {
@@ -79,6 +80,7 @@ struct LargeContentTests {
     let any = SocketEndpoint(host: "127.0.0.1", port: 0)
     var changed = FleetConfiguration.single(
       upstream: origin.url, listen: [any], admin: any, memory: .mebibytes(memory), threads: threads)
+    changed.pops[0].largestResponse = largest.map { ByteSize(bytes: $0) }
     if kind.hasDisk {
       changed.pops[0].disks = [
         .init(path: directory, size: .mebibytes(512), admission: .all)
@@ -268,6 +270,35 @@ struct LargeContentTests {
         #expect(try await wire.readHead().status == 206)
         try await Pattern.expect(2_097_161 - 1_048_570, from: 1_048_570, on: wire)
         #expect(origin.requests.count == 1)
+      })
+  }
+
+  @Test(
+    "Only if cached, and a piece is not there: 504, and everybody else is served",
+    arguments: [4 << 10, 256 << 10, 2 << 20])
+  func onlyIfCached(largest: Int) async throws {
+    let kind = Kind(framing: "length", hasRanges: true, hasDisk: true)
+    let size = 3_000_000
+    try await Self.withPoP(
+      kind, memory: 16, largest: largest,
+      origin: { exchange in try await Self.answer(&exchange, kind, size: size) },
+      { pop, origin in
+        let cached = "Cache-Control: only-if-cached"
+        for range in ["Range: bytes=0-1", "Range: bytes=2500000-2500001"] {
+          let whole = try await pop.get("/", cached)
+          #expect(whole.status == 504)
+          let missing = try await pop.get("/", range, cached)
+          #expect(missing.status == 504)
+          let part = try await pop.get("/", range)
+          #expect(part.status == 206 && part.content.readableBytes == 2)
+          try await pop.waitForFills()
+          let again = try await pop.get("/", range, cached)
+          #expect(
+            again.status == 206 && again.cacheStatus.contains("; hit"), "\(again.cacheStatus)")
+          let other = try await pop.get("/", "Range: bytes=1200000-1200001", cached)
+          #expect(other.status == 504)
+        }
+        #expect(origin.requests.count == 3)
       })
   }
 

@@ -26,8 +26,8 @@ enum ForwardingField {
   /// True if one of the names begins so.
   @inline(__always)
   private static func mayBe(_ first: UInt8) -> Bool {
-    // A bit for each of the letters: a, c, f, i, p, r, t, w, x.
-    let letters: UInt32 = 0x00CA_8125
+    // A bit for each of the letters: a, c, f, h, i, p, r, t, w, x, z.
+    let letters: UInt32 = 0x02CA_81A5
     let letter = (first | 0x20) &- 0x61
     return letter < 26 && letters >> UInt32(letter) & 1 != 0
   }
@@ -83,21 +83,29 @@ enum ForwardingField {
     ("cf-connecting-ip", .client), ("cf-connecting-ipv6", .client), ("cf-pseudo-ipv4", .client),
     ("fastly-client-ip", .client), ("fly-client-ip", .client), ("incap-client-ip", .client),
     ("ali-cdn-real-ip", .client), ("cdn-src-ip", .client), ("cdn-real-ip", .client),
-    ("wl-proxy-client-ip", .client), ("proxy-client-ip", .client),
+    ("wl-proxy-client-ip", .client), ("proxy-client-ip", .client), ("x-forward-for", .client),
+    ("x-forwarder-for", .client), ("z-forwarded-for", .client),
     ("x-forwarded-uri", .target), ("x-forwarded-url", .target), ("x-forwarded-path", .target),
     ("x-forwarded-method", .method),
     ("x-host", .request), ("x-original-host", .request), ("x-original-proto", .request),
     ("x-original-scheme", .request), ("x-original-port", .request),
     ("x-http-host-override", .request), ("x-url-scheme", .request), ("x-scheme", .request),
     ("x-proto", .request), ("x-script-name", .request), ("front-end-https", .request),
-    ("cloudfront-forwarded-proto", .request), ("wl-proxy-ssl", .request),
+    ("cloudfront-forwarded-proto", .request), ("wl-proxy-ssl", .request), ("cf-visitor", .request),
+    ("x-arr-ssl", .request), ("x-ssl", .request), ("https", .request),
+    ("x-client-scheme", .request), ("x-original-hostname", .request),
+    ("x-envoy-original-host", .request), ("x-http-host", .request),
     ("x-original-url", .target), ("x-original-uri", .target), ("x-original-path", .target),
     ("x-rewrite-url", .target), ("x-rewrite-uri", .target), ("x-override-url", .target),
     ("x-envoy-original-path", .target), ("x-http-destinationurl", .target),
-    ("request-uri", .target),
+    ("request-uri", .target), ("x-request-uri", .target), ("x-http-path-override", .target),
+    ("x-rewrite-path", .target), ("x-matched-path", .target), ("x-invoke-path", .target),
     ("x-original-method", .method), ("x-http-method-override", .method), ("x-http-method", .method),
-    ("x-method-override", .method), ("x-method", .method),
-    ("proxy", .settings),
+    ("x-method-override", .method), ("x-method", .method), ("x-envoy-original-method", .method),
+    ("proxy", .settings), ("x-sendfile-type", .settings), ("x-accel-mapping", .settings),
+    ("x-middleware-subrequest", .settings),
+    // These have names of their own, so what is found here is in disguise: behind CGI it would be taken for them.
+    ("host", .settings), ("content-length", .settings), ("transfer-encoding", .settings),
   ]
 }
 

@@ -17,6 +17,13 @@ extension FieldSection {
       .equalsIgnoringCase(other.bytes.readableBytesUInt8Span.extracting(otherType))
   }
 
+  /// True for a page. O(fields).
+  var isPage: Bool {
+    guard let type = mediaType else { return false }
+    let span = bytes.readableBytesUInt8Span.extracting(type)
+    return span.equalsIgnoringCase("text/html") || span.equalsIgnoringCase("application/xhtml+xml")
+  }
+
   /// True for a stream of server-sent events. O(fields).
   public var isEventStream: Bool {
     guard let type = mediaType else { return false }

@@ -92,6 +92,28 @@ public final class ClientIdentity: Sendable {
     return asToldBy(request).address
   }
 
+  /// What tells the clients of a connection apart whom an upstream may know by a connection of its own; nil if that
+  /// cannot be told: a proxy that is believed has several, and does not say clearly whose a request is. Of others,
+  /// whatever they say can only tell more clients apart. O(bytes of the fields).
+  public func clientMark(of request: borrowing RequestHead) -> String? {
+    if let level = believed(request.fields) {
+      guard let told = ToldClient(request.fields, from: level, trust), told.isClear else {
+        return nil
+      }
+      return told.hops.first?.text
+    }
+    guard request.fields.contains(.xForwardedFor) || request.fields.contains(.forwarded) else {
+      return address
+    }
+    let bytes = request.fields.bytes.readableBytesUInt8Span
+    var mark = address
+    for field in request.fields.fields
+    where field.name == .xForwardedFor || field.name == .forwarded {
+      mark += "\n" + String(decoding: bytes.extracting(field.value.range).copied(), as: UTF8.self)
+    }
+    return mark
+  }
+
   /// The client that rights are given to, by its address; nil if it cannot be known: somebody who is not believed says
   /// that the request came from another, or a proxy says nothing that could be an address. O(fields).
   public func withAuthority(for request: borrowing RequestHead) -> ClientIdentity? {

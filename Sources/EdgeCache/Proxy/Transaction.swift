@@ -73,6 +73,10 @@ public struct Transaction {
   private var goesAlone = false
   /// True once it has left a flight that was overdue: it waits for the next one to its end.
   private var isPatient = false
+  /// True once some of the request went to an upstream.
+  private var hasLeft = false
+  /// True once all of it did.
+  private var hasLeftWhole = false
   /// Bytes that are to be sent of a flight; nil for all that there are.
   private var missing: Int?
   /// Flights that were followed and turned out to bring another variant.
@@ -590,7 +594,7 @@ public struct Transaction {
 
   /// The upstream's response fills a flight from now on.
   private mutating func fill(_ flight: Flight, _ head: FlightHead, expectedLength: Int?) {
-    fill = Fill(expectedLength: expectedLength)
+    fill = Fill(expectedLength: expectedLength, isPiece: piece != nil)
     if !hasClient { state = .answered }
     upstream = .filling(flight, head)
     status.isStored = true
@@ -781,10 +785,17 @@ public struct Transaction {
     }
   }
 
+  /// The request has begun to go to an upstream: from now on it may be carried out, whatever is heard of it. All of it
+  /// has if it is `whole`.
+  public mutating func requestLeft(whole: Bool) {
+    hasLeft = true
+    hasLeftWhole = whole
+  }
+
   /// An unsafe request whose answer will not be seen may have been carried out all the same; what is
-  /// stored for its target is as doubtful as after an answer (RFC 9111 §4.4).
+  /// stored for its target is as doubtful as after an answer (RFC 9111 §4.4). One that nobody got has done nothing.
   private func invalidateIfUnsafe() {
-    if request.method.isSafe { return }
+    if request.method.isSafe || !hasLeft { return }
     invalidate(
       Invalidation(
         unanswered: request, at: key, isCached: route.cached != nil, rules: policy.query,
@@ -826,6 +837,8 @@ public struct Transaction {
       state = .answered
       actions.removeAll { _ in true }
       switch upstream {
+      // What came of it is still to be heard: nobody else knows what it changed.
+      case .waiting where !request.method.isSafe && hasLeftWhole: break
       case .waiting, .passing:
         upstream = .idle
         invalidateIfUnsafe()

@@ -26,14 +26,16 @@ public struct Invalidation: Sendable {
       else { continue }
       keys.append(key)
     }
-    // A redirect has done nothing yet.
+    // A redirect has done nothing yet, and a page with 200 is what sites answer that know no such method.
+    let isPage = response.status == 200 && response.fields.isPage
     addOthers(
-      request, target, isCached, withCollections: response.status < 300, rules: rules,
+      request, target, isCached, withCollections: response.status < 300 && !isPage, rules: rules,
       secret: secret)
   }
 
   /// What an unsafe request whose answer nobody will see may have made unusable: it may have been carried out
-  /// all the same. O(bytes of the fields).
+  /// all the same. Not what lies below a collection: anybody can send a request and hang up, and who may delete a
+  /// whole site waits for the answer. O(bytes of the fields).
   public init(
     unanswered request: RequestHead, at target: CacheKey, isCached: Bool = true,
     rules: QueryRules = QueryRules(), secret: HashSecret
@@ -41,7 +43,7 @@ public struct Invalidation: Sendable {
     guard !request.method.isSafe else { return }
     keys = [target]
     addOthers(
-      request, target, isCached, withCollections: true, rules: rules, secret: secret)
+      request, target, isCached, withCollections: false, rules: rules, secret: secret)
   }
 
   /// Adds what the request itself names besides its target.

@@ -93,7 +93,8 @@ public enum Storability {
       guard asksForPart, let sent = ContentPart(response) else { return .failure(.partial) }
       part = sent
     }
-    if status < 200 || status == 304 { return .failure(.status) }
+    // What 226 holds is told by fields that this cache does not know (RFC 3229 §10.4.1).
+    if status < 200 || status == 304 || status == 226 { return .failure(.status) }
     if response.asksForConnectionCredentials { return .failure(.connectionBound) }
     // It is about the range of this request, and the key does not tell ranges apart.
     if status == 416, request.fields.contains(.range) { return .failure(.partial) }

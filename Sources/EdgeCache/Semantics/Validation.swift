@@ -175,10 +175,15 @@ public enum Validation {
     _ response: ResponseHead, stored: StoredResponse, _ context: ValidationContext
   ) -> StoredResponse? {
     if response.status == 304 || response.status >= 500 { return nil }
-    guard response.status == 200, agrees(response, stored, now: context.responseTime),
-      case .freshened(let freshened) = freshen(stored, by: response, context)
-    else { return stored.markedStale(.outdated) }
-    return freshened.response
+    guard response.status == 200, agrees(response, stored, now: context.responseTime) else {
+      return stored.markedStale(.outdated)
+    }
+    switch freshen(stored, by: response, context) {
+    case .freshened(let freshened): return freshened.response
+    // That it may not be kept is about this client alone.
+    case .confirmed(_, .authorization): return nil
+    default: return stored.markedStale(.outdated)
+    }
   }
 
   /// True if all validators and the length that a response to HEAD has are the stored ones.

@@ -6,11 +6,14 @@ import NIOCore
 public struct Fill: Sendable {
   /// The length that the upstream gave.
   public var expectedLength: Int?
+  /// True for a piece of large content, which is kept however small the largest response may be.
+  let isPiece: Bool
   var reserved = 0
 
   /// A fill of a response with that length, if it is known.
-  public init(expectedLength: Int? = nil) {
+  public init(expectedLength: Int? = nil, isPiece: Bool = false) {
     self.expectedLength = expectedLength
+    self.isPiece = isPiece
   }
 }
 

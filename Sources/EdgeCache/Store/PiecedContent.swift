@@ -63,9 +63,13 @@ extension Store {
   }
 
   /// True if bytes of content that is kept in pieces can be sent: all pieces are there, as far as can be told
-  /// without reading them, or those that are not can be asked for. O(pieces).
-  public func canSend(_ ranges: [Range<Int>], of response: StoredResponse) -> Bool {
-    guard let pieced = response.pieced, !response.head.canAskForParts else { return true }
+  /// without reading them, or those that are not can be asked for, which `mayAsk` allows. O(pieces).
+  public func canSend(
+    _ ranges: [Range<Int>], of response: StoredResponse, mayAsk: Bool = true
+  ) -> Bool {
+    guard let pieced = response.pieced, !(mayAsk && response.head.canAskForParts) else {
+      return true
+    }
     return ranges.allSatisfy { range in
       range.isEmpty
         || (range.lowerBound / PiecedContent.pieceSize...(range.upperBound - 1)

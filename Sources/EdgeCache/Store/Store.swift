@@ -179,7 +179,7 @@ public final class Store: Sendable {
   public func append(_ chunk: ByteBuffer, to flight: Flight, fill: inout Fill) -> FillStep {
     if flight.refusal == nil {
       let total = flight.received + chunk.readableBytes
-      if total > limits.largestResponse {
+      if total > (fill.isPiece ? PiecedContent.pieceSize : limits.largestResponse) {
         refuse(flight, .tooLarge, fill: &fill)
       } else if let length = fill.expectedLength, total > length {
         refuse(flight, .incomplete, fill: &fill)
@@ -441,7 +441,7 @@ public final class Store: Sendable {
         $0.key.scheme == response.key.scheme && $0.selector == response.selector
       }
       if let newer { return newer }
-      guard keeps, cost <= limits.largestResponse,
+      guard keeps, cost <= max(limits.largestResponse, 2 * PiecedContent.pieceSize),
         Self.makeVariantRoom(&state, for: response, limits: limits, now: now),
         reserve(response.ownCost, in: &state, of: response.key)
       else { return response }

@@ -25,6 +25,9 @@ extension Exchange {
       let ranges = parts.compactMap { part in
         if case .range(let range) = part { range } else { nil }
       }
+      if directives.onlyIfCached, !loop.store.canSend(ranges, of: response, mayAsk: false) {
+        return passInstead()
+      }
       if !loop.store.canSend(ranges, of: response) { return refetch(insteadOf: response) }
       if !parts.isEmpty {
         let delivery = PieceDelivery(response, parts, status, for: self, to: stream)
@@ -82,7 +85,9 @@ extension Exchange {
 
   func requestEnd(_ trailers: FieldSection?) {
     content.end(trailers)
-    wait.connection?.sendEnd(trailers)
+    guard let upstream = wait.connection else { return }
+    transaction.requestLeft(whole: true)
+    upstream.sendEnd(trailers)
   }
 
   // MARK: Tunnel

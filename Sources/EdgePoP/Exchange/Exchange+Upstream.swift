@@ -57,7 +57,9 @@ extension Exchange {
   /// Says which upstream is next, and what its pool says.
   func choose(anew: Bool) {
     let group = loop.shared.routing.groups[wait.search.group]
-    if let bound = stream?.bound, let connection = bound.take(group, for: client.address) {
+    if let bound = stream?.bound, let mark = client.clientMark(of: request),
+      let connection = bound.take(group, for: mark)
+    {
       return step(.leased(upstream: connection.upstream, .use(connection)))
     }
     guard let index = loop.health.next(group, tried: wait.search.tried, now: loop.now) else {
@@ -79,6 +81,7 @@ extension Exchange {
         upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority,
         purgesApplied: loop.purgesApplied(tellingUpstream: connection.upstream), to: &$0)
     }
+    transaction.requestLeft(whole: content.isComplete)
     if content.hasKept { for kept in content.takeKept() { connection.sendContent(kept) } }
     if content.isComplete {
       connection.sendEnd(content.trailers)
@@ -88,12 +91,13 @@ extension Exchange {
     stream?.resumeContent()
   }
 
-  /// Keeps an idle connection for the client, among those that are returned; nil if the client is gone.
+  /// Keeps an idle connection for the client, among those that are returned; nil if the client is gone, or cannot be
+  /// told from others.
   func keepForClient(_ connection: UpstreamConnection) -> BoundConnections? {
-    guard let stream else { return nil }
+    guard let stream, let mark = client.clientMark(of: request) else { return nil }
     let bound = stream.bound ?? BoundConnections(on: loop)
     stream.bound = bound
-    bound.keep(connection, for: client.address)
+    bound.keep(connection, for: mark)
     return bound
   }
 

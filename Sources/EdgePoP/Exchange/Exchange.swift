@@ -15,9 +15,9 @@ final class Exchange: TimedWait {
   let request: RequestHead
   let loop: LoopContext
   let client: ClientIdentity
-  private let directives: CacheControl
+  let directives: CacheControl
   let route: RequestRoute
-  private var transaction: Transaction
+  var transaction: Transaction
 
   /// What it waits for.
   var wait: ExchangeState<UpstreamConnection>

@@ -79,7 +79,7 @@ final class PieceDelivery {
       parts.removeFirst()
       return true
     case .range(let range):
-      let fetch = fetch(range)
+      guard let fetch = fetch(range) else { return false }
       guard fetch.isReady else { return fetch.pump() }
       guard begins(), stream.isWritable else { return false }
       return send(range, of: fetch, to: stream)
@@ -99,7 +99,7 @@ final class PieceDelivery {
       let ttl = status.ttl
       status = .forwarded(.partial)
       status.ttl = ttl
-      status.isStored = true
+      status.isStored = first.status.isStored
       status.isCollapsed = first.isCollapsed
     }
     stream?.sendStoredHead(response, status, request: exchange.request, key: exchange.key)
@@ -110,7 +110,7 @@ final class PieceDelivery {
   private func firstFetch() -> PieceFetch? {
     for part in parts {
       if case .range(let range) = part, !range.isEmpty {
-        let fetch = fetch(range)
+        guard let fetch = fetch(range) else { return nil }
         if !fetch.isReady { _ = fetch.pump() }
         return fetch
       }
@@ -118,8 +118,9 @@ final class PieceDelivery {
     return nil
   }
 
-  /// The piece in which a range begins; those after it are asked for too.
-  private func fetch(_ range: Range<Int>) -> PieceFetch {
+  /// The piece in which a range begins; those after it are asked for too. Nil if this is over: a piece that cannot be
+  /// had may say so before ``start(_:)`` returns.
+  private func fetch(_ range: Range<Int>) -> PieceFetch? {
     let index = range.lowerBound / PiecedContent.pieceSize
     if let first = fetches.first, first.index != index {
       // Parts of one request may be in any order.
@@ -133,9 +134,13 @@ final class PieceDelivery {
       fetches.append(fetch)
       // Those ahead only once the first one is there: if it is not, there is no use for them.
       if next == index || hasBegun { start(fetch) }
+      // It was let go again, and this too if it was the first.
+      if fetches.last?.index != next { break }
     }
-    for fetch in fetches where hasBegun && !fetch.isStarted { start(fetch) }
-    return fetches[0]
+    for fetch in fetches where hasBegun && !fetch.isStarted {
+      if fetches.contains(where: { $0 === fetch }) { start(fetch) }
+    }
+    return isStopped ? nil : fetches.first
   }
 
   private func start(_ fetch: PieceFetch) {

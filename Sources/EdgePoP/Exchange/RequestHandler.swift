@@ -76,8 +76,8 @@ enum RequestHandler {
       (route.cached, route.refusal) = (nil, .passThrough)
     }
     if let bound = stream.bound {
-      route.isBound = reaches(
-        bound, route, of: stream.identity.address(toldBy: head), loop)
+      let mark = stream.identity.clientMark(of: head)
+      route.isBound = mark.map { reaches(bound, route, of: $0, loop) } ?? false
     }
     var directives = route.directives(head.fields)
     if isUnsynced { directives.noCache = true }

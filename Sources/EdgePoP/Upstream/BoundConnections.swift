@@ -4,7 +4,8 @@ import EdgeCache
 /// (``FieldSection/hasConnectionCredentials``). They live as long as that, or until the upstream closes them; nobody
 /// else's request ever goes on them.
 ///
-/// Where a trusted proxy says that its requests come from several clients, each has its own.
+/// Where a proxy says that its requests come from several clients, each has its own
+/// (``ClientIdentity/clientMark(of:)``).
 final class BoundConnections {
   private let loop: LoopContext
   private var connections: [(connection: UpstreamConnection, client: String)] = []
@@ -12,12 +13,12 @@ final class BoundConnections {
   /// None yet.
   init(on loop: LoopContext) { self.loop = loop }
 
-  /// True if the client at that address has one to an upstream of a group. O(connections × group).
+  /// True if the client with that mark has one to an upstream of a group. O(connections × group).
   func reach(_ group: UpstreamGroup, for client: String) -> Bool {
     connections.contains { $0.client == client && group.has($0.connection.upstream) }
   }
 
-  /// Takes the one of the client at that address that is idle to an upstream of a group, to be used; nil if there is
+  /// Takes the one of the client with that mark that is idle to an upstream of a group, to be used; nil if there is
   /// none.
   func take(_ group: UpstreamGroup, for client: String) -> UpstreamConnection? {
     let idle = connections.first {
@@ -27,7 +28,7 @@ final class BoundConnections {
     return idle
   }
 
-  /// Keeps one that is idle for the client at that address.
+  /// Keeps one that is idle for the client with that mark.
   func keep(_ connection: UpstreamConnection, for client: String) {
     if !connections.contains(where: { $0.connection === connection }) {
       connections.append((connection, client))

@@ -290,6 +290,10 @@ final class CoreExchange {
 
   func upstreamFails(_ failure: UpstreamFailure, mayRetry: Bool = false) {
     awaitsUpstream = false
+    switch failure {
+    case .connect, .connectTimeout, .queueFull, .queueTimeout: break
+    default: transaction.requestLeft(whole: true)
+    }
     handle(.upstreamFailed(failure, mayRetry: mayRetry))
   }
 

@@ -46,6 +46,11 @@ extension Histories {
     removes("an absolute target", "POST http://A:80/x↵Content-Length: 0"),
     removes("no answer", "POST /x↵Content-Length: 0", "fail upstream-closed"),
     removes("a timeout", "DELETE /x", "fail first-byte-timeout"),
+    removes("a page as the answer", "DELETE /x", "200↵Content-Type: text/html"),
+    keeps("no connection", "POST /x↵Content-Length: 0", "fail connect-failed"),
+    keeps("no connection in time", "DELETE /x", "fail connect-timeout"),
+    keeps("no place in the queue", "PUT /x↵Content-Length: 0", "fail queue-full"),
+    keeps("no turn in the queue", "MOVE /x↵Destination: /y", "fail queue-timeout"),
     keeps("400", "POST /x↵Content-Length: 0", "400"),
     keeps("404", "DELETE /x", "404"),
     keeps("412", "PUT /x↵Content-Length: 0", "412"),
@@ -118,7 +123,19 @@ extension Histories {
     below("DELETE of a collection without its slash", "DELETE /c", "204", isKept: false),
     below("DELETE of part of a collection", "DELETE /c/", "207", isKept: false),
     below("DELETE of all", "DELETE /", "204", isKept: false),
-    below("DELETE that is not answered", "DELETE /c/", "fail upstream-closed", isKept: false),
+    below("DELETE that is not answered", "DELETE /c/", "fail upstream-closed", isKept: true),
+    below("DELETE that nobody got", "DELETE /c/", "fail connect-failed", isKept: true),
+    below(
+      "MOVE that is not answered", "MOVE /c/↵Destination: /d/", "fail first-byte-timeout",
+      isKept: true),
+    below(
+      "DELETE that is answered with a page", "DELETE /",
+      "200↵Content-Type: text/html; charset=utf-8", isKept: true),
+    below(
+      "MERGE that is answered with a page", "MERGE /c/", "200↵Content-Type: Text/HTML", isKept: true
+    ),
+    below(
+      "DELETE with a result", "DELETE /c/", "200↵Content-Type: application/json", isKept: false),
     below("MOVE of a collection", "MOVE /c/↵Destination: /d/", "201", isKept: false),
     below("MOVE onto a collection", "MOVE /d/↵Destination: /c/", "204", isKept: false),
     below("COPY onto a collection", "COPY /d↵Destination: /c", "204", isKept: false),

@@ -49,6 +49,7 @@ extension Histories {
     refused(
       "must-understand private", "9111 §5.2.2.7", "GET /",
       "200↵Cache-Control: max-age=60, must-understand, private", "private"),
+    refused("226", "3229 §10.4.1", "GET /↵A-IM: vcdiff", "226↵\(minute)↵IM: vcdiff", "status"),
     refused("206", "9111 §3.3", "GET /", "206↵\(minute)↵Content-Range: bytes 0-6/99", "partial"),
     History(
       "Content-Range in 200 means nothing", "9110 §14.4",

@@ -168,6 +168,14 @@ extension Histories {
       ask(20, "GET /", "304↵Set-Cookie: a=b", is: "hit background=1 !set-cookie"),
       ask(21, "GET /", is: "hit !set-cookie")),
     History(
+      "HEAD of one who has a right of his own", "9111 §3.5",
+      ask("GET /", "200↵ETag: \"a\"↵Cache-Control: max-age=60", is: "stored"),
+      ask(
+        1, "HEAD /↵Authorization: x↵Cache-Control: no-cache",
+        "200↵ETag: \"a\"↵Cache-Control: max-age=60",
+        is: "status=200"),
+      ask(2, "GET /", is: "hit asked=0")),
+    History(
       "a cookie that HEAD brings", "9111 §4.3.5",
       ask("GET /", "200↵\(tagged)", is: "stored"),
       ask(20, "HEAD /", "200↵\(tagged)↵Set-Cookie: a=b", is: "set-cookie:a=b"),
