@@ -123,6 +123,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
     logger.logLevel = level
     logger[metadataKey: "pop"] = "\(chosen.id)"
     DescriptorLimit.raise()
+    let ignored = await IgnoredSignals(logger: logger)
     let server: PoPServer
     do {
       server = try await PoPServer.start(
@@ -143,7 +144,8 @@ struct EdgePoPCommand: AsyncParsableCommand {
       configuration: ServiceGroupConfiguration(
         services: [
           .init(
-            service: server, successTerminationBehavior: .gracefullyShutdownGroup)
+            service: server, successTerminationBehavior: .gracefullyShutdownGroup),
+          .init(service: ignored),
         ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
     try await group.run()

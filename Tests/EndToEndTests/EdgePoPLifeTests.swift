@@ -45,6 +45,19 @@ extension EndToEnd {
       }
     }
 
+    @Test("Signals that other servers reload on are ignored", arguments: [SIGHUP, SIGUSR1, SIGUSR2])
+    func ignored(signal: Int32) async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let pop = try await PoP.start(on: stage, upstream: origin)
+        pop.process.send(signal)
+        _ = try await pop.process.line(containing: "signal ignored")
+        #expect(try await pop.request("GET", "/bytes/1").status == 200)
+        pop.process.send(SIGTERM)
+        #expect(try await pop.process.ended() == .status(0))
+      }
+    }
+
     @Test("A second signal while it drains does no harm")
     func secondSignal() async throws {
       try await Stage.run { stage in
