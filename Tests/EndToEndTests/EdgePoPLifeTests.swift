@@ -45,7 +45,8 @@ extension EndToEnd {
       }
     }
 
-    @Test("Signals that other servers reload on are ignored", arguments: [SIGHUP, SIGUSR1, SIGUSR2])
+    @Test(
+      "Signals that other servers reload on are ignored", arguments: [SIGHUP, SIGUSR1, SIGUSR2])
     func ignored(signal: Int32) async throws {
       try await Stage.run { stage in
         let origin = try await SampleOrigin.start(on: stage)
