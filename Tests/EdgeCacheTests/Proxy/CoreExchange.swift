@@ -288,6 +288,9 @@ final class CoreExchange {
     handle(.upstreamEnd(trailers))
   }
 
+  /// Some of the request, or all of it, goes to the upstream.
+  func requestLeft(whole: Bool) { transaction.requestLeft(whole: whole) }
+
   func upstreamFails(_ failure: UpstreamFailure, mayRetry: Bool = false) {
     awaitsUpstream = false
     switch failure {
