@@ -29,6 +29,17 @@ static inline int cdisk_allocate_beyond(int file, off_t size) {
   return syscall(SYS_fallocate, file, 1, (off_t)0, size);
 }
 
+// Makes a range of a file read as zeros, and keeps room for it: FALLOC_FL_ZERO_RANGE, or FALLOC_FL_PUNCH_HOLE, which
+// needs FALLOC_FL_KEEP_SIZE, and new room in the place of the old. Both take the pages of the range out of the page
+// cache.
+static inline int cdisk_zero(int file, off_t size) {
+  return syscall(SYS_fallocate, file, 16, (off_t)0, size);
+}
+
+static inline int cdisk_punch(int file, off_t size) {
+  return syscall(SYS_fallocate, file, 2 | 1, (off_t)0, size);
+}
+
 // Says of each page of a mapping whether it is in memory, in the lowest bit of a byte.
 static inline int cdisk_resident(void *address, size_t count, unsigned char *pages) {
   return syscall(SYS_mincore, address, count, pages);

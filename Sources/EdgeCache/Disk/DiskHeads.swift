@@ -37,6 +37,12 @@ struct DiskHeads {
     young[place] = head
   }
 
+  /// Forgets what lies in a segment, and has its file open. O(heads).
+  mutating func removeAll(in segment: Int) {
+    young = young.filter { $0.key.segment != segment }
+    old = old.filter { $0.key.segment != segment }
+  }
+
   mutating func wasSeen(_ place: DiskPlace, life: UInt64, _ now: Instant) {
     if young[place]?.life == life { young[place]?.resident = now }
   }

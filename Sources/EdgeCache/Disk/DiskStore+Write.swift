@@ -141,9 +141,8 @@ extension DiskStore {
     writer.life += 1
     let life = writer.life
     do throws(DiskError) {
-      if try volume.size(.segment(next)) != header.segmentSize {
-        try volume.reserve(.segment(next), size: header.segmentSize)
-      }
+      // Nobody reads it any more, but a slow client may not have got yet what the kernel has taken for it.
+      try volume.renew(.segment(next), size: header.segmentSize)
       let bytes = SegmentHeader(index: next, life: life, store: header.id).bytes
       try volume.write(.segment(next), at: 0, ByteBuffer(bytes: bytes))
       try volume.sync(.segment(next))
@@ -234,6 +233,7 @@ extension DiskStore {
       evicted = state.withLock { $0.directory.removeAll(in: index) }
     }
     state.withLock { state in
+      state.heads.removeAll(in: index)
       state.statistics.evicted += UInt64(evicted)
       state.statistics.recycled += 1
     }

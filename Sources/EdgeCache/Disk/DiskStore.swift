@@ -12,8 +12,8 @@ import Synchronization
 //   number of a purge that covers it is dead: when it is added, when it is recovered, when it is read.
 // * Where the log may have lost something, what is older than that was found out is behind a fence: it is
 //   validated before it is used, now and by all later processes.
-// * A segment is recycled only while nobody reads it, and its new header is synced before anything
-//   else of its new life is written.
+// * A segment is recycled only while nobody reads it, in other pages than those that sockets may have, and its new
+//   header is synced before anything else of its new life is written.
 // * Whatever fails makes a miss, or a response that is not kept; what cannot be fenced is not served.
 //
 // What waits for the disk says so. Calls may come from any thread; one of them writes records at a time.

@@ -82,6 +82,9 @@ public protocol DiskVolume: Sendable {
   func sync(_ file: DiskFile) throws(DiskError)
   /// Makes a file of that size, or one of another size that large, with room for all of it.
   func reserve(_ file: DiskFile, size: Int) throws(DiskError)
+  /// Makes a file of that size that reads as zeros, with room for all of it, whatever was there. What was sent from it
+  /// stays what it was, even if it is still on its way: a socket has the pages of the file and no copy of them.
+  func renew(_ file: DiskFile, size: Int) throws(DiskError)
   /// Cuts a file off.
   func truncate(_ file: DiskFile, to size: Int) throws(DiskError)
   /// Puts a file with this content in the place of what was there: after a crash there is one or the

@@ -205,7 +205,8 @@ public struct Content: Sendable {
   }
 }
 
-/// Content in a file, which stays as it is while this lives.
+/// Content in a file, which stays as it is while this lives. Who has handed all of it to a socket needs this no more:
+/// what the socket has are pages of the file, and a file is not written anew in these (``DiskVolume/renew(_:size:)``).
 public final class ContentFile: Sendable {
   /// The part of the file.
   public let region: any DiskRegion

@@ -4,7 +4,8 @@ import NIOCore
 
 // Content that lies in a file on its way to a client, without passing through memory of this process. What
 // is in the page cache goes to the socket as it has room; what is not is brought there first by a thread
-// that may wait for the disk.
+// that may wait for the disk. What a socket has taken are the pages themselves, until the client has got them: whoever
+// writes the file anew gives it others.
 
 /// Sends parts of a file to one client.
 final class FileSender {

@@ -83,7 +83,7 @@ public final class FileVolume: DiskVolume {
     let errno = errno
     return DiskError(
       operation: operation, file: "\(path)/\(file)", reason: String(cString: strerror(errno)),
-      isFull: errno == ENOSPC || errno == EDQUOT,
+      isFull: Self.isFull(errno),
       isUnreadable: errno == EIO || errno == EISDIR || errno == EUCLEAN)
   }
 
@@ -174,16 +174,49 @@ public final class FileVolume: DiskVolume {
   public func reserve(_ file: DiskFile, size: Int) throws(DiskError) {
     guard let opened = try opened(file, creates: true) else { return }
     guard ftruncate(opened.descriptor, off_t(size)) == 0 else { throw error("reserve", "\(file)") }
-    if size > 0, cdisk_allocate(opened.descriptor, off_t(size)) != 0 {
-      // Where the file system knows no reservation, a full disk shows later, as an error of a write.
-      guard errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL else {
-        throw error("reserve", "\(file)")
-      }
+    // Where the file system knows no reservation, a full disk shows later, as an error of a write.
+    if size > 0, !Self.repeated({ cdisk_allocate(opened.descriptor, off_t(size)) }),
+      !Self.isUnsupported
+    {
+      throw error("reserve", "\(file)")
     }
     // A segment that nobody finds after a crash is as good as an empty one; a log is not.
     if case .segment = file { return }
     try syncDirectory()
   }
+
+  /// `sendfile` copies nothing: what a socket has to send are pages of the file, and who writes to them changes what a
+  /// slow client gets, long after the call. So the file gets other pages: where the file system can, its blocks are
+  /// kept and only the pages go (ext4, xfs, btrfs); or its blocks go too, and it gets new ones (tmpfs); or there is
+  /// another file under its name.
+  public func renew(_ file: DiskFile, size: Int) throws(DiskError) {
+    if let opened = try opened(file, creates: false), opened.size == size {
+      if Self.repeated({ cdisk_zero(opened.descriptor, off_t(size)) }) { return }
+      // Some file systems need new blocks for it, before they let go of the old ones.
+      guard Self.isUnsupported || Self.isFull(errno) else { throw error("renew", "\(file)") }
+      if Self.repeated({ cdisk_punch(opened.descriptor, off_t(size)) }) {
+        return try reserve(file, size: size)
+      }
+      guard Self.isUnsupported || Self.isFull(errno) else { throw error("renew", "\(file)") }
+    }
+    try remove(file)
+    try reserve(file, size: size)
+  }
+
+  /// Calls until a signal does not interrupt that; true if it succeeds.
+  private static func repeated(_ body: () -> CInt) -> Bool {
+    while true {
+      if body() == 0 { return true }
+      if errno != EINTR { return false }
+    }
+  }
+
+  /// True if the last call is one that a file system does not have.
+  private static var isUnsupported: Bool {
+    errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL
+  }
+
+  private static func isFull(_ code: CInt) -> Bool { code == ENOSPC || code == EDQUOT }
 
   public func truncate(_ file: DiskFile, to size: Int) throws(DiskError) {
     if ftruncate(try existing(file).descriptor, off_t(size)) != 0 {
@@ -226,11 +259,9 @@ public final class FileVolume: DiskVolume {
 
   public func allocate(_ file: DiskFile, size: Int) throws(DiskError) {
     let opened = try existing(file)
-    if cdisk_allocate_beyond(opened.descriptor, off_t(size)) == 0 { return }
+    if Self.repeated({ cdisk_allocate_beyond(opened.descriptor, off_t(size)) }) { return }
     // As with segments.
-    guard errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL else {
-      throw error("allocate", "\(file)")
-    }
+    guard Self.isUnsupported else { throw error("allocate", "\(file)") }
   }
 
   public func room() -> Int? {

@@ -1,6 +1,8 @@
-import EdgeCache
 import NIOCore
 import Synchronization
+import Testing
+
+@testable import EdgeCache
 
 /// A disk in memory that fails, and that can be looked at as a crash would leave it.
 final class SimulatedVolume: DiskVolume {
@@ -52,7 +54,30 @@ final class SimulatedVolume: DiskVolume {
     }
   }
 
+  /// What happens to a segment.
+  enum Moment: CaseIterable {
+    case renewal, header, sync, records, footer
+  }
+
   private let state: Mutex<State>
+  /// Is told before it happens, and may keep it from happening.
+  private let watch = Mutex<(@Sendable (Moment) throws(DiskError) -> Void)?>(nil)
+
+  /// Has somebody told of what happens to segments.
+  func watch(_ body: (@Sendable (Moment) throws(DiskError) -> Void)?) {
+    watch.withLock { $0 = body }
+  }
+
+  private func tell(_ moment: Moment, _ file: DiskFile) throws(DiskError) {
+    guard case .segment = file else { return }
+    let watch = watch.withLock { $0 }
+    try watch?(moment)
+  }
+
+  private static func moment(at offset: Int, _ bytes: [UInt8]) -> Moment {
+    if offset == 0 { return .header }
+    return bytes.starts(with: Array("EREC".utf8)) ? .records : .footer
+  }
 
   init(seed: UInt64) {
     state = Mutex(State(random: SeededRandom(seed: seed)))
@@ -149,7 +174,7 @@ final class SimulatedVolume: DiskVolume {
       operation: operation, file: "\(file)", reason: "Input/output error", isUnreadable: true)
   }
 
-  private static func noRoom(_ operation: String, _ file: DiskFile) -> DiskError {
+  static func noRoom(_ operation: String, _ file: DiskFile) -> DiskError {
     DiskError(
       operation: operation, file: "\(file)", reason: "No space left on device", isFull: true)
   }
@@ -185,6 +210,7 @@ final class SimulatedVolume: DiskVolume {
 
   func write(_ file: DiskFile, at offset: Int, _ bytes: ByteBuffer) throws(DiskError) {
     let bytes = Array(bytes.readableBytesView)
+    try tell(Self.moment(at: offset, bytes), file)
     let problem = state.withLock { state -> DiskError? in
       if Self.fails(state.faults.full, &state) { return Self.noRoom("write", file) }
       let room = state.files[file]?.room ?? 0
@@ -192,6 +218,11 @@ final class SimulatedVolume: DiskVolume {
       // Out of the table while it is changed, or all of it would be copied.
       guard var found = state.files.removeValue(forKey: file) else {
         return Self.error("write", file)
+      }
+      // A new life begins with a segment that nothing is left in: what is sent may have its pages.
+      if bytes.starts(with: Array("EDGESEGM".utf8)) {
+        let isRenewed = found.seen[DiskFormat.segmentHeader...].allSatisfy { $0 == 0 }
+        if !isRenewed { Issue.record("\(file) is written anew where it lies") }
       }
       var isFailing = Self.fails(state.faults.write, &state)
       var count = isFailing ? Int.random(in: 0...bytes.count, using: &state.random) : bytes.count
@@ -208,6 +239,7 @@ final class SimulatedVolume: DiskVolume {
   }
 
   func sync(_ file: DiskFile) throws(DiskError) {
+    try tell(.sync, file)
     let problem = state.withLock { state -> DiskError? in
       guard var found = state.files[file], !Self.fails(state.faults.sync, &state) else {
         return Self.error("sync", file)
@@ -238,6 +270,18 @@ final class SimulatedVolume: DiskVolume {
       return nil
     }
     if let problem { throw problem }
+  }
+
+  func renew(_ file: DiskFile, size: Int) throws(DiskError) {
+    try tell(.renewal, file)
+    try reserve(file, size: size)
+    state.withLock { state in
+      guard var found = state.files.removeValue(forKey: file) else { return }
+      let zeros = [UInt8](repeating: 0, count: size)
+      found.seen = zeros
+      found.unsynced.append(Write(offset: 0, bytes: zeros))
+      state.files[file] = found
+    }
   }
 
   func truncate(_ file: DiskFile, to size: Int) throws(DiskError) {
