@@ -180,7 +180,8 @@ struct RecordSummary: Equatable {
 
   /// A number that ascends in the order in which records are written.
   static func position(life: UInt64, offset: Int) -> UInt64 {
-    life << 20 | UInt64(offset / DiskFormat.unit)
+    // The end of the largest segment there is counts as the beginning of the next life.
+    life << 20 &+ UInt64(offset / DiskFormat.unit)
   }
 
   func write(to writer: inout DiskWriter) {

@@ -265,4 +265,18 @@ struct DiskFormatTests {
       pieced: isPieced
         ? PiecedContent(name: KeyHash(low: random.next(), high: 1), count: 1 << 33) : nil)
   }
+
+  @Test("Positions ascend through segments of any size, and from one life to the next")
+  func positions() {
+    for size in [1 << 16, 2 << 20, DiskPlace.mostBytes] {
+      for life in 0..<4 as Range<UInt64> {
+        let ends = [DiskFormat.segmentHeader, size / 2, size - DiskFormat.unit, size].map {
+          RecordSummary.position(life: life, offset: $0)
+        }
+        #expect(ends == ends.sorted() && Set(ends).count == 4, "\(life) \(size)")
+        let next = RecordSummary.position(life: life + 1, offset: DiskFormat.segmentHeader)
+        #expect(ends.allSatisfy { $0 < next })
+      }
+    }
+  }
 }
