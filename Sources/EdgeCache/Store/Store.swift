@@ -252,9 +252,10 @@ public final class Store: Sendable {
       {
         new = response(parts.isComplete ? lease(content) : content, parts)
       }
+      // The last part may have made it whole.
       return put(
-        new, nil, replacing: stale, flight: flight, reserved: reserved, isNew: true, now: now,
-        &state)
+        new, inPieces(new, now: now), replacing: stale, flight: flight, reserved: reserved,
+        isNew: true, now: now, &state)
     }
   }
 

@@ -342,4 +342,35 @@ struct PieceTests {
     let third = try Self.world(second.crashed(machine: false, seed: 3), memory: 32 << 20)
     #expect(!read(third, ranges[0]).status.isHit)
   }
+
+  @Test("What parts were joined to is pieces on disk, as if it had come as a whole")
+  func joined() throws {
+    let volume = SimulatedVolume(seed: 1)
+    let before = try Self.world(volume, memory: 32 << 20)
+    let count = 3_500_000
+    for range in [0..<1_200_000, 2_500_000..<count, 1_200_000..<2_500_000] {
+      let exchange = before.begin(
+        Self.request + "↵Range: bytes=\(range.lowerBound)-\(range.upperBound - 1)")
+      exchange.upstreamHead(
+        "HTTP/1.1 206 Partial Content↵ETag: \"a\"↵Cache-Control: max-age=60↵Accept-Ranges: bytes↵"
+          + "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/\(count)")
+      exchange.upstreamContent(LongContent.buffer(range.count, from: range.lowerBound))
+      exchange.upstreamEnd()
+    }
+    let whole = before.begin(Self.request)
+    let isSame = LongContent.matches(whole.received.content, count: count)
+    #expect(isSame && whole.status.isHit && whole.received.stored?.pieced == nil)
+
+    let after = try Self.world(volume.crashed(machine: false, seed: 2), memory: 32 << 20)
+    let next = after.begin(Self.request)
+    let found = try #require(next.received.stored)
+    #expect(found.pieced?.count == count && next.forwards.isEmpty)
+    for index in 0..<4 {
+      let order = try #require(PieceOrder(index, of: found))
+      let piece = CoreExchange(order, for: next)
+      let isRight = LongContent.matches(
+        piece.received.content, count: order.range.count, from: order.range.lowerBound)
+      #expect(isRight && piece.forwards.isEmpty)
+    }
+  }
 }
