@@ -134,11 +134,14 @@ extension DiskStore {
     try volume.sync(.segment(segment))
   }
 
-  /// The lowest stamp of anything that purges by prefix, host or name may still be about.
+  /// The lowest stamp of anything that purges by prefix, host or name may still be about. What is quarantined is not
+  /// read before the next start, for which the log keeps them.
   public var oldestUnswept: UInt64 {
     state.withLock { state in
-      state.segments.reduce(UInt64.max) {
-        $1.oldestStamp == .max ? $0 : min($0, max($1.oldestStamp, $1.sweptThrough))
+      state.segments.reduce(UInt64.max) { oldest, segment in
+        if segment.oldestStamp == .max { return oldest }
+        if segment.phase == .abandoned, segment.readers == 0 { return oldest }
+        return min(oldest, max(segment.oldestStamp, segment.sweptThrough))
       }
     }
   }

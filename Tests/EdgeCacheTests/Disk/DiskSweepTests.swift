@@ -90,4 +90,25 @@ struct DiskSweepTests {
     _ = sweep(filled.store)
     #expect(filled.store.statistics.writes && filled.store.statistics.serves)
   }
+
+  @Test("A quarantined segment keeps no purges in memory, and the log has them")
+  func quarantined() throws {
+    let filled = try FilledStore()
+    for path in ["/a", "/b", "/c", "/d"] { filled.write(path, fields: "↵Cache-Tag: t") }
+    filled.seal()
+    filled.volume.arm(.init(read: 1000))
+    for path in ["/b", "/c", "/d"] {
+      #expect(
+        filled.store.read(filled.key(path), request: Self.request, now: FilledStore.now) == nil)
+    }
+    filled.volume.arm(.init())
+    #expect(filled.store.statistics.quarantined == [0])
+    try filled.purge(.tag(CacheTag(Array("t".utf8))))
+    for _ in 0..<8 { filled.seal() }
+    _ = sweep(filled.store)
+    #expect(filled.store.oldestUnswept >= filled.purges.head)
+    filled.purges.trim(urls: .max, others: filled.store.oldestUnswept, soft: .max)
+    let again = try FilledStore.open(filled.volume.crashed(machine: false, seed: 3), seed: 9)
+    #expect(again.read(filled.key("/a"), request: Self.request, now: FilledStore.now) == nil)
+  }
 }
