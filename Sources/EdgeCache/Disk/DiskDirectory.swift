@@ -58,6 +58,9 @@ struct DiskDirectory {
     hash.low & ~0xFFFF | variant & 0xFFFF
   }
 
+  /// The bits that tell an identity from others.
+  static func identity(_ hash: KeyHash) -> UInt64 { hash.low >> 16 }
+
   private static func table(_ hash: KeyHash) -> Int {
     Int(truncatingIfNeeded: hash.high >> 40) & (tableCount - 1)
   }
@@ -87,12 +90,15 @@ struct DiskDirectory {
     tables[Self.table(hash)].contains(Self.mark(hash, 0), place.word)
   }
 
-  /// Adds a place. Amortised O(places).
-  mutating func insert(_ hash: KeyHash, variant: UInt64, _ place: DiskPlace) {
+  /// Adds a place, and returns the one that was forgotten for it, if there were too many of that identity.
+  /// Amortised O(places).
+  @discardableResult
+  mutating func insert(_ hash: KeyHash, variant: UInt64, _ place: DiskPlace) -> DiskPlace? {
     let table = Self.table(hash)
     let before = tables[table].count
-    tables[table].insert(Self.mark(hash, variant), place.word)
+    let forgotten = tables[table].insert(Self.mark(hash, variant), place.word)
     count += tables[table].count - before
+    return forgotten.map { DiskPlace($0) }
   }
 
   /// Takes out the places of an identity for which `isGone` is true, and returns how many. O(places).
@@ -113,23 +119,35 @@ struct DiskDirectory {
     return removed
   }
 
-  /// Takes out all places in a segment, and returns how many. O(entries): for when nobody knows any more
-  /// what is in it.
-  mutating func removeAll(in segment: Int) -> Int {
-    let before = count
+  /// Takes out all places in a segment, and returns the identities that had them. O(entries): for when nobody knows
+  /// any more what is in it.
+  mutating func removeAll(in segment: Int) -> [UInt64] {
+    var taken: [UInt64] = []
     for index in tables.indices {
-      count -= tables[index].filter { DiskPlace($0.place).segment != segment }
+      count -= tables[index].filter {
+        if DiskPlace($0.place).segment != segment { return true }
+        taken.append($0.mark >> 16)
+        return false
+      }
     }
-    return before - count
+    return taken
   }
 
-  /// Takes out all places of the identities that have one in a segment. O(entries).
-  mutating func removeIdentities(in segment: Int) {
+  /// Takes out all places of the identities that have one in a segment, and returns in which segments these were.
+  /// O(entries).
+  @discardableResult
+  mutating func removeIdentities(in segment: Int) -> [(identity: UInt64, segment: Int)] {
+    var taken: [(identity: UInt64, segment: Int)] = []
     for index in tables.indices {
       let marks = tables[index].identities { $0.segment == segment }
       if marks.isEmpty { continue }
-      count -= tables[index].filter { !marks.contains($0.mark >> 16) }
+      count -= tables[index].filter {
+        if !marks.contains($0.mark >> 16) { return true }
+        taken.append(($0.mark >> 16, DiskPlace($0.place).segment))
+        return false
+      }
     }
+    return taken
   }
 
   /// Takes out everything.
@@ -218,7 +236,7 @@ extension DiskDirectory {
       return false
     }
 
-    mutating func insert(_ mark: UInt64, _ place: UInt64) {
+    mutating func insert(_ mark: UInt64, _ place: UInt64) -> UInt64? {
       if (count + 1) * 100 > entries.count * 85 { resize(entries.count * 6 / 5 + 8) }
       var index = home(mark)
       var same = 0
@@ -232,7 +250,10 @@ extension DiskDirectory {
       }
       entries[index] = Entry(mark: mark, place: place)
       count += 1
-      if same >= Self.mostPlaces, let oldest { closeGap(at: oldest) }
+      guard same >= Self.mostPlaces, let oldest else { return nil }
+      let forgotten = entries[oldest].place
+      closeGap(at: oldest)
+      return forgotten
     }
 
     mutating func remove(

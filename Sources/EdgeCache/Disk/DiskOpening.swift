@@ -120,15 +120,12 @@ struct DiskOpening {
       header.epoch = epoch
       header.disks = disks
       header.segmentCount = options.segments(of: header.segmentSize)
-      // What is beyond is taken away before the header forgets of it.
-      var beyond = header.segmentCount
-      while beyond < before ? true : try volume.size(.segment(beyond)) != nil {
-        try volume.remove(.segment(beyond))
-        beyond += 1
-      }
+      try removeBeyond(before)
       if isNew { try beginLog(now) }
       try allocateLog()
       try reserve(isNew: found == nil || isTooLarge)
+      // There may be fewer than there was to be room for.
+      try removeBeyond(before)
       if header != found {
         try withRoom { [volume, header] () throws(DiskError) in
           try volume.replace(.header, with: header.bytes)
@@ -136,6 +133,16 @@ struct DiskOpening {
       }
     } catch {
       throw .failed(error)
+    }
+  }
+
+  /// Takes away the segments beyond the last one, of which there were so many, before the header forgets of them:
+  /// what is stored there would come back when there is room, whatever was purged meanwhile.
+  private func removeBeyond(_ before: Int) throws(DiskError) {
+    var beyond = header.segmentCount
+    while beyond < before ? true : try volume.size(.segment(beyond)) != nil {
+      try volume.remove(.segment(beyond))
+      beyond += 1
     }
   }
 
@@ -270,6 +277,7 @@ struct DiskOpening {
       admission: DiskAdmission(options.admission, records: recovery.directory.count),
       clock: DiskClock(offset: now.wallOffset), logged: now)
     state.position = recovery.position
+    state.strays = recovery.strays
     state.free = recovery.segments.count { $0.phase == .free }
     state.statistics.recovered = recovery.directory.count
     state.statistics.isReduced = isReduced

@@ -70,9 +70,10 @@ extension DiskStore {
   }
 
   /// Takes out what became unusable without a purge, by an unsafe request (RFC 9111 §4.4). Does not wait for
-  /// the disk; what it returns is for ``log(_:now:)``. Nil if there was nothing.
+  /// the disk; what it returns is for ``log(_:now:)``. Nil if there was nothing, nor anything that the next start
+  /// might find.
   public func remove(_ hash: KeyHash) -> Removal? {
-    remove(.removed(hash), hash) { _ in
+    remove(.removed(hash), hash) { _, _ in
       true
     } from: {
       $0.remove(hash)
@@ -83,24 +84,22 @@ extension DiskStore {
   public func remove(_ key: CacheKey, _ selector: VariantSelector) -> Removal? {
     let variant = ResponseCodec.variant(key, selector)
     return remove(.replaced(key.hash, variant: variant), key.hash) {
-      $0 == variant
+      ResponseCodec.variant($0, $1) == variant
     } from: {
       $0.remove(key.hash, variant: variant)
     }
   }
 
   private func remove(
-    _ scope: DiskPurge.Scope, _ hash: KeyHash, where isMeant: (UInt64) -> Bool,
-    from take: (inout DiskDirectory) -> Int
+    _ scope: DiskPurge.Scope, _ hash: KeyHash,
+    where isMeant: (CacheKey, VariantSelector) -> Bool, from take: (inout DiskDirectory) -> Int
   ) -> Removal? {
     state.withLock { state in
-      var found = take(&state.directory) > 0
-      for index in state.writing.indices
-      where state.writing[index].hash == hash && isMeant(state.writing[index].variant) {
-        state.writing[index].isDropped = true
-        found = true
-      }
-      return found ? Removal(scope: scope, position: state.position) : nil
+      let isThere = take(&state.directory) > 0
+      // What has no place in its segment yet is never written; what has one is before the position.
+      let isUnderWay = state.underWay.drop(hash, where: isMeant)
+      guard isThere || isUnderWay || state.strays.mayHave(hash) else { return nil }
+      return Removal(scope: scope, position: state.position)
     }
   }
 

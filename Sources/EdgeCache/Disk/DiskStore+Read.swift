@@ -417,6 +417,10 @@ extension DiskStore {
   }
 
   private static func disbelieve(_ place: DiskPlace, _ hash: KeyHash, _ state: inout State) {
+    // The next start may find it to be right.
+    let identity = DiskDirectory.identity(hash)
+    state.strays.add(identity, in: place.segment)
+    for other in state.directory.places(hash) { state.strays.add(identity, in: other.segment) }
     state.directory.remove(hash)
     state.segments[place.segment].errors += 1
     if state.segments[place.segment].errors == mostErrors,
@@ -424,7 +428,9 @@ extension DiskStore {
     {
       state.segments[place.segment].phase = .abandoned
       // With whatever is older than what was in it.
-      state.directory.removeIdentities(in: place.segment)
+      for taken in state.directory.removeIdentities(in: place.segment) {
+        state.strays.add(taken.identity, in: taken.segment)
+      }
     }
   }
 }

@@ -199,6 +199,7 @@ struct Recovery {
   let removals: Removals
   private(set) var segments: [DiskStore.Segment]
   private(set) var directory = DiskDirectory()
+  private(set) var strays = DiskStrays()
   /// The segment that goes on being filled.
   private(set) var open: Int?
   private(set) var newestLife: UInt64 = 0
@@ -262,6 +263,9 @@ struct Recovery {
         segments[index].records = scan.records
         segments[index].end = scan.end
         open = index
+      } else {
+        // What could not be read may be readable the next time.
+        strays.addAny(in: index)
       }
     }
   }
@@ -272,9 +276,12 @@ struct Recovery {
       newestStamp = max(record.stamp, newestStamp)
       if record.stamp >= fence { newestTime = max(newestTime ?? record.stored, record.stored) }
       if isDead(record, life: life) { continue }
-      directory.insert(
+      let forgotten = directory.insert(
         record.hash, variant: record.variant,
         DiskPlace(segment: index, offset: record.offset, size: record.size))
+      if let forgotten {
+        strays.add(DiskDirectory.identity(record.hash), in: forgotten.segment)
+      }
     }
   }
 

@@ -121,6 +121,7 @@ extension DiskStore {
       if isErased == nil {
         state.segments[sweeping.segment].oldestStamp = 0
       } else {
+        state.strays.renew(sweeping.segment)
         state.free += 1
         state.statistics.freedSegments += 1
       }

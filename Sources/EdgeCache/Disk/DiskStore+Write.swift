@@ -41,14 +41,33 @@ extension DiskStore {
     write([DiskWrite(response, stamp: stamp)]) == 1
   }
 
+  /// Responses that are to be written next.
+  public struct Announced: Sendable {
+    fileprivate let writes: [DiskWrite]
+    fileprivate let numbers: Range<UInt64>
+  }
+
+  /// Announces what is written next, which is to be given to ``write(_:)``: from now on what makes it unusable reaches
+  /// it here. Whoever has it in a queue calls this before the queue forgets it, and under the lock of that. Does not
+  /// wait for the disk. O(responses).
+  public func announce(_ writes: [DiskWrite]) -> Announced {
+    state.withLock { Announced(writes: writes, numbers: $0.underWay.add(writes)) }
+  }
+
   /// Writes responses in their order, and returns how many are there afterwards. O(bytes).
   @discardableResult
-  public func write(_ writes: [DiskWrite]) -> Int {
-    writer.withLock { writer in
+  public func write(_ writes: [DiskWrite]) -> Int { write(announce(writes)) }
+
+  /// Writes what was announced, but for what has become unusable since, in its order; returns how much is there
+  /// afterwards. O(bytes).
+  @discardableResult
+  public func write(_ announced: Announced) -> Int {
+    defer { state.withLock { $0.underWay.finish(announced.numbers) } }
+    return writer.withLock { writer in
       var there = 0
       let wallOffset = state.withLock { $0.clock.writes(at: $0.position) }
       var batch = Batch(in: &writer)
-      for write in writes {
+      for (number, write) in zip(announced.numbers, announced.writes) {
         guard state.withLock({ $0.writes && $0.serves }) else { break }
         let response = write.response
         if purges.isPurged(response.key, response.names, since: write.stamp) { continue }
@@ -62,7 +81,7 @@ extension DiskStore {
           there += commit(&batch, &writer)
           guard openNext(&writer) else { continue }
         }
-        batch.append(record, life: writer.life)
+        batch.append(record, number, life: writer.life)
         if batch.bytes.readableBytes >= Self.batch { there += commit(&batch, &writer) }
       }
       there += commit(&batch, &writer)
@@ -82,32 +101,30 @@ extension DiskStore {
   /// Writes a batch, and puts what is still good of it into the directory; returns how much that is.
   private func commit(_ batch: inout Batch, _ writer: inout Writer) -> Int {
     guard let segment = writer.open, !batch.records.isEmpty else { return 0 }
-    let done = batch.records
     defer { batch.removeAll() }
-    let count = batch.bytes.readableBytes
     let start = state.withLock { state in
+      // What becomes unusable later is before the position, and that is logged.
+      batch.leaveOut { state.underWay.isDropped($0) }
       let (start, life) = (state.segments[segment].end, state.segments[segment].life)
-      state.writing = done.map {
-        Writing(hash: $0.header.hash, variant: $0.header.variant)
-      }
-      state.position = RecordSummary.position(life: life, offset: start + count)
+      state.position = RecordSummary.position(
+        life: life, offset: start + batch.bytes.readableBytes)
       return start
     }
+    let done = batch.records
+    if done.isEmpty { return 0 }
     do throws(DiskError) {
       try volume.write(.segment(segment), at: start, batch.bytes)
     } catch {
-      abandon(segment, error, done.map(\.header), &writer)
+      abandon(segment, error, done.map(\.bytes.header), &writer)
       return 0
     }
     return state.withLock { state in
       state.failures = 0
       state.pause.next = 1
       Self.succeeded(.writes, &state)
-      let writing = state.writing
-      state.writing = []
       var offset = start
       var there = 0
-      for (index, record) in done.enumerated() {
+      for (record, number) in done {
         let header = record.header
         state.segments[segment].records.append(header.summary(at: offset))
         state.segments[segment].oldestStamp = min(
@@ -116,12 +133,15 @@ extension DiskStore {
         state.statistics.contentBytesWritten += UInt64(header.contentCount)
         state.statistics.written += 1
         // What came while it was written has taken out only what was there before.
-        if !writing[index].isDropped,
+        if !state.underWay.isDropped(number),
           !purges.isPurged(record.key, record.names, since: header.stamp)
         {
-          state.directory.insert(
+          let forgotten = state.directory.insert(
             header.hash, variant: header.variant,
             DiskPlace(segment: segment, offset: offset, size: header.total))
+          if let forgotten {
+            state.strays.add(DiskDirectory.identity(header.hash), in: forgotten.segment)
+          }
           there += 1
         }
         offset += header.total
@@ -149,7 +169,8 @@ extension DiskStore {
     } catch {
       state.withLock { state in
         Self.failedToWrite(error, &state)
-        // On a full disk nothing is wrong with it. What was in it is gone, and may be there after a restart.
+        // On a full disk nothing is wrong with it. What was in it is gone, and may be there after a restart: it is
+        // among the strays.
         if error.isFull {
           state.segments[next].phase = wasFree ? .free : .sealed
           if wasFree { state.free += 1 }
@@ -159,6 +180,7 @@ extension DiskStore {
     }
     state.withLock { state in
       state.segments[next] = Segment(phase: .open, life: life)
+      state.strays.renew(next)
       state.statistics.bytesWritten += UInt64(DiskFormat.segmentHeader)
     }
     writer.open = next
@@ -217,7 +239,8 @@ extension DiskStore {
     }
   }
 
-  /// Takes everything in a segment out of the directory, before a byte of it changes.
+  /// Takes everything in a segment out of the directory, before a byte of it changes. Until all of it has changed the
+  /// next start may find it.
   private func evict(_ index: Int, _ life: UInt64) {
     var evicted = 0
     if let records = SegmentFooter.read(volume, index, life: life, header) {
@@ -225,12 +248,18 @@ extension DiskStore {
       for start in stride(from: 0, to: records.count, by: 512) {
         evicted += state.withLock { state in
           records[start..<min(start + 512, records.count)].reduce(0) { count, record in
-            count + state.directory.remove(record.hash) { $0.segment == index }
+            let taken = state.directory.remove(record.hash) { $0.segment == index }
+            if taken > 0 { state.strays.add(DiskDirectory.identity(record.hash), in: index) }
+            return count + taken
           }
         }
       }
     } else {
-      evicted = state.withLock { $0.directory.removeAll(in: index) }
+      evicted = state.withLock { state in
+        let taken = state.directory.removeAll(in: index)
+        for identity in taken { state.strays.add(identity, in: index) }
+        return taken.count
+      }
     }
     state.withLock { state in
       state.heads.removeAll(in: index)
@@ -246,7 +275,6 @@ extension DiskStore {
   ) {
     writer.open = nil
     let position = state.withLock { state in
-      state.writing = []
       state.position = max(
         state.position,
         RecordSummary.position(life: state.segments[index].life, offset: header.segmentSize))
@@ -271,7 +299,7 @@ extension DiskStore {
 /// Records that are written at once.
 private struct Batch {
   private(set) var bytes: ByteBuffer
-  private(set) var records: [RecordBytes] = []
+  private(set) var records: [(bytes: RecordBytes, number: UInt64)] = []
 
   /// Memory that is worth keeping.
   private static let mostMemory = 4 << 20
@@ -293,9 +321,24 @@ private struct Batch {
     if bytes.storageCapacity <= Self.mostMemory { swap(&bytes, &writer.memory) }
   }
 
-  mutating func append(_ record: RecordBytes, life: UInt64) {
+  mutating func append(_ record: RecordBytes, _ number: UInt64, life: UInt64) {
     record.write(to: &bytes, life: life)
-    records.append(record.withoutBytes)
+    records.append((record.withoutBytes, number))
+  }
+
+  /// Takes records out, with their bytes. O(records), and O(bytes) if there are any.
+  mutating func leaveOut(_ isMeant: (UInt64) -> Bool) {
+    guard records.contains(where: { isMeant($0.number) }) else { return }
+    var kept = ByteBuffer()
+    kept.reserveCapacity(bytes.readableBytes)
+    for record in records {
+      guard let slice = bytes.readSlice(length: record.bytes.total) else {
+        invariantFailed("a batch has other bytes than its records")
+      }
+      if !isMeant(record.number) { kept.writeImmutableBuffer(slice) }
+    }
+    bytes = kept
+    records.removeAll { isMeant($0.number) }
   }
 }
 

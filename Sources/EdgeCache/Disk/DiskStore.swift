@@ -41,13 +41,6 @@ public final class DiskStore: Sendable {
     var verified: Set<Int> = []
   }
 
-  /// A record that is being written, and whether it has become unusable meanwhile.
-  struct Writing: Sendable {
-    let hash: KeyHash
-    let variant: UInt64
-    var isDropped = false
-  }
-
   struct State: Sendable {
     var directory: DiskDirectory
     var segments: [Segment]
@@ -60,7 +53,8 @@ public final class DiskStore: Sendable {
     var failures = 0
     var trouble: DiskTrouble?
     var pause = Pause()
-    var writing: [Writing] = []
+    var underWay = WritesUnderWay()
+    var strays = DiskStrays()
     /// Where the next record goes, behind all that is being written.
     var position: UInt64 = 0
     var clock: DiskClock
@@ -131,7 +125,8 @@ public final class DiskStore: Sendable {
     state.withLock { state in
       var statistics = state.statistics
       statistics.responses = state.directory.count
-      statistics.directoryBytes = state.directory.memory + state.admission.memory
+      statistics.directoryBytes =
+        state.directory.memory + state.admission.memory + state.strays.memory
       statistics.capacity = header.segmentSize * header.segmentCount
       statistics.segments = state.segments.count
       statistics.freeSegments = state.free

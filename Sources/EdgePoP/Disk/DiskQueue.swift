@@ -242,8 +242,8 @@ final class DiskQueue: Sendable {
 
   /// Writes a batch; purges have their turn before the next one.
   private func drain(_ state: NIOThreadPool.WorkItemState) {
-    let (batch, cost, large) = queue.withLock { queue -> ([DiskWrite], Int, Int) in
-      guard case .active = state else { return ([], 0, 0) }
+    let (batch, cost, large) = queue.withLock { queue -> (DiskStore.Announced?, Int, Int) in
+      guard case .active = state else { return (nil, 0, 0) }
       var batch: [DiskWrite] = []
       var (cost, large) = (0, 0)
       while cost + large < Self.batch, let next = queue.writes.popFirst() {
@@ -255,9 +255,10 @@ final class DiskQueue: Sendable {
       }
       if cost == 0 { queue.isDraining = false }
       queue.oldestWriting = batch.reduce(UInt64.max) { min($0, $1.stamp) }
-      return (batch, cost, large)
+      // Whoever takes something out asks here first, and the store then: one of both knows of it.
+      return (cost == 0 ? nil : store.announce(batch), cost, large)
     }
-    if cost == 0 { return }
+    guard let batch else { return }
     // What was purged before goes first: a response that came after it would prove that it is missing.
     if queue.withLock({ $0.isLogging }) { try? writeLog(syncs: false) }
     _ = store.write(batch)
