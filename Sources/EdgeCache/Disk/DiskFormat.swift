@@ -6,7 +6,7 @@
 /// The form of all files of a store.
 enum DiskFormat {
   /// What this program writes, and the only thing it reads.
-  static let version: UInt32 = 4
+  static let version: UInt32 = 5
   /// Records begin at multiples of it.
   static let unit = 64
   /// A segment's header, before its first record.
@@ -21,7 +21,9 @@ enum DiskFormat {
 
 /// `STORE`: what a store is.
 struct StoreHeader: Equatable {
-  static let size = 80
+  static let size = 144
+  /// Bytes that have a checksum at their end in all versions from 3 on.
+  private static let firstPart = 80
 
   /// Tells this store's segments from those of another, and from those of a life before it was emptied.
   var id: (UInt64, UInt64)
@@ -35,11 +37,17 @@ struct StoreHeader: Equatable {
   /// Counts how often the set changed. A disk with a lower one was away meanwhile, and knows nothing of what
   /// was purged.
   var epoch: UInt64 = 1
+  /// The names of the last changes of the set, the newest first; 0 where there were not as many. They are random: two
+  /// disks that were each used alone have counted as far, and are not of one set any more.
+  var changes = [UInt64](repeating: 0, count: Self.keptChanges)
+
+  static let keptChanges = 7
 
   static func == (lhs: StoreHeader, rhs: StoreHeader) -> Bool {
     lhs.id == rhs.id && lhs.segmentSize == rhs.segmentSize
       && lhs.segmentCount == rhs.segmentCount && lhs.secret == rhs.secret
       && lhs.created == rhs.created && lhs.disks == rhs.disks && lhs.epoch == rhs.epoch
+      && lhs.changes == rhs.changes
   }
 
   /// Why a file is no header that can be used.
@@ -50,7 +58,7 @@ struct StoreHeader: Equatable {
   }
 
   var bytes: [UInt8] {
-    var writer = DiskWriter(capacity: Self.size)
+    var writer = DiskWriter(capacity: Self.firstPart)
     writer.write("EDGESTOR")
     writer.write(DiskFormat.version)
     writer.write(UInt32(truncatingIfNeeded: segmentSize))
@@ -63,7 +71,10 @@ struct StoreHeader: Equatable {
     writer.write(created.milliseconds)
     writer.write(epoch)
     writer.seal(at: 72)
-    return writer.bytes
+    var second = DiskWriter(capacity: Self.size - Self.firstPart)
+    for change in changes { second.write(change) }
+    second.seal(at: 56)
+    return writer.bytes + second.bytes
   }
 
   init(
@@ -98,6 +109,13 @@ struct StoreHeader: Equatable {
       secret: (k0, k1), created: WallTime(milliseconds: created))
     self.disks = Int(disks)
     self.epoch = epoch
+    for index in changes.indices {
+      guard let change = reader.read(UInt64.self) else { throw .damaged }
+      changes[index] = change
+    }
+    guard reader.read(UInt64.self) == Checksum.of(bytes, Self.firstPart..<(Self.size - 8)) else {
+      throw .damaged
+    }
   }
 
   /// Versions that there may be once.
@@ -108,8 +126,8 @@ struct StoreHeader: Equatable {
   /// header is damaged, if the number is none that a version has, or if with one bit of it changed back all is as
   /// it was written. What may be from a newer program is left alone: nothing is lost by not starting.
   private static func isDamaged(_ bytes: [UInt8], _ version: UInt32) -> Bool {
-    guard bytes.count >= size else { return !conceivable.contains(version) }
-    var reader = DiskReader(bytes, 72..<80)
+    guard bytes.count >= firstPart else { return !conceivable.contains(version) }
+    var reader = DiskReader(bytes, (firstPart - 8)..<firstPart)
     let checksum = reader.read(UInt64.self)
     if checksum == Checksum.of(bytes, 0..<72) { return false }
     if !conceivable.contains(version) { return true }
@@ -183,6 +201,9 @@ struct RecordSummary: Equatable {
     // The end of the largest segment there is counts as the beginning of the next life.
     life << 20 &+ UInt64(offset / DiskFormat.unit)
   }
+
+  /// The life that a position is in.
+  static func life(ofPosition position: UInt64) -> UInt64 { position >> 20 }
 
   func write(to writer: inout DiskWriter) {
     writer.write(hash.low)

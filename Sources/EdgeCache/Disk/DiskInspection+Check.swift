@@ -85,7 +85,8 @@ extension DiskInspection {
     case .unmarked:
       report(
         .damage, .purgeMark, 0, "it is missing or damaged, and says how long purge.log was", fenced)
-    case .other, .stamped: report(.damage, .purgeLog, log.end, loss.map { "\($0)" } ?? "", fenced)
+    case .other, .stamped, .apart:
+      report(.damage, .purgeLog, log.end, loss.map { "\($0)" } ?? "", fenced)
     case .incomplete:
       report(
         .note, .purgeLog, log.end, "purges or removals could not be written",

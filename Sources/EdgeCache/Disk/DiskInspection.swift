@@ -10,8 +10,9 @@ public enum DiskInspectionProblem: Error, Sendable, Equatable, CustomStringConve
   case noStore
   /// There is something else.
   case notAStore
-  /// What says how the store is made up is damaged.
+  /// What says how the store is made up is damaged; or missing, where other files of a store are there.
   case damaged
+  case headerMissing
   /// It has another version than the one that this program reads.
   case version(UInt32)
   /// A file could not be read.
@@ -23,6 +24,7 @@ public enum DiskInspectionProblem: Error, Sendable, Equatable, CustomStringConve
     case .notAStore:
       "\(StoreHeader.Problem.notAStore); name a directory that was given to --disk"
     case .damaged: "\(StoreHeader.Problem.damaged)"
+    case .headerMissing: "STORE is missing, and other files of a store are there"
     case .version(let version):
       "\(StoreHeader.Problem.version(version)): use the edge-pop that wrote it, or empty the "
         + "directory"
@@ -67,9 +69,11 @@ public struct DiskInspection: Sendable {
   public var segmentSize: Int { header.segmentSize }
   /// Number of disks in the set that the store is one of.
   public var disks: Int { header.disks }
-  /// Counts the changes of the set. One that is lower than that of another disk of the set was away
-  /// meanwhile, and begins anew with the next start.
-  public var epoch: UInt64 { header.epoch }
+  /// True if both are disks of one set, and were used together the last time. Otherwise one of them begins anew with
+  /// the next start of both.
+  public func isTogether(with other: DiskInspection) -> Bool {
+    header.isTogether(with: other.header)
+  }
   /// When the store was begun.
   public var created: WallTime { header.created }
   /// True if both are disks of one set.
@@ -94,7 +98,7 @@ public struct DiskInspection: Sendable {
   public init(_ volume: any DiskVolume) throws(DiskInspectionProblem) {
     self.volume = volume
     guard let found = try StoreHeader.read(volume, or: DiskInspectionProblem.self) else {
-      throw .noStore
+      throw StoreHeader.isBesideStore(volume) ? .headerMissing : .noStore
     }
     header = found
     segments = []

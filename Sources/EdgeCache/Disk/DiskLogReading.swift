@@ -97,6 +97,8 @@ enum LogLoss: Error, Equatable, CustomStringConvertible {
   case incomplete
   /// Something that is stored has seen a purge that is not there.
   case stamped(UInt64, last: UInt64)
+  /// Another disk of the set was used without this one, and this one without it.
+  case apart
 
   var description: String {
     switch self {
@@ -112,6 +114,9 @@ enum LogLoss: Error, Equatable, CustomStringConvertible {
     case .incomplete: "purges or removals could not be written to purge.log"
     case .stamped(let stamp, let last):
       "something is stored that came after purge \(stamp), and purge.log ends with \(last)"
+    case .apart:
+      "this disk and another one of its set were each used without the other, and neither knows what was purged "
+        + "on the other"
     }
   }
 }
@@ -144,8 +149,9 @@ struct LogContents {
   /// Reads both files. What cannot be read is lost.
   init(_ volume: any DiskVolume) {
     do throws(DiskError) {
-      if let size = try volume.size(.purgeMark) {
-        mark = LogMark.read(try volume.bytes(.purgeMark, at: 0, count: size))
+      // One of another size is none that was written.
+      if try volume.size(.purgeMark) == 2 * LogMark.distance {
+        mark = LogMark.read(try volume.bytes(.purgeMark, at: 0, count: 2 * LogMark.distance))
       }
     } catch {
       mark = nil
@@ -154,6 +160,10 @@ struct LogContents {
       size = try volume.size(.purgeLog)
       guard let size else {
         loss = .missing
+        return
+      }
+      guard size <= DiskStore.largestLog else {
+        loss = .unreadable("it has \(size) bytes, more than any that was written")
         return
       }
       read(try volume.bytes(.purgeLog, at: 0, count: size))

@@ -12,7 +12,7 @@ struct DiskOpening {
   let found: StoreHeader?
   private var header: StoreHeader
   private var notices: [DiskNotice] = []
-  private var isHeaderDamaged = false
+  private var isHeaderLost = false
   private var isReduced = false
 
   /// What is left of the log; nil where the store begins anew.
@@ -64,14 +64,17 @@ struct DiskOpening {
     var found: StoreHeader?
     do throws(DiskProblem) {
       found = try StoreHeader.read(volume, or: DiskProblem.self)
-      if found == nil, StoreHeader.isBesideStore(volume) { notices.append(.headerMissing) }
+      if found == nil, StoreHeader.isBesideStore(volume) {
+        notices.append(.headerMissing)
+        isHeaderLost = true
+      }
     } catch {
       if case .version(let version) = error, version < DiskFormat.version {
         notices.append(.older(version))
       } else {
         guard let reason = Self.damage(error, volume) else { throw error }
         notices.append(.headerDamaged(reason))
-        isHeaderDamaged = true
+        isHeaderLost = true
       }
     }
     self.found = found
@@ -97,9 +100,9 @@ struct DiskOpening {
   /// Writes what the store is from now on, if that has changed, and makes room for it: first for what purges
   /// need, then for what is stored.
   mutating func settle(
-    id: (UInt64, UInt64), list: UInt64, secret: (UInt64, UInt64), isCurrent: Bool, epoch: UInt64,
-    disks: Int, now: Instant
+    id: (UInt64, UInt64), list: UInt64, secret: (UInt64, UInt64), in set: DiskSet, now: Instant
   ) throws(DiskProblem) {
+    let isCurrent = set.has(found)
     do throws(DiskError) {
       try volume.remove(.spare)
       let before = header.segmentCount
@@ -117,15 +120,23 @@ struct DiskOpening {
         self.list = list
         try putAside()
       }
-      header.epoch = epoch
-      header.disks = disks
+      if !isNew, set.isApart { try standApart() }
+      header.epoch = set.epoch
+      header.changes = set.changes
+      header.disks = set.count
       header.segmentCount = options.segments(of: header.segmentSize)
-      try removeBeyond(before)
+      // Under another identity that is all: lives begin from the first again, and records that were left behind would be
+      // believed with them.
+      try removeBeyond(isNew ? 0 : header.segmentCount, of: max(before, header.segmentCount))
+      // What is no file cannot be written to.
+      for index in 0..<header.segmentCount where !isNew && isNoFile(.segment(index)) {
+        try volume.remove(.segment(index))
+      }
       if isNew { try beginLog(now) }
       try allocateLog()
       try reserve(isNew: found == nil || isTooLarge)
       // There may be fewer than there was to be room for.
-      try removeBeyond(before)
+      try removeBeyond(header.segmentCount, of: before)
       if header != found {
         try withRoom { [volume, header] () throws(DiskError) in
           try volume.replace(.header, with: header.bytes)
@@ -136,19 +147,45 @@ struct DiskOpening {
     }
   }
 
-  /// Takes away the segments beyond the last one, of which there were so many, before the header forgets of them:
-  /// what is stored there would come back when there is room, whatever was purged meanwhile.
-  private func removeBeyond(_ before: Int) throws(DiskError) {
-    var beyond = header.segmentCount
-    while beyond < before ? true : try volume.size(.segment(beyond)) != nil {
+  /// Takes away the segments from `first` on, of which there were `count`, before the header forgets of them: what is
+  /// stored there would come back when there is room, whatever was purged meanwhile.
+  private func removeBeyond(_ first: Int, of count: Int) throws(DiskError) {
+    var beyond = first
+    while beyond < count || isThere(.segment(beyond)) {
       try volume.remove(.segment(beyond))
       beyond += 1
     }
   }
 
+  /// True if something has that name, whatever it is.
+  private func isThere(_ file: DiskFile) -> Bool {
+    do throws(DiskError) {
+      return try volume.size(file) != nil
+    } catch {
+      return true
+    }
+  }
+
+  private func isNoFile(_ file: DiskFile) -> Bool {
+    do throws(DiskError) {
+      _ = try volume.size(file)
+      return false
+    } catch {
+      return error.isUnreadable
+    }
+  }
+
+  /// What was purged on another disk may be missing here. Who opens the store after a crash is to know that, too, when
+  /// the header tells nothing of it any more: so the mark goes.
+  private mutating func standApart() throws(DiskError) {
+    contents = LogContents(volume)
+    loss = .apart
+    try volume.remove(.purgeMark)
+  }
+
   /// Keeps what is damaged under another name: one of each, in the place of what was kept before.
   private func putAside() throws(DiskError) {
-    guard isHeaderDamaged else { return }
+    guard isHeaderLost else { return }
     try volume.rename(.header, to: .damagedHeader)
     try volume.rename(.purgeLog, to: .damagedLog)
   }
@@ -242,13 +279,13 @@ struct DiskOpening {
 
   /// Takes in what was logged.
   mutating func readLog(_ purges: PurgeLog) {
-    let contents = LogContents(volume)
+    let contents = contents ?? LogContents(volume)
     for record in contents.records {
       removals.note(record)
       purges.restore(record)
     }
     self.contents = contents
-    loss = contents.loss
+    loss = loss ?? contents.loss
   }
 
   /// Finds what is stored. If purges of it may be missing, the list of purges is another one from now on, `list`.
@@ -264,6 +301,7 @@ struct DiskOpening {
     self.recovery = recovery
     loss = loss ?? contents?.loss(ofStamp: recovery.newestStamp)
     self.list = loss == nil ? contents?.list ?? 0 : list
+    if recovery.lost > 0 { notices.append(.segmentsLost(recovery.lost)) }
   }
 
   /// The store, whose life has this number: no stamp of what was stored before is as high.

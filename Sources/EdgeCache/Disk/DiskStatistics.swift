@@ -63,6 +63,8 @@ public enum DiskNotice: Sendable, Equatable {
   case headerDamaged(String)
   /// There was no header where there are files of a store: it begins anew, empty.
   case headerMissing
+  /// So many segments were damaged where they begin, or could not be read there: what was in them is lost.
+  case segmentsLost(Int)
   /// It was written by an earlier version of this program: it begins anew, empty.
   case older(UInt32)
   /// It was used without the other disks of its set: it begins anew, empty.
@@ -73,7 +75,7 @@ public enum DiskNotice: Sendable, Equatable {
   /// True if something is wrong that somebody should look at.
   public var isDamage: Bool {
     switch self {
-    case .fenced, .headerDamaged, .headerMissing: true
+    case .fenced, .headerDamaged, .headerMissing, .segmentsLost: true
     case .clockBehind, .older, .wasAway, .resized: false
     }
   }
@@ -91,7 +93,11 @@ extension DiskNotice: CustomStringConvertible {
       "\(reason); the store begins anew, empty, and the damaged file is kept as "
         + "\(DiskFile.damagedHeader)"
     case .headerMissing:
-      "STORE is missing, and other files of a store are there; it begins anew, empty"
+      "STORE is missing, and other files of a store are there; it begins anew, empty, and what was purged is kept "
+        + "as \(DiskFile.damagedLog)"
+    case .segmentsLost(let count):
+      "\(count == 1 ? "1 segment" : "\(count) segments") of the store cannot be read or is damaged where it begins; "
+        + "what was in there is lost, and is fetched again"
     case .older(let version):
       "it has format version \(version), of an earlier program; it begins anew, empty"
     case .wasAway:

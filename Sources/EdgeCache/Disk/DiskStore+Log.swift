@@ -182,6 +182,8 @@ extension DiskStore {
     let old: [UInt8]
     if let kept = log.kept {
       old = kept
+    } else if log.end > Self.largestLog {
+      old = []
     } else {
       old = try volume.bytes(.purgeLog, at: 0, count: log.end)
     }

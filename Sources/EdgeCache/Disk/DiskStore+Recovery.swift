@@ -6,7 +6,9 @@ import Synchronization
 // one that is not whole.
 //
 // Several disks are one set: the same secret, and every purge in every log. A disk that was away while the
-// others went on does not know what was purged meanwhile; its epoch tells, and it begins anew, empty.
+// others went on does not know what was purged meanwhile; its epoch tells, and it begins anew, empty. So does one
+// that was used without the others while they were used without it; then they do not know what was purged on it
+// either, and what they have is behind a fence.
 //
 // How one disk is opened is in DiskOpening.swift.
 
@@ -117,18 +119,16 @@ extension DiskStore {
     }
     let found = openings.compactMap(\.found)
     let secret = found.first?.secret ?? (random(), random())
-    let epoch = found.reduce(0) { max($0, $1.epoch) }
-    let isChanged =
-      found.count < disks.count || found.contains { $0.epoch < epoch || $0.disks != disks.count }
-    for index in openings.indices {
-      if let header = openings[index].found, header.secret != secret {
-        throw DiskSetProblem(disk: index, problem: .otherSet)
-      }
+    if let other = openings.firstIndex(where: { $0.found.map { $0.secret != secret } ?? false }) {
+      throw DiskSetProblem(disk: other, problem: .otherSet)
+    }
+    let set = DiskSet(found, of: disks.count, name: random)
+    // First those that keep what they have: a crash in between costs least so.
+    let order = openings.indices.filter { set.has(openings[$0].found) }
+    for index in order + openings.indices.filter({ !order.contains($0) }) {
       try attempt(index) { () throws(DiskProblem) in
         try openings[index].settle(
-          id: (random(), random()), list: random(), secret: secret,
-          isCurrent: openings[index].found?.epoch == epoch,
-          epoch: isChanged ? epoch + 1 : epoch, disks: disks.count, now: now)
+          id: (random(), random()), list: random(), secret: secret, in: set, now: now)
       }
     }
     // Whatever one of them knows to be purged is purged on all.
@@ -171,7 +171,13 @@ struct Removals {
   private var identities: [KeyHash: UInt64] = [:]
   private var variants: [Variant: UInt64] = [:]
 
+  /// The newest life that something was removed from.
+  private(set) var newestLife: UInt64 = 0
+
   mutating func note(_ purge: DiskPurge) {
+    if purge.hasPosition {
+      newestLife = max(newestLife, RecordSummary.life(ofPosition: purge.sequence))
+    }
     switch purge.scope {
     case .removed(let hash): identities[hash] = max(identities[hash] ?? 0, purge.sequence)
     case .replaced(let hash, let variant):
@@ -207,6 +213,8 @@ struct Recovery {
   private(set) var newestStamp: UInt64 = 0
   /// What has a lower stamp is behind a fence.
   let fence: UInt64
+  /// Segments that were damaged at their beginning.
+  private(set) var lost = 0
   /// When the latest response came that is not.
   private(set) var newestTime: WallTime?
 
@@ -233,15 +241,19 @@ struct Recovery {
   mutating func run() throws(DiskError) {
     var lives: [(life: UInt64, index: Int)] = []
     for index in segments.indices {
-      guard try volume.size(.segment(index)) == header.segmentSize,
-        let bytes = try? volume.bytes(.segment(index), at: 0, count: DiskFormat.segmentHeader),
-        let found = SegmentHeader(bytes), found.index == index, found.store == header.id
-      else { continue }
-      lives.append((found.life, index))
+      switch SegmentBeginning(volume, index, header) {
+      case .life(let life): lives.append((life, index))
+      case .nothing: break
+      case .leftovers: makeAnew(index)
+      case .damaged:
+        makeAnew(index)
+        lost += 1
+      }
     }
     // In the order in which they were written: the newest of a key is added last.
     lives.sort { $0.life < $1.life }
-    newestLife = lives.last?.life ?? 0
+    let found = lives.last?.life ?? 0
+    newestLife = max(found, removals.newestLife)
     // As large as it will be: growing would take time, and memory that is not given back.
     directory = DiskDirectory(
       expecting: lives.reduce(0) {
@@ -258,7 +270,8 @@ struct Recovery {
       add(scan.records, of: index, life: life)
       // Behind a record that is not whole there may be others that are. They do not count, and must not come up
       // when something is written before them: nothing more is.
-      if index == lives.last?.index, !scan.isFollowed(in: header) {
+      // Nor is anything, where a later life is known of.
+      if index == lives.last?.index, newestLife == found, !scan.isFollowed(in: header) {
         segments[index].phase = .open
         segments[index].records = scan.records
         segments[index].end = scan.end
@@ -267,6 +280,21 @@ struct Recovery {
         // What could not be read may be readable the next time.
         strays.addAny(in: index)
       }
+    }
+  }
+
+  /// Puts a file of zeros in the place of a segment whose life is not known. The next segments may get that life again,
+  /// and what lies there would be believed with it, without the purges that are not remembered for it.
+  private mutating func makeAnew(_ index: Int) {
+    do throws(DiskError) {
+      try volume.remove(.segment(index))
+      try volume.reserve(.segment(index), size: header.segmentSize)
+    } catch {
+      // Without room for it, it is made when it is needed.
+      if error.isFull { return }
+      // It may be readable another time: so it is not used, and all that was purged is remembered.
+      segments[index].phase = .abandoned
+      segments[index].oldestStamp = 0
     }
   }
 
@@ -288,75 +316,5 @@ struct Recovery {
   /// True if a record may not be used, as far as that can be told without reading it.
   private func isDead(_ record: RecordSummary, life: UInt64) -> Bool {
     removals.cover(record, life: life) || purges.isPurged(record.hash, since: record.stamp)
-  }
-}
-
-/// The records of a segment without a footer, up to the first one that is not whole.
-struct SegmentScan {
-  private(set) var records: [RecordSummary] = []
-  /// Where the next record would begin.
-  private(set) var end = DiskFormat.segmentHeader
-  private let volume: any DiskVolume
-  private let index: Int
-  private let life: UInt64
-
-  /// True if there is a record of the same life anywhere behind the end. O(bytes).
-  func isFollowed(in header: StoreHeader) -> Bool {
-    for start in stride(from: end, to: header.segmentSize, by: Self.step) {
-      // What cannot be read may be anything.
-      guard
-        let bytes = try? volume.bytes(
-          .segment(index), at: start, count: Self.step + RecordHeader.size)
-      else { return true }
-      for place in stride(from: 0, to: min(Self.step, bytes.count), by: DiskFormat.unit)
-      where bytes[place] == UInt8(ascii: "E") {
-        if RecordHeader(bytes, at: place, life: life) != nil { return true }
-      }
-    }
-    return false
-  }
-
-  private static let step = 1 << 20
-
-  init(_ volume: any DiskVolume, _ index: Int, life: UInt64, _ header: StoreHeader) {
-    (self.volume, self.index, self.life) = (volume, index, life)
-    var window = Window(volume, .segment(index))
-    while end + RecordHeader.size <= header.segmentSize {
-      guard let bytes = window.bytes(at: end, count: RecordHeader.size),
-        let found = RecordHeader(bytes, life: life), end + found.total <= header.segmentSize,
-        // The content is checked when it is read.
-        case let head = end + RecordHeader.size..<end + found.tableOffset,
-        let rest = window.bytes(at: head.lowerBound, count: head.count),
-        Checksum.of(rest.span) == found.headChecksum
-      else { return }
-      records.append(found.summary(at: end))
-      end += found.total
-    }
-  }
-
-  /// Reads ahead: most records are small.
-  private struct Window {
-    private let volume: any DiskVolume
-    private let file: DiskFile
-    private var start = 0
-    private var read: [UInt8] = []
-
-    private static let size = 1 << 20
-
-    init(_ volume: any DiskVolume, _ file: DiskFile) {
-      self.volume = volume
-      self.file = file
-    }
-
-    mutating func bytes(at offset: Int, count: Int) -> [UInt8]? {
-      if offset < start || offset + count > start + read.count {
-        guard let more = try? volume.bytes(file, at: offset, count: max(Self.size, count)) else {
-          return nil
-        }
-        (start, read) = (offset, more)
-      }
-      guard offset - start + count <= read.count else { return nil }
-      return Array(read[(offset - start)..<(offset - start + count)])
-    }
   }
 }

@@ -90,6 +90,8 @@ public final class DiskStore: Sendable {
   static let mostErrors = 3
   /// Bytes of purge.log below which it is not worth writing anew.
   static let smallestLog = 1 << 20
+  /// Bytes of purge.log that are read: what grows beyond is as good as lost.
+  static let largestLog = 1 << 31
 
   /// The state that recovery found.
   init(

@@ -23,7 +23,9 @@ extension StoreHeader {
   ) throws(Failure) -> StoreHeader? {
     let bytes: [UInt8]
     do throws(DiskError) {
-      guard let size = try volume.size(.header), size > 0 else { return nil }
+      guard let size = try volume.size(.header) else { return nil }
+      // A crash while a new store is made leaves an empty file, and nothing else.
+      if size == 0, !isBesideStore(volume) { return nil }
       bytes = try volume.bytes(.header, at: 0, count: 4096)
     } catch {
       throw .failed(error)
@@ -72,4 +74,12 @@ extension DiskFinding {
     meaning:
       "what is stored cannot be told apart any more; a PoP that starts on it begins anew, empty, and "
       + "keeps the file as \(DiskFile.damagedHeader)")
+
+  /// The same where there is no header beside what else belongs to a store.
+  public static let missingHeader = DiskFinding(
+    kind: .damage, file: .header, offset: 0,
+    what: "the file is missing, and other files of a store are there",
+    meaning:
+      "what is stored cannot be told apart any more; a PoP that starts on it begins anew, empty, and "
+      + "keeps purge.log as \(DiskFile.damagedLog)")
 }

@@ -62,7 +62,7 @@ struct DirectoryContent {
 
   /// True if a file begins like that; nil if there is none, or nothing was written to it yet.
   private static func begins(_ path: String, _ mark: String) -> Bool? {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { return nil }
     defer { close(file) }
     var bytes = [UInt8](repeating: 0, count: mark.utf8.count)

@@ -106,6 +106,7 @@ final class DiskQueue: Sendable {
     case .clockBehind: "set the clock right, and start PoPs after time-sync.target"
     case .headerDamaged, .headerMissing:
       "look for a failing disk; remove the files that end with .damaged when you have looked at them"
+    case .segmentsLost: "look for a failing disk, or find out who changes files of the store"
     case .wasAway: "give all disks at each start"
     case .older, .resized: "nothing is to be done"
     }

@@ -41,7 +41,8 @@ public final class FileVolume: DiskVolume {
       }
     }
     let name = "\(path)/\(Self.lockFile)"
-    lock = open(name, (readOnly ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0o600)
+    lock = open(
+      name, (readOnly ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC | O_NONBLOCK, 0o600)
     if lock < 0 {
       if readOnly, errno == ENOENT {
         throw Problem(
@@ -84,19 +85,30 @@ public final class FileVolume: DiskVolume {
     return DiskError(
       operation: operation, file: "\(path)/\(file)", reason: String(cString: strerror(errno)),
       isFull: Self.isFull(errno),
-      isUnreadable: errno == EIO || errno == EISDIR || errno == EUCLEAN)
+      isUnreadable: [EIO, EISDIR, EUCLEAN, ENXIO].contains(errno))
+  }
+
+  /// Something else than a file has the name of one.
+  private func notAFile(_ operation: String, _ file: DiskFile, _ reason: String) -> DiskError {
+    DiskError(
+      operation: operation, file: "\(path)/\(file)", reason: reason, isUnreadable: true)
   }
 
   /// An open file; nil if there is none and it is not to be made.
   private func opened(_ file: DiskFile, creates: Bool) throws(DiskError) -> OpenFile? {
     let found = files.withLock { files -> Result<OpenFile?, DiskError> in
       if let open = files[file] { return .success(open) }
-      let flags = (isReadOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC | (creates ? O_CREAT : 0)
+      // A pipe would keep who opens it waiting.
+      let flags =
+        (isReadOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | (creates ? O_CREAT : 0)
       let descriptor = open("\(path)/\(file)", flags, 0o600)
       if descriptor < 0 {
         return errno == ENOENT && !creates ? .success(nil) : .failure(error("open", "\(file)"))
       }
       let opened = OpenFile(descriptor, of: path)
+      guard opened.isRegular else {
+        return .failure(notAFile("open", file, "it is no regular file"))
+      }
       files[file] = opened
       return .success(opened)
     }
@@ -274,7 +286,16 @@ public final class FileVolume: DiskVolume {
 
   public func remove(_ file: DiskFile) throws(DiskError) {
     files.withLock { $0[file] = nil }
-    if unlink("\(path)/\(file)") != 0, errno != ENOENT { throw error("remove", "\(file)") }
+    let name = "\(path)/\(file)"
+    if unlink(name) == 0 || errno == ENOENT { return }
+    guard errno == EISDIR || errno == EPERM else { throw error("remove", "\(file)") }
+    // A directory, or something that may not be taken away.
+    if rmdir(name) == 0 { return }
+    if errno == ENOTEMPTY || errno == EEXIST {
+      throw notAFile(
+        "remove", file, "it is a directory with something in it; take it out of the store")
+    }
+    throw error("remove", "\(file)")
   }
 
   private func syncDirectory() throws(DiskError) {

@@ -37,6 +37,12 @@ final class OpenFile: Sendable {
     return fstat(descriptor, &status) == 0 ? Int(status.st_size) : nil
   }
 
+  /// False for a directory, a pipe and the like.
+  var isRegular: Bool {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
   /// The address at which the file would be; 0 if that is not possible.
   private var address: UInt {
     mapping.withLock { mapping in

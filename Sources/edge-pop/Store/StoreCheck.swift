@@ -34,9 +34,10 @@ struct StoreCheck: StoreSubcommand {
         opened.append(store)
         if !json { print(report.summary(coloured: Terminal.standardOutput.hasColour)) }
       } catch {
-        if case .store(.damaged) = error {
-          show(.damagedHeader, &report)
-        } else {
+        switch error {
+        case .store(.damaged): show(.damagedHeader, &report)
+        case .store(.headerMissing): show(.missingHeader, &report)
+        default:
           report.reason = error.description
           EdgePoPCommand.writeError("edge-pop: \(path): \(error)")
         }
@@ -55,7 +56,7 @@ struct StoreCheck: StoreSubcommand {
     let start = ContinuousClock.now
     var meter = CheckProgress(path: report.path, isAsked: progress)
     report.describe(store)
-    for other in others where other.isOfSameSet(as: store) && other.epoch != store.epoch {
+    for other in others where other.isOfSameSet(as: store) && !other.isTogether(with: store) {
       show(
         DiskFinding(
           kind: .note, file: .header, offset: 0,

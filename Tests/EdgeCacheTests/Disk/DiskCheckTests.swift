@@ -215,6 +215,11 @@ struct DiskCheckTests {
       filled.flip(.header, offset)
       #expect(throws: problem) { try DiskInspection(filled.volume) }
     }
+    let cut = try FilledStore()
+    try cut.volume.truncate(.header, to: 0)
+    #expect(throws: DiskInspectionProblem.damaged) { try DiskInspection(cut.volume) }
+    try cut.volume.remove(.header)
+    #expect(throws: DiskInspectionProblem.headerMissing) { try DiskInspection(cut.volume) }
     let other = SimulatedVolume(seed: 1)
     other.put(.header, Array("something else".utf8))
     #expect(throws: DiskInspectionProblem.notAStore) { try DiskInspection(other) }

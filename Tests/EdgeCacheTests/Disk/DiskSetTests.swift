@@ -84,6 +84,70 @@ struct DiskSetTests {
     #expect(Self.has("/0", last[0]) && Self.has("/new", last[1]) && !Self.has("/1", last[1]))
   }
 
+  /// True if it is used without asking the origin.
+  private static func believes(_ path: String, _ store: DiskStore) -> Bool {
+    store.read(response(path, store).key, request: request, now: now)
+      .map { !$0.response.freshness.alwaysValidate } ?? false
+  }
+
+  @Test(
+    "Each was used alone: what was purged on one is not served from the other", arguments: 1...3)
+  func apart(starts: Int) throws {
+    let (one, two) = (SimulatedVolume(seed: 1), SimulatedVolume(seed: 2))
+    _ = try Self.open([one, two], seed: 1)
+    // The second, with some purges more, is given /x.
+    let second = PurgeLog()
+    let twoAlone = try Self.open([two], second, seed: 2)[0]
+    for number in 0..<10 {
+      let purge = Purge([.url(Self.response("/never/\(number)", twoAlone).key)])
+      try twoAlone.purge(purge, sequence: second.append(purge).sequence, now: Self.now)
+    }
+    twoAlone.write(Self.response("/x", twoAlone), stamp: second.head)
+    // The first has it purged, and the other one counts as many changes, or more.
+    let first = PurgeLog()
+    let oneAlone = try Self.open([one], first, seed: 3)[0]
+    let purge = Purge([.url(Self.response("/x", oneAlone).key)])
+    try oneAlone.purge(purge, sequence: first.append(purge).sequence, now: Self.now)
+    for start in 1..<starts {
+      _ = try Self.open([two, SimulatedVolume(seed: UInt64(start))], seed: UInt64(9 + start))
+    }
+    func crashed() -> [SimulatedVolume] {
+      [one, two].map { $0.crashed(machine: false, seed: 1) }
+    }
+    for volumes in [crashed(), crashed().reversed()] {
+      var stores = try Self.open(volumes, seed: 4)
+      for start in 0..<2 {
+        let isBelieved = stores.contains { Self.believes("/x", $0) }
+        #expect(!isBelieved, "start \(start)")
+        stores = try Self.open(volumes, seed: 5)
+      }
+      #expect(stores.allSatisfy { $0.write(Self.response("/new", $0), stamp: $0.purges.head) })
+      let again = try Self.open(volumes, seed: 6)
+      #expect(again.allSatisfy { Self.believes("/new", $0) && $0.statistics.notices == [] })
+    }
+  }
+
+  @Test("One that begins anew has nothing left behind that could come up again")
+  func leftovers() throws {
+    var volumes = [SimulatedVolume(seed: 1), SimulatedVolume(seed: 2)]
+    let stores = try Self.open(volumes, seed: 1)
+    stores[1].write(Self.response("/a", stores[1]), stamp: 0)
+    stores[1].write(Self.response("/b", stores[1]), stamp: 0)
+    volumes = Self.crashed(volumes)
+    // While it is away /b is purged.
+    let log = PurgeLog()
+    let alone = try Self.open([volumes[0]], log, seed: 2)[0]
+    let purge = Purge([.url(Self.response("/b", alone).key)])
+    try alone.purge(purge, sequence: log.append(purge).sequence, now: Self.now)
+    let back = PurgeLog()
+    let again = try Self.open(Self.crashed(volumes), back, seed: 3)
+    #expect(again[1].write(Self.response("/c", again[1]), stamp: back.head))
+    // Behind a record that is as long as the one that was there.
+    let volume = again[1].volume as? SimulatedVolume
+    let last = try Self.open([try #require(volume)], seed: 4)[0]
+    #expect(Self.has("/c", last) && !Self.has("/b", last))
+  }
+
   @Test("Disks of different sets are refused, and left as they are")
   func different() throws {
     let volumes = [SimulatedVolume(seed: 1), SimulatedVolume(seed: 2)]

@@ -177,10 +177,18 @@ struct DiskTornTests {
       try check(
         scene.damaged(.header, .zeros, at: offset, end: whole.count), "zeros from \(offset)")
     }
-    // An empty file is as good as none.
-    let volume = scene.damaged(.header, .truncated, at: 0, end: whole.count)
+    // One without a byte is damaged as well; where there is none, purge.log is kept all the same.
+    try check(scene.damaged(.header, .truncated, at: 0, end: whole.count), "empty")
+    let volume = scene.filled.volume.crashed(machine: false, seed: 1)
+    let log = volume.bytes(.purgeLog)
+    try volume.remove(.header)
     let store = try FilledStore.open(volume, seed: 8)
     #expect(store.statistics.responses == 0 && store.statistics.notices == [.headerMissing])
+    #expect(volume.bytes(.damagedLog) == log)
+    // Beside nothing else an empty one is what a crash leaves of a store that was being made.
+    let new = SimulatedVolume(seed: 2)
+    new.put(.header, [])
+    #expect(try FilledStore.open(new).statistics.notices == [])
   }
 
   @Test("One that cannot be read is put aside as well")
@@ -208,10 +216,10 @@ struct DiskTornTests {
       }
     }
     // Of a newer program: its checksum is right, or it may be somewhere else.
-    for version: UInt32 in [5, 6, 77, 1000] {
+    for version: UInt32 in [6, 7, 77, 1000] {
       #expect(problem { $0 = Self.header(of: version, $0) } == .version(version))
     }
-    for version: UInt32 in 1...3 {
+    for version: UInt32 in 1...4 {
       #expect(problem { $0 = Self.header(of: version, $0) } == nil)
     }
     #expect(problem { $0[8] = 77 } == .version(77))
