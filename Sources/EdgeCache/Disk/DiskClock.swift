@@ -64,7 +64,8 @@ extension DiskStore {
       // What is there has times that lie in the future, or will seem to be younger than it is; not to this process,
       // but to the next one. From now on stamps are higher.
       let fence = DiskPurge(
-        sequence: purges.takeNumber(), scope: .fence(reason: Self.setBack), time: now.wall)
+        sequence: purges.takeNumber(now: now.wall), scope: .fence(reason: Self.setBack),
+        time: now.wall)
       raiseFence(fence, now: now.wall)
       return
     }
@@ -80,6 +81,17 @@ extension DiskStore {
       try? append(
         [DiskPurge(sequence: 0, scope: .nothing, time: now.wall)], syncs: isLast, now: now.wall)
     }
+  }
+
+  /// Logs a number that another disk of the set took for a fence, before something is stored here that has it for a stamp:
+  /// it would seem to have seen a purge that is missing.
+  func logBlank(_ writes: [DiskWrite], _ log: inout Log) {
+    guard let blank = purges.blank, blank.sequence > log.blank,
+      writes.contains(where: { $0.stamp >= blank.sequence })
+    else { return }
+    log.blank = blank.sequence
+    let record = DiskPurge(sequence: blank.sequence, scope: .nothing, time: blank.time)
+    try? append([record], to: &log, syncs: true, now: blank.time)
   }
 
   /// Why what was stored before the wall clock went back is not believed any more.

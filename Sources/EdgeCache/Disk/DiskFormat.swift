@@ -202,8 +202,8 @@ struct RecordSummary: Equatable {
     life << 20 &+ UInt64(offset / DiskFormat.unit)
   }
 
-  /// The life that a position is in.
-  static func life(ofPosition position: UInt64) -> UInt64 { position >> 20 }
+  /// The life of what lies right before a position.
+  static func life(before position: UInt64) -> UInt64 { position == 0 ? 0 : (position - 1) >> 20 }
 
   func write(to writer: inout DiskWriter) {
     writer.write(hash.low)

@@ -78,7 +78,8 @@ extension DiskInspection {
     case .torn(let offset):
       report(
         .note, .purgeLog, offset, "the last record is not whole",
-        "a crash leaves that; what is stored is validated before it is used")
+        "a crash, or an end while the disk was full, leaves that; what is stored is validated before it is used"
+      )
     case .cut(let end, let written):
       report(
         .damage, .purgeLog, end, "it ends here, and \(written) bytes had been written", fenced)

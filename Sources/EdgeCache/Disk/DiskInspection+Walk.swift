@@ -32,7 +32,7 @@ extension DiskInspection {
       header.headChecksum == Checksum.of(head, RecordHeader.size..<header.tableOffset),
       let (key, response) = header.read(head)
     else { throw window.failure.map { .failed($0) } ?? .head }
-    let standing = isFenced(header.stamp) ? PurgeStanding.unchecked : .untouched
+    let standing = isFenced(header.stamp) ? PurgeStanding.distrusted : .untouched
     return Head(header: header, key: key, response: response.after(standing) ?? response)
   }
 

@@ -14,6 +14,8 @@ struct DiskOpening {
   private var notices: [DiskNotice] = []
   private var isHeaderLost = false
   private var isReduced = false
+  /// Segments that were no files, or damaged where they begin.
+  private var lost = 0
 
   /// What is left of the log; nil where the store begins anew.
   private var contents: LogContents?
@@ -91,7 +93,7 @@ struct DiskOpening {
     case .damaged: "\(problem)"
     case .failed(let error) where error.isUnreadable && StoreHeader.isBesideStore(volume):
       "STORE cannot be read (\(error.reason))"
-    case .failed, .notAStore, .version, .tooSmall, .otherSet: nil
+    case .failed, .notAStore, .version, .tooSmall, .otherSet, .noRoom: nil
     }
   }
 
@@ -131,6 +133,7 @@ struct DiskOpening {
       // What is no file cannot be written to.
       for index in 0..<header.segmentCount where !isNew && isNoFile(.segment(index)) {
         try volume.remove(.segment(index))
+        lost += 1
       }
       if isNew { try beginLog(now) }
       try allocateLog()
@@ -143,7 +146,7 @@ struct DiskOpening {
         }
       }
     } catch {
-      throw .failed(error)
+      throw error.isFull ? noRoom(error) : .failed(error)
     }
   }
 
@@ -155,6 +158,18 @@ struct DiskOpening {
       try volume.remove(.segment(beyond))
       beyond += 1
     }
+  }
+
+  /// How much room there is, with what it has taken already, and how much it cannot do without.
+  private func noRoom(_ error: DiskError) -> DiskProblem {
+    guard let room = volume.room() else { return .failed(error) }
+    var own = ((try? volume.size(.purgeLog)) ?? nil).map { DiskStore.room(forLog: $0) } ?? 0
+    for index in 0..<Self.fewestSegments {
+      own += ((try? volume.size(.segment(index))) ?? nil) ?? 0
+    }
+    return .noRoom(
+      free: room + own,
+      needed: Self.fewestSegments * header.segmentSize + DiskStore.logRoom + Self.spareRoom, error)
   }
 
   /// True if something has that name, whatever it is.
@@ -301,7 +316,8 @@ struct DiskOpening {
     self.recovery = recovery
     loss = loss ?? contents?.loss(ofStamp: recovery.newestStamp)
     self.list = loss == nil ? contents?.list ?? 0 : list
-    if recovery.lost > 0 { notices.append(.segmentsLost(recovery.lost)) }
+    lost += recovery.lost
+    if lost > 0 { notices.append(.segmentsLost(lost)) }
   }
 
   /// The store, whose life has this number: no stamp of what was stored before is as high.
@@ -309,7 +325,15 @@ struct DiskOpening {
     _ purges: PurgeLog, number: UInt64, now: Instant, milliseconds: () -> Int64
   ) -> DiskStore {
     guard let recovery, let contents else { invariantFailed("a disk is opened out of turn") }
-    if let loss { notices.append(.fenced("\(loss)")) }
+    switch loss {
+    case nil: break
+    case .apart: notices.append(.usedApart)
+    case .torn, .incomplete:
+      // Whoever ends a process while the disk is full leaves that.
+      let isFull = volume.room().map { $0 < DiskStore.lowRoom } ?? false
+      notices.append(.fenced("\(loss.map { "\($0)" } ?? "")", isFull: isFull))
+    case let loss?: notices.append(.fenced("\(loss)"))
+    }
     var state = DiskStore.State(
       directory: recovery.directory, segments: recovery.segments,
       admission: DiskAdmission(options.admission, records: recovery.directory.count),
@@ -327,6 +351,9 @@ struct DiskOpening {
         open: recovery.open, life: recovery.newestLife,
         log: log(contents, number: number, now: now)))
     begin(store, number, now)
+    if let fence = store.writer.withLock({ $0.log.fence }), case .fence(let reason) = fence.scope {
+      purges.noteDistrust(reason, since: fence.time)
+    }
     store.state.withLock { $0.statistics.recoveryMilliseconds = milliseconds() }
     return store
   }

@@ -54,8 +54,11 @@ public struct DiskStatistics: Sendable {
 
 /// Something about a store that was found when it was opened.
 public enum DiskNotice: Sendable, Equatable {
-  /// Purges may be missing, and why: what was stored before is validated before it is used.
-  case fenced(String)
+  /// Purges may be missing, and why: what was stored before is validated before it is used. A disk that is full now
+  /// is the likely cause.
+  case fenced(String, isFull: Bool = false)
+  /// The same, for this disk and another one of its set were each used without the other.
+  case usedApart
   /// The wall clock is behind what it was when the store was written the last time: how old things are cannot be
   /// told, so that they are validated before they are used.
   case clockBehind(milliseconds: Int64)
@@ -75,7 +78,7 @@ public enum DiskNotice: Sendable, Equatable {
   /// True if something is wrong that somebody should look at.
   public var isDamage: Bool {
     switch self {
-    case .fenced, .headerDamaged, .headerMissing, .segmentsLost: true
+    case .fenced, .usedApart, .headerDamaged, .headerMissing, .segmentsLost: true
     case .clockBehind, .older, .wasAway, .resized: false
     }
   }
@@ -84,8 +87,14 @@ public enum DiskNotice: Sendable, Equatable {
 extension DiskNotice: CustomStringConvertible {
   public var description: String {
     switch self {
-    case .fenced(let reason):
-      "purges may be missing: \(reason); what was stored before is validated before it is used"
+    case .fenced(let reason, let isFull):
+      "purges may be missing: \(reason)"
+        + (isFull
+          ? "; the disk is full, and what could not be written until the last process ended is lost"
+          : "")
+        + "; what was stored before is validated before it is used"
+    case .usedApart:
+      "purges may be missing: \(LogLoss.apart); what was stored before is validated before it is used"
     case .clockBehind(let milliseconds):
       "the wall clock is \((milliseconds + 999) / 1000) s behind what it was when the store was written the last "
         + "time; what was stored before is validated before it is used"

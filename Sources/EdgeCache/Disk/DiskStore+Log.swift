@@ -24,6 +24,8 @@ extension DiskStore {
     var isSuspect = false
     /// Records of a log that is not there any more, for when it is written anew.
     var kept: [UInt8]?
+    /// The newest number in it that was taken for a fence of another disk.
+    var blank: UInt64 = 0
     /// What is not to be believed by who opens the store next.
     var fence: DiskPurge?
 

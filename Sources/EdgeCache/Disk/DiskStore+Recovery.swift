@@ -61,6 +61,8 @@ public enum DiskProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case tooSmall
   /// It belongs to other disks than the ones that it was given with.
   case otherSet
+  /// There is not even room for the smallest store: so much is free or its own, and so much is needed.
+  case noRoom(free: Int, needed: Int, DiskError)
   /// A file could not be read or written.
   case failed(DiskError)
 
@@ -74,10 +76,21 @@ public enum DiskProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .otherSet:
       "it was used without the disks that it is given with now, and cannot be joined with them: empty "
         + "the directory, or leave it out"
+    case .noRoom(let free, let needed, let error):
+      "the disk is full: there is room for \(Self.mebibytes(free)), and at least \(Self.mebibytes(needed)) are "
+        + "needed; free some room, or name a directory on another disk (\(error))"
     case .failed(let error) where error.isFull:
       "\(error); free some room, or give it a smaller size"
     case .failed(let error): "\(error)"
     }
+  }
+}
+
+extension DiskProblem {
+  /// For people, with a tenth: what is there is rounded down.
+  private static func mebibytes(_ bytes: Int) -> String {
+    let tenths = bytes / 104_858
+    return "\(tenths / 10).\(tenths % 10) MiB"
   }
 }
 
@@ -176,7 +189,7 @@ struct Removals {
 
   mutating func note(_ purge: DiskPurge) {
     if purge.hasPosition {
-      newestLife = max(newestLife, RecordSummary.life(ofPosition: purge.sequence))
+      newestLife = max(newestLife, RecordSummary.life(before: purge.sequence))
     }
     switch purge.scope {
     case .removed(let hash): identities[hash] = max(identities[hash] ?? 0, purge.sequence)

@@ -28,8 +28,12 @@ public struct DiskTrouble: Sendable, Equatable, CustomStringConvertible {
   public internal(set) var concerns: Concerns
 
   public var description: String {
+    if concerns == .room {
+      return
+        "the disk is full (\(cause.reason)): purges and responses go on in the room that was reserved for "
+        + "them; make room, or purges cannot be written once that is used"
+    }
     var text = "\(cause)"
-    if concerns == .room { text += "; what was reserved is used" }
     if concerns.contains(.purges) { text += "; purges cannot be made to last" }
     if concerns.contains(.writes) { text += "; no responses are written" }
     return failures > 1 ? "\(text); \(failures) failures" : text
@@ -131,7 +135,7 @@ extension DiskStore {
         state.trouble = DiskTrouble(
           cause: DiskError(
             operation: "grow", file: "the files of the store",
-            reason: "No space left on device, but \(room) bytes", isFull: true),
+            reason: "No space left on device, \(room) bytes are free", isFull: true),
           failures: 1, concerns: .room)
       }
     }

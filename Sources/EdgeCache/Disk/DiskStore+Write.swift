@@ -64,6 +64,7 @@ extension DiskStore {
   public func write(_ announced: Announced) -> Int {
     defer { state.withLock { $0.underWay.finish(announced.numbers) } }
     return writer.withLock { writer in
+      logBlank(announced.writes, &writer.log)
       var there = 0
       let wallOffset = state.withLock { $0.clock.writes(at: $0.position) }
       var batch = Batch(in: &writer)

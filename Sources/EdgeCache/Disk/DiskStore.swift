@@ -115,7 +115,8 @@ public final class DiskStore: Sendable {
     case .gone: .gone
     case .untouched where stamp >= fence: .untouched
     case .stale where stamp >= fence: .stale
-    case .untouched, .stale, .unchecked: .unchecked
+    case .unchecked where stamp >= fence: .unchecked
+    case .untouched, .stale, .unchecked, .distrusted: .distrusted
     }
   }
 

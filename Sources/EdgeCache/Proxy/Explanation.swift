@@ -62,6 +62,10 @@ public struct Explanation: Sendable {
     status = look.status
     because = []
     explain(look, request, directives, now)
+    if chosen?.freshness.staleCause == .distrusted, let distrust = store.purges.distrust {
+      let since = String(decoding: HTTPDate.bytes(distrust.since.seconds), as: UTF8.self)
+      because.append("Found out on \(since): \(distrust.reason).")
+    }
     if chosen == nil, case .forward(.uriMiss, _) = look { because += Self.gone(key, store) }
     if let chosen, chosen.key != key {
       because.append(
@@ -207,6 +211,10 @@ public struct Explanation: Sendable {
         return
           "What is stored may have been purged while this PoP was away, and it does not know yet: it "
           + "is not used without asking."
+      case .distrusted:
+        return
+          "What is stored was on a disk that has lost purges, or the clock was set back since: it is "
+          + "not used without asking, and does not stand in if the upstream fails."
       case .outdated:
         return
           "HEAD told of another version than is stored: it is not used without asking (RFC 9111 "
@@ -299,12 +307,15 @@ extension Freshness {
     case .purged: notes.append("not used without asking: a soft purge covers it")
     case .unchecked:
       notes.append("not used without asking: it may have been purged while this PoP was away")
+    case .distrusted:
+      notes.append(
+        "not used without asking: its disk has lost purges, or the clock was set back since")
     case .outdated:
       notes.append("not used without asking: HEAD told of another version (RFC 9111 §4.3.5)")
     case .none:
       if alwaysValidate { notes.append("never used without asking (RFC 9111 §5.2.2.4)") }
     }
-    if neverStale, staleCause != .unchecked {
+    if neverStale, staleCause != .unchecked, staleCause != .distrusted {
       notes.append(
         "never used stale: must-revalidate, proxy-revalidate, s-maxage or no-cache "
           + "(RFC 9111 §4.2.4)")

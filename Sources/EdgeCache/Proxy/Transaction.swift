@@ -227,6 +227,8 @@ public struct Transaction {
     status = .forwarded(reason)
     if reason == .stale, stale?.freshness.alwaysValidate == true, store.purges.isFenceClosed {
       status.detail = .unsynced
+    } else if reason == .stale, stale?.freshness.staleCause == .distrusted {
+      status.detail = .distrusted
     }
     guard let wake, let resume else {
       invariant(false, "a request for the store that nobody can be told of")

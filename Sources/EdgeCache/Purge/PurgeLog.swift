@@ -39,6 +39,10 @@ public final class PurgeLog: Sendable {
     var freed: [UInt64: PurgeYield] = [:]
     /// Which purge took away what was stored of an identity, of those that were found lately.
     var taken = RecentKeys<UInt64>()
+    /// Why, and since when, something on disk is behind a fence.
+    var distrust: (reason: String, since: WallTime)?
+    /// The newest number that is no purge, and when it was taken.
+    var blank: (sequence: UInt64, time: WallTime)?
     /// Number of scopes at which it pays to look for those that can be forgotten.
     var trimAt = 1024
   }
@@ -84,13 +88,27 @@ public final class PurgeLog: Sendable {
   }
 
   /// A number that is no purge: what is stored from now on can be told from what was there before.
-  func takeNumber() -> UInt64 {
+  func takeNumber(now: WallTime) -> UInt64 {
     state.withLock { state in
       state.last += 1
+      state.blank = (state.last, now)
       published.store(state.last, ordering: .releasing)
       return state.last
     }
   }
+
+  /// Why something that is on disk is not believed, whatever other PoPs know, and since when; nil if all is.
+  public var distrust: (reason: String, since: WallTime)? { state.withLock { $0.distrust } }
+
+  /// Something on a disk is not believed, for purges of it may be missing, or its age cannot be told.
+  func noteDistrust(_ reason: String, since time: WallTime) {
+    state.withLock { state in
+      if time >= state.distrust?.since ?? time { state.distrust = (reason, time) }
+    }
+  }
+
+  /// The newest such number, where one was taken, and when.
+  var blank: (sequence: UInt64, time: WallTime)? { state.withLock { $0.blank } }
 
   // MARK: Asking
 
@@ -336,6 +354,8 @@ public enum PurgeStanding: Sendable, Hashable {
   case stale
   /// It may have been purged meanwhile: it must be validated, and may not stand in for anything.
   case unchecked
+  /// The same, for the disk that it is on has lost purges, or the clock was set back.
+  case distrusted
   /// It was taken away.
   case gone
 }

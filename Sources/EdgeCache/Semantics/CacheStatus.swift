@@ -31,6 +31,8 @@ public enum CacheStatusDetail: Sendable, Hashable {
   case staleWhileRevalidate
   /// It was validated because it is not known yet what was purged while this PoP was down.
   case unsynced
+  /// It was validated because the disk that it is on has lost purges, or the clock was set back since it was stored.
+  case distrusted
 
   /// The token that is written.
   public var token: String {
@@ -42,6 +44,7 @@ public enum CacheStatusDetail: Sendable, Hashable {
     case .loop: "loop"
     case .staleWhileRevalidate: "stale-while-revalidate"
     case .unsynced: "unsynced"
+    case .distrusted: "distrusted"
     }
   }
 }

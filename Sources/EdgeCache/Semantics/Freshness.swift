@@ -26,6 +26,8 @@ public enum StaleCause: UInt8, Sendable, Hashable {
   case unchecked
   /// The answer to HEAD was about another version of it (RFC 9111 §4.3.5).
   case outdated
+  /// The disk that it is on has lost purges, or the clock was set back since it was stored.
+  case distrusted
 }
 
 /// Age and lifetime of a response, worked out when it arrived.

@@ -127,7 +127,7 @@ public final class StoredResponse: Sendable {
     var freshness = freshness
     freshness.alwaysValidate = true
     freshness.staleCause = cause
-    freshness.neverStale = freshness.neverStale || cause == .unchecked
+    freshness.neverStale = freshness.neverStale || cause == .unchecked || cause == .distrusted
     return StoredResponse(
       key: key, selector: selector, head: head, freshness: freshness, content: content,
       parts: parts, pieced: pieced)
@@ -142,6 +142,7 @@ public final class StoredResponse: Sendable {
     case .gone: nil
     case .stale: key.isOfPiece ? self : markedStale(.purged)
     case .unchecked: key.isOfPiece ? self : markedStale(.unchecked)
+    case .distrusted: key.isOfPiece ? self : markedStale(.distrusted)
     }
   }
 }

@@ -90,7 +90,7 @@ final class DiskQueue: Sendable {
     tell()
     if statistics.isReduced {
       logger.warning(
-        "there is less room on disk than the store was given; it is smaller now",
+        "there is less room on disk than the store was given; it is smaller now: \(statistics.capacity >> 20) MiB",
         metadata: [
           "path": "\(path)", "bytes": "\(statistics.capacity)",
           "advice": "free some room and restart, or give it a smaller size",
@@ -100,6 +100,8 @@ final class DiskQueue: Sendable {
 
   private static func advice(_ notice: DiskNotice) -> String {
     switch notice {
+    case .fenced(_, isFull: true):
+      "make room on the disk; purge again what was answered with 500, and do not restart while the disk is full"
     case .fenced:
       "find out who changes files of the store, or look for a failing disk; purge again what must not be "
         + "seen even if the origin confirms it"
@@ -107,7 +109,7 @@ final class DiskQueue: Sendable {
     case .headerDamaged, .headerMissing:
       "look for a failing disk; remove the files that end with .damaged when you have looked at them"
     case .segmentsLost: "look for a failing disk, or find out who changes files of the store"
-    case .wasAway: "give all disks at each start"
+    case .wasAway, .usedApart: "give all disks at each start"
     case .older, .resized: "nothing is to be done"
     }
   }

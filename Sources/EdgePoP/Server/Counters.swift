@@ -32,7 +32,8 @@ struct Counters: Sendable {
     switch status.detail {
     case .refused(let refusal): refusals.count(refusal)
     case .failed(let failure): failures.count(failure)
-    case .onlyIfCached, .unknownHost, .loop, .staleWhileRevalidate, .unsynced, nil: break
+    case .onlyIfCached, .unknownHost, .loop, .staleWhileRevalidate, .unsynced, .distrusted,
+      nil: break
     }
   }
 

@@ -84,6 +84,28 @@ struct DiskSetTests {
     #expect(Self.has("/0", last[0]) && Self.has("/new", last[1]) && !Self.has("/1", last[1]))
   }
 
+  @Test(
+    "A clock that is set back is no loss of purges, whichever disk knows of it first",
+    arguments: 0...1)
+  func setBack(first: Int) throws {
+    let volumes = [SimulatedVolume(seed: 1), SimulatedVolume(seed: 2)]
+    let log = PurgeLog()
+    let stores = try Self.open(volumes, log, seed: 1)
+    let back = Instant(
+      milliseconds: Self.now.milliseconds + 1000, wallOffset: Self.now.wallOffset - 5000)
+    stores[first].keepTime(back)
+    for store in stores { store.write(Self.response("/a", store), stamp: log.head) }
+    stores[1 - first].keepTime(back)
+    for store in stores { store.write(Self.response("/b", store), stamp: log.head) }
+    var words = SeededRandom(seed: 2)
+    let again = try DiskStore.openSet(
+      Self.crashed(volumes).map { ($0, Self.options) }, purges: PurgeLog(),
+      now: Instant(milliseconds: Self.now.milliseconds + 60_000), random: { words.next() },
+      clock: { 0 })
+    #expect(again.map(\.statistics.notices) == [[], []])
+    #expect(again.allSatisfy { Self.believes("/b", $0) })
+  }
+
   /// True if it is used without asking the origin.
   private static func believes(_ path: String, _ store: DiskStore) -> Bool {
     store.read(response(path, store).key, request: request, now: now)

@@ -31,7 +31,8 @@ struct DiskTroubleTests {
     filled.store.tend(now: Self.now)
     let trouble = try #require(filled.store.trouble)
     #expect(trouble.concerns == .room && trouble.cause.isFull)
-    #expect("\(trouble)".contains("No space left on device"))
+    #expect("\(trouble)".hasPrefix("the disk is full (No space left on device, "))
+    #expect("\(trouble)".contains("make room"))
     for _ in 0..<500 { try filled.purge(.url(filled.key("/a"))) }
     filled.write("/b")
     #expect(filled.store.statistics.writes && filled.store.statistics.serves)
@@ -66,7 +67,8 @@ struct DiskTroubleTests {
     // Whoever opens it now believes nothing, with a full disk as with an empty one.
     for machine in [false, true] {
       let again = try Self.reopened(filled, machine: machine)
-      #expect(again.statistics.notices == [.fenced("\(LogLoss.incomplete)")])
+      #expect(again.statistics.notices == [.fenced("\(LogLoss.incomplete)", isFull: true)])
+      #expect("\(again.statistics.notices[0])".contains("the disk is full"))
       for path in ["/a", "/b"] { #expect(Self.isBelieved(path, filled, again) != true) }
       if !machine { #expect(Self.isBelieved("/b", filled, again) == false) }
     }
@@ -195,7 +197,8 @@ struct DiskTroubleTests {
       do throws(DiskProblem) {
         store = try open(volume, purges)
       } catch {
-        guard case .failed(let error) = error, error.isFull else { throw error }
+        guard case .noRoom(let free, let needed, _) = error else { throw error }
+        #expect(free < needed && free <= kibibytes << 10)
         #expect(kibibytes < 10 << 10)
         continue
       }
@@ -232,6 +235,24 @@ struct DiskTroubleTests {
     #expect(store.statistics.segments == 7 && store.statistics.isReduced)
     let purge = Purge([.everything])
     try store.purge(purge, sequence: purges.append(purge).sequence, now: Self.now)
+  }
+
+  @Test("Without room for the smallest store it says how much there is, and how much is needed")
+  func noRoom() throws {
+    let volume = SimulatedVolume(seed: 1)
+    volume.resize(6 << 20)
+    var words = SeededRandom(seed: 3)
+    do throws(DiskProblem) {
+      _ = try DiskStore.open(
+        volume, DiskOptions(size: 64 << 20, admission: .all), purges: PurgeLog(), now: Self.now,
+        random: { words.next() }, clock: { 0 })
+      Issue.record("it was opened")
+    } catch {
+      #expect(
+        "\(error)".hasPrefix(
+          "the disk is full: there is room for 5.9 MiB, and at least 9.6 MiB are needed"),
+        "\(error)")
+    }
   }
 
   @Test("It never takes more than it may, also where that is less than four of its segments")
