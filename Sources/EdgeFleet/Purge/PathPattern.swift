@@ -1,4 +1,4 @@
-// Regular expressions of paths, as `X-Purge-Method: regex` sends them in the place of a path: `/.*`, `/blog/.*`,
+// Regular expressions of paths, as `X-Purge-Method: regex` sends them in the place of a path: `/.*`, `/blog/(.*)`,
 // `^/page$`. They are carried out as a prefix: what they begin with, literally.
 
 /// What a regular expression of paths is carried out as.
@@ -33,7 +33,22 @@ enum PathPattern: Equatable {
         let isAll = character == "." && ["*", "*$"].contains(rest)
         self = .prefix(prefix.isEmpty ? "/" : prefix, isWider: !isAll)
         return
+      case "(" where [".*)", ".*)$", ".+)", ".+)$"].contains(rest):
+        self = .prefix(prefix.isEmpty ? "/" : prefix, isWider: !rest.hasPrefix(".*"))
+        return
       case "(", ")", "[", "]", "}", "|", "^", "$": return nil
+      case "%":
+        // Perhaps the whole was percent-encoded, and this is such a character.
+        guard let encoded = ImpliedPattern.encoded((String(character) + rest.prefix(2)).utf8),
+          ImpliedPattern.isSpecial(encoded)
+        else {
+          prefix.append(character)
+          continue
+        }
+        guard encoded != UInt8(ascii: "|"), !rest.contains("|") else { return nil }
+        if "*?{".utf8.contains(encoded) { prefix = String(prefix.dropLast()) }
+        self = .prefix(prefix.isEmpty ? "/" : prefix, isWider: true)
+        return
       default: prefix.append(character)
       }
     }

@@ -60,7 +60,7 @@ public struct PurgeFields: Sendable {
   }
 
   /// The order in a request with this method. Fields that are not about purges are ignored; those in `tagFields`, in
-  /// lower case, name tags as the site chose. O(bytes).
+  /// lower case, name tags as the site chose, whatever they mean where no site does. O(bytes).
   public static func read(
     _ method: String, _ target: Target, _ fields: [(name: String, value: String)],
     tagFields: [String] = [], hasContent: Bool = false
@@ -74,7 +74,7 @@ public struct PurgeFields: Sendable {
         400, "\(method) takes no content: what it names would be left out. Nothing was purged")
     }
     var reader = PurgeFields(target: target)
-    reader.tagFields = tagFields.filter { !TagFields.known.contains($0) }
+    reader.tagFields = tagFields
     for field in fields { try reader.take(field.name, field.value) }
     if known == .purgeKeys {
       guard reader.rule == nil else {
@@ -124,6 +124,8 @@ public struct PurgeFields: Sendable {
   private var (hasSoft, hasHard) = (false, false)
   /// True if something is named that is purged as `Fastly-Soft-Purge` says.
   private var hasEither = false
+  /// True if the target is purged even if it is `/` and something else is named.
+  private var purgesTarget = false
 
   private init(target: Target?) { self.target = target }
 
@@ -132,11 +134,19 @@ public struct PurgeFields: Sendable {
   private mutating func take(_ name: String, _ value: String) throws(Refusal) {
     let value = value.trimmingBlanks
     switch name.lowercased() {
-    case "surrogate-key", "xkey", "cache-tag":
+    case "surrogate-key", "xkey", "cache-tag", "cache-tags", "ykey":
       try takeTags(name, value)
       hasEither = true
-    case "cache-tags":
-      try takeTagsOrPattern(name, value)
+    case "key":
+      try takeTags(name, value)
+      hasEither = true
+      // It may also be what opens a door.
+      purgesTarget = true
+    case "clear-cache", "x-clear-cache":
+      guard ["true", "1", "yes", "on", "all", "*"].contains(value.lowercased()) else {
+        throw Refusal(400, "\(name): \(quoted(value)) is not true. Nothing was purged")
+      }
+      scopes.append(.everything)
       hasEither = true
     case "xkey-purge":
       try takeTags(name, value)
@@ -160,20 +170,28 @@ public struct PurgeFields: Sendable {
         throw Refusal(400, "Fastly-Soft-Purge: \(quoted(value)) is not 0 or 1. Nothing was purged")
       }
       isSoft = value == "1"
+    // They may be some that responses alone have elsewhere.
     case let lowercased where tagFields.contains(lowercased):
       try takeTags(name, value)
       hasEither = true
     case let lowercased:
-      guard !Self.mayNameScope(lowercased) else {
+      guard !PurgeFieldNames.mayNameScope(lowercased) else {
         throw Refusal(
           400, "the field \(name) may say what to purge, and is not understood. Nothing was purged")
       }
     }
   }
 
+  /// Tags as they are, and without quotes; and where they look like an expression for Varnish, what that matches, too.
+  /// One that is `*` alone is everything.
   private mutating func takeTags(_ name: String, _ value: String) throws(Refusal) {
-    let tags = CacheTag.parts(value.utf8).map { String(decoding: $0, as: UTF8.self) }
-    try add(tags, of: name)
+    let tags = PurgeTagList(value)
+    if tags.isEverything { return scopes.append(.everything) }
+    if let pattern = tags.pattern {
+      try takePattern(name, pattern)
+      if scopes.last == .everything { return }
+    }
+    try add(tags.names, of: name)
   }
 
   private mutating func add(_ tags: [String], of name: String) throws(Refusal) {
@@ -198,16 +216,6 @@ public struct PurgeFields: Sendable {
         400,
         "\(name): \(quoted(value)) is not understood; there are alternatives of tags, and .* alone. "
           + "Nothing was purged")
-    }
-  }
-
-  /// Tags as they are; and where they look like an expression for Varnish, what that matches, too.
-  private mutating func takeTagsOrPattern(_ name: String, _ value: String) throws(Refusal) {
-    try takeTags(name, value)
-    if value.contains(where: { "()^$\\".contains($0) }) || value.contains(".*") {
-      try takePattern(name, value)
-    } else if value.contains("|") {
-      try takeTags(name, value.split(separator: "|").joined(separator: " "))
     }
   }
 
@@ -246,13 +254,9 @@ public struct PurgeFields: Sendable {
       scopes.append(.everything)
     } else if item.lowercased().hasPrefix("tag=") {
       let tag = String(item.dropFirst(4)).trimmingBlanks
-      if tag == "*" { return scopes.append(.everything) }
-      guard !tag.contains("*") else {
-        throw Refusal(400, "X-LiteSpeed-Purge: a tag has no wildcards. Nothing was purged")
-      }
-      try add(CacheTag.parts(tag.utf8).map { String(decoding: $0, as: UTF8.self) }, of: "tag=")
+      try takeTags("tag=", tag)
     } else if item.hasPrefix("/"), let target {
-      scopes.append(.urls([try url(target.authority, item)]))
+      try takePath(item, of: target.authority)
     } else if item.contains("://") {
       scopes.append(.urls([try url(item)]))
     } else {
@@ -282,17 +286,44 @@ public struct PurgeFields: Sendable {
             + "\(quoted(path)) is another expression. Nothing was purged")
       }
     case .default:
+      if try takeImpliedPattern(path, of: target.authority) { break }
       // The page, with whatever query.
       let page = String(path.prefix { $0 != "?" })
       scopes.append(.urls([try url(target.authority, page)]))
       scopes.append(.prefixes([try url(target.authority, page + "?")]))
+    // Even so a `*` stands for any rest.
     case .exact: scopes.append(.urls([try url(target.authority, path)]))
     case nil:
       // Who names tags has to send them to some path.
-      if hasNames, path == "/" { return }
-      scopes.append(.urls([try url(target.authority, path)]))
+      if hasNames, path == "/", !purgesTarget { return }
+      try takePath(path, of: target.authority)
     }
     hasEither = true
+  }
+
+  /// A path of which nothing says how it is meant.
+  private mutating func takePath(_ path: String, of authority: String) throws(Refusal) {
+    if try takeImpliedPattern(path, of: authority) { return }
+    scopes.append(.urls([try url(authority, path)]))
+  }
+
+  /// Takes a path that looks like an expression, and what it may be as a URL besides; false if it does not.
+  private mutating func takeImpliedPattern(
+    _ path: String, of authority: String
+  ) throws(Refusal) -> Bool {
+    guard let implied = ImpliedPattern(path) else { return false }
+    let beginning = try url(authority, implied.beginning)
+    if implied.isWhole {
+      scopes.append(.urls([try url(authority, path), beginning]))
+      widened.append(
+        "\(quoted(path)) is read as an expression, too, and \(quoted(implied.beginning)) is purged")
+    } else {
+      scopes.append(.prefixes([beginning]))
+      widened.append(
+        "\(quoted(path)) is read as an expression, and purged as all that begins with "
+          + quoted(implied.beginning))
+    }
+    return true
   }
 
   private func url(_ authority: String, _ path: String) throws(Refusal) -> PurgeURL {
@@ -324,47 +355,6 @@ public struct PurgeFields: Sendable {
     } catch {
       throw Refusal(400, "\(error). Nothing was purged")
     }
-  }
-}
-
-// MARK: - Fields that are not known
-
-extension PurgeFields {
-  /// True if a field, in lower case, may say what to purge, or how: by its name, whoever made it up.
-  static func mayNameScope(_ name: String) -> Bool {
-    if harmless.contains(name) || harmlessBeginnings.contains(where: name.hasPrefix) {
-      return false
-    }
-    if telling.contains(name) { return true }
-    let words = name.split { $0 == "-" || $0 == "_" }
-    if words.contains(where: isTelling) { return true }
-    let hasKey = words.contains { $0 == "key" || $0 == "keys" }
-    return hasKey && words.contains { $0 == "cache" || $0 == "surrogate" }
-  }
-
-  /// Names that have such a word, and say nothing of the kind.
-  private static let harmless: Set<String> = [
-    "if-match", "if-none-match", "x-original-url", "x-original-uri", "x-original-path",
-    "x-rewrite-url", "x-url-scheme", "x-datadog-tags", "x-scope-orgid",
-  ]
-
-  private static let harmlessBeginnings = ["x-forwarded-", "sec-", "x-envoy-", "x-waws-"]
-
-  /// Names without such a word that do.
-  private static let telling: Set<String> = [
-    "x-host", "x-content-type", "x-key", "x-keys", "x-hashtwo", "cache-groups",
-  ]
-
-  private static let words: Set<String> = [
-    "tag", "tags", "url", "urls", "uri", "uris", "path", "paths", "pattern", "patterns", "prefix",
-    "regex", "regexp", "wildcard", "glob", "match", "scope", "pool", "group", "groups", "refresh",
-    "invalidate", "invalidation", "flush", "evict", "expire", "recursive", "ban", "bans", "banlist",
-    "hashtwo",
-  ]
-
-  private static func isTelling(_ word: Substring) -> Bool {
-    words.contains(String(word)) || word.contains("purge") || word.hasPrefix("xkey")
-      || word.hasPrefix("invalidat")
   }
 }
 

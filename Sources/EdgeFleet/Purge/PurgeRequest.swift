@@ -115,9 +115,13 @@ public struct PurgeRequest: Sendable, Hashable {
     return HostGrammar.bracketed(parts.host)
   }
 
-  /// A tag: text without commas and control characters, and without spaces around it, of 1 to
+  /// A tag: text without commas, stars and control characters, and without spaces around it, of 1 to
   /// ``CacheTag/most`` bytes.
   public static func tag(_ text: String) throws(ValueProblem) -> String {
+    guard !text.contains("*") else {
+      throw ValueProblem(
+        text, "has a *, and there are no wildcards of tags; all that is stored is everything")
+    }
     guard (1...CacheTag.most).contains(text.utf8.count),
       text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: ",") }),
       !text.unicodeScalars.contains("\u{FFFD}"), text.utf8.first != 0x20, text.utf8.last != 0x20

@@ -41,18 +41,26 @@ struct PurgeScopes {
     }
   }
 
-  /// What stands before the first `*` of a URL, or before `.*`, as a prefix; nil if there is none.
+  /// What stands before the first `*` of a URL, or before `.*`, as a prefix, or before the expression that has the `*`
+  /// in it; nil if there is none.
   private mutating func rest(of url: PurgeURL) -> PurgeURL? {
     guard let star = url.target.firstIndex(of: "*") else { return nil }
     let text = url.description
     // Hosts have none, so it is the first of the whole as well.
     guard let place = text.firstIndex(of: "*") else { return nil }
-    var prefix = text[..<place]
-    if url.target[..<star].hasSuffix(".") { prefix = prefix.dropLast() }
-    if !text[place...].allSatisfy({ $0 == "*" }) {
-      note("\(quoted(text)) is purged as all that begins with \(quoted(prefix))")
+    var prefix = String(text[..<place])
+    if let implied = ImpliedPattern(url.target) {
+      prefix = "http://\(url.host)\(implied.beginning)"
+      note(
+        "\(quoted(text)) is read as an expression, and purged as all that begins with "
+          + quoted(prefix))
+    } else {
+      if url.target[..<star].hasSuffix(".") { prefix = String(prefix.dropLast()) }
+      if !text[place...].allSatisfy({ $0 == "*" }) {
+        note("\(quoted(text)) is purged as all that begins with \(quoted(prefix))")
+      }
     }
-    return try? PurgeURL(parsing: String(prefix))
+    return try? PurgeURL(parsing: prefix)
   }
 
   /// Notes that more is covered; of many such notes the first few are kept.

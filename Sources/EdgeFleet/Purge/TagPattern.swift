@@ -1,7 +1,8 @@
 // Regular expressions that name tags, as plug-ins written for Varnish send them to be matched against the list of
 // tags of a response: `((^|,)cat_p_1(,|$))|((^|,)cat_c_3(,|$))`, `(^|\s)(node:1|node:2)(\s|$)`, `a|b`, `.*`.
 //
-// What such an expression matches is told as a set of tags if that set is finite. Where a list may begin, end or go
+// What such an expression matches is told as a set of tags if that set is finite, and each of them is whole: between
+// two borders, or with none on either side, as those are written who mean `a|b` as a list. Where a list may begin, end or go
 // on (`^`, `$`, a comma, a blank) is where tags are kept apart.
 
 /// What a pattern of tags means.
@@ -22,6 +23,11 @@ enum TagPattern: Equatable {
       self = .everything
       return
     }
+    // What is held to the border of a tag on one side alone matches all that begin or end so.
+    let isHalf = strings.contains {
+      ($0.first == Reader.border) != ($0.last == Reader.border)
+    }
+    guard !isHalf else { return nil }
     var seen: Set<[UInt8]> = []
     var tags: [String] = []
     for string in strings where !string.contains(Reader.any) {
