@@ -357,13 +357,19 @@ import Testing
 
   @Test("Fields without a target, as the admin API has them")
   func withoutTarget() throws {
-    #expect(try PurgeFields.read([("Host", "a"), ("Content-Type", "application/json")]) == nil)
-    #expect(try PurgeFields.read([("Surrogate-Key", "a b")])?.scopes == [.tags(["a", "b"])])
+    #expect(
+      try PurgeFields.read([("Host", "a"), ("Content-Type", "application/json")], content: [])
+        == nil)
+    #expect(
+      try PurgeFields.read([("Surrogate-Key", "a b")], content: [])?.scopes
+        == [.tags(["a", "b"])])
     for (name, value) in [
       ("X-Purge-Method", "regex"), ("Fastly-Soft-Purge", "1"), ("X-Cache-Tags", "a"),
       ("X-LiteSpeed-Purge", "/a"), ("Surrogate-Key", ""),
     ] {
-      #expect(throws: PurgeFields.Refusal.self) { try PurgeFields.read([(name, value)]) }
+      #expect(throws: PurgeFields.Refusal.self) {
+        try PurgeFields.read([(name, value)], content: [])
+      }
     }
   }
 }

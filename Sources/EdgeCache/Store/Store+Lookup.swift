@@ -40,6 +40,9 @@ extension Store {
     return response
   }
 
+  /// True if what is stored for one URL may be as good for another (No-Vary-Search).
+  public var mayHaveEquivalents: Bool { variances.isInUse }
+
   /// All that is stored under a key, whoever may use it. O(variants).
   public func variants(of key: CacheKey) -> [StoredResponse] {
     var all: [StoredResponse] = []

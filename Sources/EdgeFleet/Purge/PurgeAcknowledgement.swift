@@ -24,6 +24,8 @@ public struct PurgeAcknowledgement: Codable, Sendable, Hashable {
   public var repeated: Bool?
   /// Where it covers more than was written, as sentences.
   public var widened: [String]?
+  /// What is probably a mistake, as sentences.
+  public var warnings: [String]?
   /// What proves that the PoP said so.
   public var receipt: String?
 

@@ -11,7 +11,7 @@ import EdgeCache
 public struct PurgeFields: Sendable {
   /// Why nothing was purged.
   public struct Refusal: Error, Sendable, Hashable {
-    /// 400, or 501 for a method.
+    /// 400; 501 for a method, 421 for a host.
     public let status: Int
     /// The reason, as a sentence.
     public let reason: String
@@ -49,13 +49,14 @@ public struct PurgeFields: Sendable {
 
   /// What a request is for: the authority and the path, with its query, of its target.
   public struct Target: Sendable, Hashable {
-    let authority: String
+    /// The host, perhaps with a port.
+    public let authority: String
     let path: String
 
     /// A target from its parts.
     public init(authority: String, path: String) {
       self.authority = authority
-      self.path = path.isEmpty ? "/" : path
+      self.path = path.isEmpty || path.hasPrefix("?") ? "/\(path)" : path
     }
   }
 
@@ -89,22 +90,33 @@ public struct PurgeFields: Sendable {
     return try reader.request()
   }
 
-  /// The scopes that fields alone name, without a target; nil if they name none. O(bytes).
+  /// The scopes that fields alone name, without a target, and those of `content`, a body of the admin API; nil if there
+  /// is neither. O(bytes).
   public static func read(
-    _ fields: [(name: String, value: String)]
-  ) throws(Refusal) -> PurgeRequest? {
+    _ fields: [(name: String, value: String)], content: [UInt8]
+  ) throws -> PurgeRequest? {
+    let named = try read(fields, hasContent: !content.isEmpty)
+    guard !content.isEmpty else { return named.request }
+    var request = try PurgeRequest(json: content, otherwise: named.isSoft == true ? .soft : .hard)
+    if named.isSoft == false { request.mode = .hard }
+    return try named.request.map { try request.joined(with: $0) } ?? request
+  }
+
+  private static func read(
+    _ fields: [(name: String, value: String)], hasContent: Bool
+  ) throws(Refusal) -> (request: PurgeRequest?, isSoft: Bool?) {
     var reader = PurgeFields(target: nil)
     for field in fields { try reader.take(field.name, field.value) }
     guard reader.rule == nil else {
       throw Refusal(400, "X-Purge-Method goes only with PURGE. Nothing was purged")
     }
     if !reader.hasNames {
-      guard reader.isSoft == nil else {
+      guard reader.isSoft == nil || hasContent else {
         throw Refusal(400, "a field says how to purge, and none says what. Nothing was purged")
       }
-      return nil
+      return (nil, reader.isSoft)
     }
-    return try reader.request()
+    return (try reader.request(), reader.isSoft)
   }
 
   // MARK: - Reading

@@ -49,7 +49,16 @@ public struct PurgeRequest: Sendable, Hashable {
   /// True if it is for the PoP that gets it alone: others are not told.
   public var isLocal = false
   /// Where it covers more than was written, for whoever ordered it: sentences. They are not sent on.
-  public internal(set) var widened: [String] = []
+  public var widened: [String] = []
+  /// True if it names URLs, prefixes or hosts and nothing else.
+  public var isOfURLs: Bool {
+    scopes.allSatisfy { scope in
+      switch scope {
+      case .urls, .prefixes, .hosts: true
+      case .tags, .everything: false
+      }
+    }
+  }
 
   /// This request with a name of its own: of the present moment, and random.
   public func named() -> PurgeRequest {
@@ -136,8 +145,8 @@ public struct PurgeRequest: Sendable, Hashable {
 
   // MARK: - Reading
 
-  /// Reads the body of a request.
-  public init(json bytes: [UInt8]) throws(Problem) {
+  /// Reads the body of a request, which is carried out in `mode` where it does not say how.
+  public init(json bytes: [UInt8], otherwise mode: PurgeMode = .hard) throws(Problem) {
     let tree: JSONTree
     do throws(JSONTree.SyntaxProblem) {
       tree = try JSONTree.parse(bytes)
@@ -146,7 +155,7 @@ public struct PurgeRequest: Sendable, Hashable {
         description: "not JSON: line \(error.line), column \(error.column): \(error.reason)")
     }
     var reader = ConfigurationReader()
-    let request = Self.read(ConfigurationNode(value: tree, path: ""), &reader)
+    let request = Self.read(ConfigurationNode(value: tree, path: ""), otherwise: mode, &reader)
     if let problem = reader.problems.first { throw Problem(description: problem.text) }
     guard let request else { throw Problem(description: "not a purge request") }
     try self.init(checking: request.scopes, mode: request.mode)
@@ -158,7 +167,7 @@ public struct PurgeRequest: Sendable, Hashable {
   private enum Mode: String, CaseIterable { case hard, soft }
 
   private static func read(
-    _ node: ConfigurationNode, _ reader: inout ConfigurationReader
+    _ node: ConfigurationNode, otherwise mode: PurgeMode, _ reader: inout ConfigurationReader
   ) -> PurgeRequest? {
     let lists: [(name: Name, key: String)] = [
       (.url, "urls"), (.prefix, "prefixes"), (.host, "hosts"), (.tag, "tags"),
@@ -192,7 +201,12 @@ public struct PurgeRequest: Sendable, Hashable {
       }
     }
     var request = PurgeRequest(scopes)
-    if reader.choice(fields["mode"], Mode.self) == .soft { request.mode = .soft }
+    request.mode =
+      switch reader.choice(fields["mode"], Mode.self) {
+      case .soft: .soft
+      case .hard: .hard
+      case nil: mode
+      }
     request.id = reader.value(fields["id"]) { text throws(ValueProblem) in
       guard let id = PurgeID(text) else {
         throw ValueProblem(text, "is not the name of a purge; it is like 1764000000000-7")

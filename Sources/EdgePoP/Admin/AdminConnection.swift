@@ -76,7 +76,7 @@ final class AdminConnection: ChannelInboundHandler {
     let author: PurgeService.Author
     switch service.gate.judge(head.headers["authorization"], from: address, right: right) {
     case .granted(let granted): author = granted
-    case .unknown, .proxied:
+    case .unknown, .proxied, .notListed:
       service.logger.warning("admin request without the token", metadata: ["client": "\(address)"])
       return send(
         .refusal(
@@ -197,7 +197,7 @@ final class AdminConnection: ChannelInboundHandler {
   ) {
     if isTooLarge {
       let text = "a purge has at most \(PurgeRequest.largestBody)"
-      return send(.refusal(.payloadTooLarge, text), head, context)
+      return refuse(413, text, head, context)
     }
     let request: PurgeRequest
     let acknowledgement: PurgeAcknowledgement
@@ -205,14 +205,13 @@ final class AdminConnection: ChannelInboundHandler {
       request = try order(head)
       acknowledgement = try service.purges.apply(request, by: author)
     } catch let problem as PurgeRequest.Problem {
-      return send(.refusal(.badRequest, problem.description), head, context)
+      return refuse(400, problem.description, head, context)
     } catch let refusal as PurgeFields.Refusal {
-      let status = HTTPResponseStatus(statusCode: refusal.status)
-      return send(.refusal(status, refusal.reason), head, context)
+      return refuse(refusal.status, refusal.reason, head, context)
     } catch let refusal as PurgeService.Refusal {
-      return send(.refusal(.badRequest, refusal.reason), head, context)
+      return refuse(400, refusal.reason, head, context)
     } catch {
-      return send(.refusal(.internalServerError, "\(error)"), head, context)
+      return refuse(500, "\(error)", head, context)
     }
     let answer = Answer(status: .ok, json: acknowledgement.json)
     if request.isDryRun { return send(answer, head, context) }
@@ -227,16 +226,29 @@ final class AdminConnection: ChannelInboundHandler {
     }
   }
 
+  private func refuse(
+    _ status: Int, _ reason: String, _ head: HTTPRequestHead, _ context: ChannelHandlerContext
+  ) {
+    service.purges.refusals.note(
+      status, reason, method: head.method.rawValue, url: head.uri,
+      from: context.remoteAddress?.ipAddress ?? "?")
+    send(.refusal(HTTPResponseStatus(statusCode: status), reason), head, context)
+  }
+
   /// What a request orders: with POST its content and what fields name, both; with PURGE what a client of the data
   /// plane would order with it.
   private func order(_ head: HTTPRequestHead) throws -> PurgeRequest {
     let fields = head.headers.map { (name: $0.name, value: $0.value) }
     guard head.method == .POST else {
+      let target = target(head)
       return try PurgeFields.read(
-        head.method.rawValue, target(head), fields, hasContent: !body.isEmpty)
+        head.method.rawValue, target, fields,
+        tagFields: service.purges.tagFields(ofHost: target.authority), hasContent: !body.isEmpty)
     }
-    guard let named = try PurgeFields.read(fields) else { return try PurgeRequest(json: body) }
-    return body.isEmpty ? named : try PurgeRequest(json: body).joined(with: named)
+    guard let request = try PurgeFields.read(fields, content: body) else {
+      return try PurgeRequest(json: body)
+    }
+    return request
   }
 
   private func target(_ head: HTTPRequestHead) -> PurgeFields.Target {

@@ -15,6 +15,8 @@ final class AdminGate: Sendable {
     case unknown
     /// It has a token that is not good for this: 403.
     case forbidden(name: String)
+    /// It comes from no address on the list, and there are no tokens: 403.
+    case notListed
     /// The address counts for nothing, for the request came by way of a proxy: 403.
     case proxied
     /// Too many came: 429.
@@ -77,7 +79,10 @@ final class AdminGate: Sendable {
         return .proxied
       }
     }
-    if access == nil { return refuse() }
+    if access == nil {
+      _ = refuse()
+      return client == nil ? .proxied : .notListed
+    }
     return judge(authorization, from: address, right: .purge)
   }
 

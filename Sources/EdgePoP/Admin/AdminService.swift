@@ -27,7 +27,8 @@ struct AdminService: Sendable {
     gate = shared.gate
     explainer = Explainer(
       popID: options.pop.id, store: shared.store, routing: shared.routing,
-      cacheName: shared.cacheName.bytes, disk: shared.disk)
+      cacheName: shared.cacheName.bytes, disk: shared.disk,
+      takesPurges: shared.gate.takesPurgesOfClients)
     logger = options.logger
     clock = shared.clock
     disk = shared.disk

@@ -12,6 +12,8 @@ struct Explainer: Sendable {
   let routing: Routing
   let cacheName: [UInt8]
   let disk: DiskTier?
+  /// True if clients may purge here.
+  let takesPurges: Bool
 
   /// The report on a request; a sentence where it is not one that a client could send.
   /// Looks on disk, too.
@@ -39,6 +41,7 @@ struct Explainer: Sendable {
         ExplainFailure("such a request is answered \(error.status): \(error.reason)"))
     }
     var key = CacheKey(head, isSecure: url.isSecure, secret: store.secret)
+    if let why = ownAnswer(head) { return .success(refused(query, key, why)) }
     guard let route = routing.route(&key, secret: store.secret) else {
       return .success(refused(query, key, "No site has this host: 421 (RFC 9110 §15.5.20)."))
     }
@@ -50,6 +53,21 @@ struct Explainer: Sendable {
       request: head, key: key, directives: route.directives(head.fields), route: route,
       store: store, below: await disk?.variants(of: key) ?? [], now: now)
     return .success(report(query, key, route, explanation, now))
+  }
+
+  /// What is said of a request whose method alone decides; nil if others do, too.
+  private func ownAnswer(_ head: RequestHead) -> String? {
+    if head.method == .trace {
+      return "TRACE would tell what proxies added: 405 (RFC 9110 §9.3.8, §17.10)."
+    }
+    guard takesPurges else { return nil }
+    return switch ClientPurge.method(head) {
+    case nil: nil
+    case .unknown:
+      "The method is a purge elsewhere, and not understood here: 501. Nothing is purged."
+    case .purge, .purgeKeys:
+      "The method is a purge: it is carried out if the client may order it, and not forwarded."
+    }
   }
 
   private func report(

@@ -13,30 +13,39 @@ enum ClientPurge {
     _ method: PurgeFields.Method, _ head: borrowing RequestHead, for stream: Stream,
     on loop: LoopContext
   ) {
-    if method == .unknown { return stream.answer(.purgeMethodUnknown) }
+    let fields = head.fields
+    let name = fields.text(head.methodRange)
+    let url = fields.text(head.authority) + fields.text(head.path)
+    let address = stream.identity.address(toldBy: head)
+    func refuse(_ answer: OwnAnswer) {
+      loop.shared.purges.refusals.note(
+        answer.status, answer.reason, method: name, url: url, from: address)
+      stream.answer(answer)
+    }
+    if method == .unknown { return refuse(.purgeMethodUnknown) }
     var authorization: [String] = []
     for field in head.fields.fields where field.name == .authorization {
       authorization.append(head.fields.text(field.value))
     }
     let author: PurgeService.Author
     switch loop.shared.gate.judgeClient(
-      authorization, from: stream.identity.withAuthority(for: head),
-      at: stream.identity.address(toldBy: head))
+      authorization, from: stream.identity.withAuthority(for: head), at: address)
     {
     case .granted(let granted): author = granted
     case .unknown:
-      return stream.answer(
-        OwnAnswer(401, "PURGE needs Authorization: Bearer TOKEN", challenges: true))
+      return refuse(OwnAnswer(401, "PURGE needs Authorization: Bearer TOKEN", challenges: true))
     case .forbidden(let name):
-      return stream.answer(OwnAnswer(403, "the token \(name) has not the right to purge"))
+      return refuse(OwnAnswer(403, "the token \(name) has not the right to purge"))
+    case .notListed:
+      return refuse(OwnAnswer(403, "\(address) is not in purgeFrom. Nothing was purged"))
     case .proxied:
-      return stream.answer(
+      return refuse(
         OwnAnswer(
           403,
           "it came by way of a proxy, so purgeFrom does not count: the proxy is not in trustedProxies, or does not "
             + "say for whom it asks. Send it directly, or with Authorization: Bearer TOKEN. Nothing was purged"
         ))
-    case .tooMany: return stream.answer(OwnAnswer(429, "too many purges", retryAfter: 1))
+    case .tooMany: return refuse(OwnAnswer(429, "too many purges", retryAfter: 1))
     }
     let request: PurgeRequest
     let acknowledgement: PurgeAcknowledgement
@@ -44,11 +53,11 @@ enum ClientPurge {
       request = try order(head, by: author, on: loop)
       acknowledgement = try loop.shared.purges.apply(request, by: author)
     } catch let refusal as PurgeFields.Refusal {
-      return stream.answer(OwnAnswer(refusal.status, refusal.reason))
+      return refuse(OwnAnswer(refusal.status, refusal.reason))
     } catch let refusal as PurgeService.Refusal {
-      return stream.answer(OwnAnswer(400, refusal.reason))
+      return refuse(OwnAnswer(400, refusal.reason))
     } catch {
-      return stream.answer(OwnAnswer(500, "\(error)"))
+      return refuse(OwnAnswer(500, "\(error)"))
     }
     let late =
       "applied at this PoP, but not confirmed in time: a crash may bring back what was purged, and other "
@@ -71,7 +80,8 @@ enum ClientPurge {
     _ acknowledgement: PurgeAcknowledgement, _ problem: String?
   ) -> OwnAnswer {
     if let problem { return OwnAnswer(500, problem) }
-    let widened = (acknowledgement.widened ?? []).map { "; \($0)" }.joined()
+    let notes = (acknowledgement.widened ?? []) + (acknowledgement.warnings ?? [])
+    let widened = notes.map { "; \($0)" }.joined()
     return OwnAnswer(
       200,
       "purged \(acknowledgement.sureness)\(acknowledgement.matched) stored responses; purge "
@@ -87,14 +97,15 @@ enum ClientPurge {
     _ head: borrowing RequestHead, by author: PurgeService.Author, on loop: LoopContext
   ) throws(PurgeFields.Refusal) -> PurgeRequest {
     let fields = head.fields
-    let (routing, secret) = (loop.shared.routing, loop.store.secret)
-    var key = CacheKey(head, isSecure: false, secret: secret, storage: &loop.keyStorage)
-    let own = routing.route(&key, secret: secret).map { routing.policy($0).tagFields.names } ?? []
+    let authority = fields.text(head.authority)
     var request = try PurgeFields.read(
-      fields.text(head.methodRange),
-      .init(authority: fields.text(head.authority), path: fields.text(head.path)),
+      fields.text(head.methodRange), .init(authority: authority, path: fields.text(head.path)),
       fields.fields.map { (fields.text($0.nameRange), fields.text($0.value)) },
-      tagFields: own.map { String(decoding: $0, as: UTF8.self) }, hasContent: head.hasContent)
+      tagFields: loop.shared.purges.tagFields(ofHost: authority), hasContent: head.hasContent)
+    // A plug-in that calls this PoP by its address would never learn that it purges nothing.
+    if request.isOfURLs, let host = loop.shared.purges.unknownHosts(request).first {
+      throw PurgeFields.Refusal(421, "no site has the host \(host). Nothing was purged")
+    }
     // Who ordered it is known to the other PoPs, too.
     request.author = "\(author.name) at \(author.address)"
     return request

@@ -42,6 +42,8 @@ final class PurgeService: Sendable {
   /// Where purges are told of that were ordered here.
   private let bus: PurgeStream?
   private let counts = Mutex(Counts())
+  /// What was not carried out.
+  let refusals: PurgeRefusals
   private let sync = Mutex(PurgeSyncReport(state: PurgeSync.synced.rawValue, known: 0))
 
   init(
@@ -56,6 +58,7 @@ final class PurgeService: Sendable {
     self.disk = disk
     self.clock = clock
     self.logger = logger
+    refusals = PurgeRefusals(logger)
   }
 
   // MARK: Applying
@@ -65,10 +68,14 @@ final class PurgeService: Sendable {
   func apply(
     _ request: PurgeRequest, by author: Author
   ) throws(Refusal) -> PurgeAcknowledgement {
-    let scopes = try scopes(request)
+    let (scopes, more) = try scopes(request)
+    var request = request
+    request.widened += more
+    let warnings = warnings(request)
     if request.isDryRun {
       var estimate = estimate(scopes)
       if !request.widened.isEmpty { estimate.widened = request.widened }
+      estimate.warnings = warnings
       return estimate
     }
     let now = clock.read()
@@ -90,6 +97,7 @@ final class PurgeService: Sendable {
       estimated: removal.isSample ? true : nil, atLeast: removal.isAtLeast ? true : nil,
       repeated: removal.isNew ? nil : true)
     if !request.widened.isEmpty { acknowledgement.widened = request.widened }
+    acknowledgement.warnings = warnings
     if let token = author.token {
       acknowledgement.receipt = PurgeReceiptKey(token: token, pop: popID)
         .receipt(for: acknowledgement, order: order)
@@ -106,10 +114,75 @@ final class PurgeService: Sendable {
       atLeast: estimate.isAtLeast ? true : nil)
   }
 
-  private func scopes(_ request: PurgeRequest) throws(Refusal) -> [PurgeScope] {
+  /// What a request covers here, and where that is more than was written, as sentences.
+  private func scopes(
+    _ request: PurgeRequest
+  ) throws(Refusal) -> (scopes: [PurgeScope], widened: [String]) {
     var all: [PurgeScope] = []
-    for scope in request.scopes { all += try scopes(scope) }
-    return all
+    var widened: [String] = []
+    for scope in request.scopes {
+      all += try scopes(scope)
+      guard case .prefixes(let prefixes) = scope else { continue }
+      for prefix in prefixes {
+        guard let whole = scopes(ofQueryIn: prefix) else { continue }
+        all += whole
+        let isAll = prefix.target.last == "?"
+        guard !isAll, widened.count < 10 else { continue }
+        widened.append(
+          "\(prefix.description) is purged with any query, for not every query is stored as it was "
+            + "asked for")
+      }
+    }
+    return (all, widened)
+  }
+
+  /// A page with whatever query, if a prefix has the beginning of one and what is stored may have another one: what the
+  /// rules of the site leave of it, or one that is as good (No-Vary-Search). Nil if that cannot be.
+  private func scopes(ofQueryIn prefix: PurgeURL) -> [PurgeScope]? {
+    guard let question = prefix.target.firstIndex(of: "?") else { return nil }
+    let page = "http://\(prefix.host)\(prefix.target[..<question])"
+    guard let key = routing.purgeKey(page, store.secret),
+      let all = CacheKey(url: "\(page)?".utf8, secret: store.secret),
+      routing.hasQueryRules(key) || store.mayHaveEquivalents
+    else { return nil }
+    return [.url(key), .prefix(PurgePrefix(all))]
+  }
+
+  /// Hosts of URLs in a request that no site has, each once. O(URLs).
+  func unknownHosts(_ request: PurgeRequest) -> [String] {
+    var hosts: [String] = []
+    for scope in request.scopes {
+      switch scope {
+      case .urls(let urls), .prefixes(let urls): hosts += urls.map(\.host)
+      case .hosts(let names): hosts += names
+      case .tags, .everything: break
+      }
+    }
+    var seen: Set<String> = []
+    return hosts.filter { host in
+      guard seen.insert(host).inserted else { return false }
+      return !isKnown(host)
+    }
+  }
+
+  private func isKnown(_ host: String) -> Bool {
+    route(ofHost: host) != nil
+  }
+
+  private func route(ofHost host: String) -> RequestRoute? {
+    guard var key = CacheKey(url: "http://\(host)/".utf8, secret: store.secret) else { return nil }
+    return routing.route(&key, secret: store.secret)
+  }
+
+  /// The fields that carry tags for the site that has a host, in lower case.
+  func tagFields(ofHost host: String) -> [String] {
+    let fields = route(ofHost: host).map { routing.policy($0).tagFields.names } ?? []
+    return fields.map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  private func warnings(_ request: PurgeRequest) -> [String]? {
+    let hosts = unknownHosts(request)
+    return hosts.isEmpty ? nil : hosts.prefix(10).map { "no site has the host \($0)" }
   }
 
   private func scopes(_ scope: PurgeRequest.Scope) throws(Refusal) -> [PurgeScope] {
@@ -338,6 +411,6 @@ final class PurgeService: Sendable {
       sequence: store.purges.head, applied: counts.applied, repeated: counts.repeated,
       caughtUp: counts.caughtUp, remembered: store.purges.remembered, journal: sync.known,
       state: sync.state, unauthorized: gate.refused.unauthorized,
-      rateLimited: gate.refused.rateLimited)
+      rateLimited: gate.refused.rateLimited, refused: refusals.counts)
   }
 }

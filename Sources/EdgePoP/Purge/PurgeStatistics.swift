@@ -18,4 +18,6 @@ struct PurgeStatistics: Codable, Sendable {
   var unauthorized: UInt64
   /// Purges that were refused because too many came.
   var rateLimited: UInt64
+  /// Purges that were not carried out, by the status of the answer.
+  var refused: [String: UInt64]
 }

@@ -230,6 +230,11 @@ final class Routing: Sendable {
     return key
   }
 
+  /// True if the site of a key may leave out or sort what queries have. O(hosts).
+  func hasQueryRules(_ key: CacheKey) -> Bool {
+    site(key).map { !$0.policy.query.isIdentity } ?? false
+  }
+
   /// The choices of the site that a route belongs to.
   func policy(_ route: RequestRoute) -> SitePolicy { sites[route.site].policy }
 
