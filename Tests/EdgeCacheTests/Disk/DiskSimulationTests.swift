@@ -1,4 +1,5 @@
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import EdgeCache
@@ -104,7 +105,8 @@ private struct DiskHistory {
     for step in 0..<steps {
       let key = Int.random(in: keys.indices, using: &random)
       switch Int.random(in: 0..<100, using: &random) {
-      case 0..<45: write(key)
+      case 0..<40: write(key)
+      case 40..<45: removeWhileWriting(key)
       case 45..<80: read(key)
       case 80..<86: purge(key)
       case 86..<89: remove(key)
@@ -131,6 +133,51 @@ private struct DiskHistory {
     let isThere = store.write(response(version), stamp: stamp)
     log.append("write \(version.key)/\(version.variant) n\(version.number) \(size) \(isThere)")
     if isThere { floors[key * 3 + version.variant] = version.number }
+  }
+
+  /// Two are written, and one is removed at any moment of that.
+  private mutating func removeWhileWriting(_ key: Int) {
+    let both = [key, (key + 1) % keys.count].map { key in
+      let version = Version(
+        key: key, variant: Int.random(in: 0...2, using: &random), number: versions.count,
+        stamp: purges.head, size: Int.random(in: 0...9000, using: &random))
+      versions.append(version)
+      return version
+    }
+    let announced = store.announce(
+      both.map { DiskWrite(response($0), stamp: $0.stamp) })
+    let moment = SimulatedVolume.Moment.allCases.randomElement(using: &random)!
+    let removals = Mutex<[DiskStore.Removal]>([])
+    let (store, hash) = (store, keys[key].hash)
+    let remove = { @Sendable in
+      if let removal = store.remove(hash) { removals.withLock { $0.append(removal) } }
+    }
+    // Before anything is written, or when it comes to that.
+    if Bool.random(using: &random) {
+      remove()
+    } else {
+      volume.watch { (now) throws(DiskError) in if now == moment { remove() } }
+    }
+    let isThere = store.write(announced)
+    volume.watch(nil)
+    log.append("write \(both.map(\.number)) \(isThere), removed at \(moment)")
+    // If that moment never came.
+    remove()
+    for variant in 0..<3 { floors[key * 3 + variant] = versions.count }
+    logFloors(removals.withLock { $0 }, key, variants: 0..<3)
+  }
+
+  /// Has removals logged, and notes what holds from then on, also after a crash of the process.
+  private mutating func logFloors(
+    _ removals: [DiskStore.Removal], _ key: Int, variants: Range<Int>
+  ) {
+    if !removals.isEmpty {
+      let before = store.statistics.writeErrors
+      store.log(removals, now: Self.now)
+      guard store.statistics.writeErrors == before, store.statistics.serves else { return }
+    }
+    // What there is nothing of needs no record.
+    for variant in variants { loggedFloors[key * 3 + variant] = versions.count }
   }
 
   private mutating func read(_ key: Int) {
@@ -188,12 +235,7 @@ private struct DiskHistory {
     let removal = store.remove(keys[key].hash)
     for variant in 0..<3 { floors[key * 3 + variant] = versions.count }
     log.append("remove \(key)")
-    guard let removal else { return }
-    let before = store.statistics.writeErrors
-    store.log([removal], now: Self.now)
-    if store.statistics.writeErrors == before, store.statistics.serves {
-      for variant in 0..<3 { loggedFloors[key * 3 + variant] = versions.count }
-    }
+    logFloors(removal.map { [$0] } ?? [], key, variants: 0..<3)
   }
 
   /// Removes one variant.
@@ -203,12 +245,7 @@ private struct DiskHistory {
     let removal = store.remove(keys[key], response(version).selector)
     floors[key * 3 + variant] = versions.count
     log.append("remove \(key)/\(variant)")
-    guard let removal else { return }
-    let before = store.statistics.writeErrors
-    store.log([removal], now: Self.now)
-    if store.statistics.writeErrors == before, store.statistics.serves {
-      loggedFloors[key * 3 + variant] = versions.count
-    }
+    logFloors(removal.map { [$0] } ?? [], key, variants: variant..<(variant + 1))
   }
 
   /// Looks for what was purged, and forgets what nothing is left of.
