@@ -397,42 +397,6 @@ extension DiskStore {
     }
     return true
   }
-
-  // MARK: What is wrong
-
-  /// What lies there is not what was written: nothing of that identity is believed any more, for what
-  /// is older must not come up in its place.
-  private func damaged(_ place: DiskPlace, _ hash: KeyHash) {
-    state.withLock { state in
-      state.statistics.damaged += 1
-      Self.disbelieve(place, hash, &state)
-    }
-  }
-
-  func failedToRead(_ place: DiskPlace, _ hash: KeyHash) {
-    state.withLock { state in
-      state.statistics.readErrors += 1
-      Self.disbelieve(place, hash, &state)
-    }
-  }
-
-  private static func disbelieve(_ place: DiskPlace, _ hash: KeyHash, _ state: inout State) {
-    // The next start may find it to be right.
-    let identity = DiskDirectory.identity(hash)
-    state.strays.add(identity, in: place.segment)
-    for other in state.directory.places(hash) { state.strays.add(identity, in: other.segment) }
-    state.directory.remove(hash)
-    state.segments[place.segment].errors += 1
-    if state.segments[place.segment].errors == mostErrors,
-      state.segments[place.segment].phase == .sealed
-    {
-      state.segments[place.segment].phase = .abandoned
-      // With whatever is older than what was in it.
-      for taken in state.directory.removeIdentities(in: place.segment) {
-        state.strays.add(taken.identity, in: taken.segment)
-      }
-    }
-  }
 }
 
 extension RecordHeader {

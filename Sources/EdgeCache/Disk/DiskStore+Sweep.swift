@@ -140,8 +140,7 @@ extension DiskStore {
   public var oldestUnswept: UInt64 {
     state.withLock { state in
       state.segments.reduce(UInt64.max) { oldest, segment in
-        if segment.oldestStamp == .max { return oldest }
-        if segment.phase == .abandoned, segment.readers == 0 { return oldest }
+        if segment.oldestStamp == .max || !segment.mayBeRead { return oldest }
         return min(oldest, max(segment.oldestStamp, segment.sweptThrough))
       }
     }

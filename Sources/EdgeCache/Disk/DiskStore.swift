@@ -37,6 +37,8 @@ public final class DiskStore: Sendable {
     var isListed = true
     var readers = 0
     var errors = 0
+    /// False if nothing in it is used any more before the next start.
+    var mayBeRead: Bool { phase != .abandoned || readers > 0 }
     /// Where records begin whose content was found to be right, for those that are sent without being read.
     var verified: Set<Int> = []
   }
@@ -148,11 +150,11 @@ public final class DiskStore: Sendable {
     }
   }
 
-  /// The lowest stamp of anything in a segment, dead or not; the highest number there is if there is
+  /// The lowest stamp of anything in a segment that may be read, dead or not; the highest number there is if there is
   /// nothing. O(segments).
   public var oldestStamp: UInt64 {
     state.withLock { state in
-      state.segments.reduce(UInt64.max) { min($0, $1.oldestStamp) }
+      state.segments.reduce(UInt64.max) { $1.mayBeRead ? min($0, $1.oldestStamp) : $0 }
     }
   }
 }
