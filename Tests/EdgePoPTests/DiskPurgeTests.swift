@@ -62,6 +62,41 @@ struct DiskPurgeTests {
     await origin.stop()
   }
 
+  @Test(
+    "What is validated because the disk has lost purges says so, and explain since when and why")
+  func distrusted() async throws {
+    let directory = FileManager.default.temporaryDirectory
+      .appending(path: "edgecache-\(UUID().uuidString)").path()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let origin = try await Origin.start {
+      $0.answer("\($0.request.target)", "Cache-Control: max-age=600")
+    }
+    let any = SocketEndpoint(host: "127.0.0.1", port: 0)
+    var configuration = FleetConfiguration.single(
+      upstream: origin.url, listen: [any], admin: any, memory: .mebibytes(64), threads: 1)
+    configuration.pops[0].disks = [.init(path: directory, size: .mebibytes(64), admission: .all)]
+    try await fill(configuration)
+    try FileManager.default.removeItem(atPath: "\(directory)/purge.log")
+    // Also after one more start, when it is no news any more.
+    for path in ["/a", "/b"] {
+      let pop = try await TestPoP.start(configuration, pop: configuration.pops[0])
+      let query = try ExplainQuery(url: "http://a.example\(path)")
+      let answer = try await pop.admin("GET \(query.target) HTTP/1.1\r\nHost: admin\r\n\r\n")
+      let report = try JSONDecoder().decode(
+        ExplainReport.self, from: Data(answer.content.readableBytesView))
+      #expect(report.outcome.hasPrefix("fwd=stale"))
+      let because = report.because.joined(separator: " ")
+      #expect(
+        because.contains("has lost purges") && because.contains("Found out on "), "\(because)")
+      #expect(because.contains("GMT: purge.log is missing"), "\(because)")
+      let status = try await pop.get(path).cacheStatus
+      #expect(status.contains("fwd=stale") && status.contains("detail=distrusted"), "\(status)")
+      #expect(try await pop.get(path).cacheStatus.contains("hit"))
+      try await pop.stop()
+    }
+    await origin.stop()
+  }
+
   /// Has a PoP write three responses to its disk. The lock of the directory goes with the PoP.
   private func fill(_ configuration: FleetConfiguration) async throws {
     let first = try await TestPoP.start(configuration, pop: configuration.pops[0])

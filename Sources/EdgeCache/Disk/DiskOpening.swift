@@ -343,6 +343,7 @@ struct DiskOpening {
     state.free = recovery.segments.count { $0.phase == .free }
     state.statistics.recovered = recovery.directory.count
     state.statistics.isReduced = isReduced
+    state.statistics.allowed = options.size
     state.statistics.notices = notices
     let store = DiskStore(
       volume, header, purges: purges,

@@ -44,6 +44,8 @@ public struct DiskStatistics: Sendable {
   public var recoveryMilliseconds: Int64 = 0
   /// True if there was no room for all that was asked for.
   public var isReduced = false
+  /// Bytes that it may take.
+  public var allowed = 0
   /// What was found at the start that is not as it was left.
   public var notices: [DiskNotice] = []
   /// What keeps it from taking what it is given; nil if it is well.
@@ -105,7 +107,7 @@ extension DiskNotice: CustomStringConvertible {
       "STORE is missing, and other files of a store are there; it begins anew, empty, and what was purged is kept "
         + "as \(DiskFile.damagedLog)"
     case .segmentsLost(let count):
-      "\(count == 1 ? "1 segment" : "\(count) segments") of the store cannot be read or is damaged where it begins; "
+      "the beginning of \(count == 1 ? "1 segment" : "\(count) segments") of the store cannot be read or is damaged; "
         + "what was in there is lost, and is fetched again"
     case .older(let version):
       "it has format version \(version), of an earlier program; it begins anew, empty"

@@ -89,8 +89,9 @@ final class DiskQueue: Sendable {
     }
     tell()
     if statistics.isReduced {
+      let sizes = "\(statistics.capacity >> 20) MiB instead of \(statistics.allowed >> 20) MiB"
       logger.warning(
-        "there is less room on disk than the store was given; it is smaller now: \(statistics.capacity >> 20) MiB",
+        "there is less room on disk than the store was given; it is smaller now: \(sizes)",
         metadata: [
           "path": "\(path)", "bytes": "\(statistics.capacity)",
           "advice": "free some room and restart, or give it a smaller size",

@@ -33,7 +33,8 @@ struct Counters: Sendable {
     case .refused(let refusal): refusals.count(refusal)
     case .failed(let failure): failures.count(failure)
     case .onlyIfCached, .unknownHost, .loop, .staleWhileRevalidate, .unsynced, .distrusted,
-      nil: break
+      nil:
+      break
     }
   }
 

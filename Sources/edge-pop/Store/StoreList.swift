@@ -36,7 +36,8 @@ struct StoreList: StoreSubcommand {
       "Only URLs that begin like this, or paths if it begins with a slash.", valueName: "url"))
   var prefix: String?
 
-  @Option(help: "Only what has this tag (Cache-Tag, Surrogate-Key, Cache-Groups).")
+  @Option(
+    help: "Only what has this tag, in any field for tags (Cache-Tag, Surrogate-Key, xkey…).")
   var tag: String?
 
   @Option(help: ArgumentHelp("Only content of more than this, such as 1MiB.", valueName: "size"))

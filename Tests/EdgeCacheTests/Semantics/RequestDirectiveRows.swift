@@ -244,7 +244,7 @@ let cacheStatusRows: [CachingRow] = [
       ])
     let details =
       StorageRefusal.allCases.map { CacheStatusDetail.refused($0) }
-      + UpstreamFailure.allCases.map { .failed($0) } + [.onlyIfCached, .unknownHost]
+      + UpstreamFailure.allCases.map { .failed($0) } + [.onlyIfCached, .unknownHost, .distrusted]
     for detail in details {
       #expect(detail.token.utf8.allSatisfy { $0.isToken } && !detail.token.isEmpty)
     }
