@@ -121,7 +121,7 @@ extension EndToEnd {
         let health = try await Self.admin(pop, "GET", "/health").text
         #expect(health.contains("degraded") && health.contains("STORE"), "\(health)")
         let isKept = FileManager.default.fileExists(atPath: "\(store)/STORE.damaged")
-        #expect(isKept == (change != .gone && change != .empty))
+        #expect(isKept == (change != .gone))
         await pop.process.stop(SIGKILL)
         pop = try await PoP.start(on: stage, arguments: arguments)
         #expect(!pop.process.errors.value.text.contains("begins anew"))

@@ -326,7 +326,7 @@ private struct DiskHistory {
     purgedNow = [:]
     do {
       store = try Self.open(volume, options, purges, seed &+ UInt64(step) << 32)
-    } catch DiskProblem.failed(let error) where error.isFull && begun == versions.count {
+    } catch DiskProblem.noRoom where begun == versions.count {
       // Where it has to begin anew, with as few segments as can be, on a full disk.
       volume.resize(nil)
       store = try Self.open(volume, options, purges, seed &+ UInt64(step) << 32)
