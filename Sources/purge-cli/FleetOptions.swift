@@ -74,12 +74,14 @@ struct FleetOptions: ParsableArguments {
     return pops.map { .init($0) }
   }
 
-  /// What the admin API is asked with; nil if it is plain.
-  func tls() throws -> NIOSSLContext? {
+  /// What the admin API is asked with; nil if it is plain. With `isOptional` there need be no configuration.
+  func tls(isOptional: Bool = false) throws -> NIOSSLContext? {
     if (certificate == nil) != (key == nil) {
       throw WrongUse("--certificate and --key go together")
     }
-    let known = admin.isEmpty ? try configuration().adminTLS : nil
+    let (path, isDefault) = path
+    let isLeftOut = isOptional && isDefault && !FileManager.default.fileExists(atPath: path)
+    let known = admin.isEmpty && !isLeftOut ? try configuration().adminTLS : nil
     guard let ca = ca ?? known?.ca else {
       if certificate != nil { throw WrongUse("--certificate means nothing without --ca") }
       return nil
@@ -106,10 +108,15 @@ struct FleetOptions: ParsableArguments {
     }
   }
 
-  private func configuration() throws -> FleetConfiguration {
+  /// The file of the configuration, and whether nobody named it.
+  private var path: (path: String, isDefault: Bool) {
     let named = config ?? Environment.value("EDGE_CONFIG")
-    let path = named ?? FleetConfiguration.defaultPath
-    guard named != nil || FileManager.default.fileExists(atPath: path) else {
+    return (named ?? FleetConfiguration.defaultPath, named == nil)
+  }
+
+  private func configuration() throws -> FleetConfiguration {
+    let (path, isDefault) = path
+    guard !isDefault || FileManager.default.fileExists(atPath: path) else {
       throw WrongUse("there is no \(path) here; name the configuration with --config FILE")
     }
     do throws(ConfigurationError) {

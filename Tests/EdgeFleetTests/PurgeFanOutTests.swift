@@ -69,6 +69,11 @@ private func results(
       AdminServer.reply("401 Unauthorized", #"{"error":"the token is wrong"}"#),
       AdminClientError.status(401, message: "the token is wrong")
     ),
+    (
+      AdminServer.reply("500 Error", #"{"applied":true,"error":"it does not last yet"}"#),
+      .applied(message: "it does not last yet")
+    ),
+    (AdminServer.reply("500 Error", #"{"error":"x"}"#), .status(500, message: "x")),
     (AdminServer.reply("404 Not Found", "<html>"), .status(404, message: "")),
     (AdminServer.reply("301 Moved", ""), .status(301, message: "")),
     (

@@ -204,6 +204,23 @@ struct PurgeMeaningTests {
     try await pop.stop()
   }
 
+  @Test(
+    "A PoP that may take a terminator for who is on its own machine says so",
+    arguments: [
+      (["127.0.0.1"], nil, true), (["10.0.0.0/8", "::1"], [], true), (["127.0.0.0/8"], nil, true),
+      (["127.0.0.1"], ["127.0.0.1"], false), (["10.0.0.0/8"], nil, false), ([], nil, false),
+    ] as [([String], [String]?, Bool)])
+  func terminators(_ purgeFrom: [String], _ proxies: [String]?, _ expected: Bool) throws {
+    let any = SocketEndpoint(host: "127.0.0.1", port: 0)
+    let configuration = FleetConfiguration.single(
+      upstream: try UpstreamURL(parsing: "http://127.0.0.1:1"), listen: [any], admin: any)
+    let options = PoPOptions(
+      configuration: configuration, pop: configuration.pops[0],
+      purgeFrom: try purgeFrom.map { try AddressRange(parsing: $0) },
+      trustedProxies: try proxies?.map { try AddressRange(parsing: $0) })
+    #expect(options.mayTakeTerminatorsForOthers == expected)
+  }
+
   // MARK: The log
 
   /// Keeps what is logged.

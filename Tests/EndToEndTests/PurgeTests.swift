@@ -187,6 +187,54 @@ extension EndToEnd {
       }
     }
 
+    @Test("What was ordered at an address is sent there again, and no configuration is asked for")
+    func retryWithoutConfiguration() async throws {
+      try await Stage.run { stage in
+        let nobody = try Socket.bound(listens: false)
+        let address = "127.0.0.1:\(nobody.port)"
+        for arguments in [["everything", "--admin", "http://\(address)"], ["retry"]] {
+          let result = try await run(
+            Programs.purgeCLI,
+            arguments + ["--spool", stage.path("spool"), "--timeout", "300ms"],
+            variables: ["EDGE_CONFIG": nil], directory: stage.directory)
+          #expect(result.end == .status(2), "\(result.errors)")
+          #expect(result.errors.contains("\(address): cannot connect"), "\(result.errors)")
+          #expect(result.errors.contains("purge-cli retry"), "\(result.errors)")
+        }
+      }
+    }
+
+    @Test("A purge that was applied and does not last yet is called so, and kept")
+    func appliedOnly() async throws {
+      try await Stage.run { stage in
+        let listener = try Socket.bound(listens: true)
+        Thread.detachNewThread {
+          let content = #"{"applied":true,"error":"applied at this PoP, but a disk fails"}"#
+          while let socket = listener.accept() {
+            let connection = HTTPConnection(socket)
+            guard (try? connection.requestHead()) != nil else { continue }
+            try? socket.write(
+              "HTTP/1.1 500 Error\r\nConnection: close\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
+                + content)
+          }
+        }
+        let arguments = [
+          "everything", "--admin", "http://127.0.0.1:\(listener.port)", "--timeout", "300ms",
+          "--spool", stage.path("spool"),
+        ]
+        let table = try await run(Programs.purgeCLI, arguments)
+        #expect(table.end == .status(2))
+        #expect(table.output.contains(" APPLIED "), "\(table.output)")
+        #expect(table.output.contains("Applied, but not certain to last: 127.0.0.1:"))
+        #expect(!table.output.contains("Not purged"), "\(table.output)")
+        #expect(table.errors.contains("a disk fails"), "\(table.errors)")
+        let json = try await run(Programs.purgeCLI, arguments + ["--json"])
+        #expect(json.output.contains(#""result" : "applied""#), "\(json.output)")
+        let names = try FileManager.default.contentsOfDirectory(atPath: stage.path("spool"))
+        #expect(names.count == 2)
+      }
+    }
+
     @Test("The admin token is asked for, whichever way it is given")
     func token() async throws {
       try await Stage.run { stage in

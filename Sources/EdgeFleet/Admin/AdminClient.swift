@@ -105,6 +105,7 @@ public struct AdminClient: Sendable {
     let reply = try await exchange(head, ByteBuffer(bytes: body), timeout: timeout)
     guard (200..<300).contains(reply.status) else {
       let refusal = try? JSONDecoder().decode(AdminRefusal.self, from: Data(reply.body))
+      if let refusal, refusal.applied == true { throw .applied(message: refusal.error) }
       throw .status(reply.status, message: refusal?.error ?? "")
     }
     return reply

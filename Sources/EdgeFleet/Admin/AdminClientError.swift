@@ -14,6 +14,8 @@ public enum AdminClientError: Error, Sendable, Hashable, CustomStringConvertible
   case timeout(Duration)
   /// The PoP answered with a status that is not a success.
   case status(Int, message: String)
+  /// The PoP has applied the purge, and cannot promise yet that it lasts, or that others hear of it.
+  case applied(message: String)
   /// What answered does not speak the admin API.
   case badReply(reason: String)
   /// The task that asked was cancelled.
@@ -22,7 +24,7 @@ public enum AdminClientError: Error, Sendable, Hashable, CustomStringConvertible
   /// Whether the same request may succeed a little later.
   public var isTransient: Bool {
     switch self {
-    case .cannotConnect, .connectionLost, .timeout: true
+    case .cannotConnect, .connectionLost, .timeout, .applied: true
     case .status(let code, _): code >= 500
     case .badReply, .cancelled: false
     }
@@ -35,6 +37,7 @@ public enum AdminClientError: Error, Sendable, Hashable, CustomStringConvertible
     case .connectionLost(let reason): "connection lost: \(reason)"
     case .timeout(let duration): "no reply within \(DurationText.print(duration))"
     case .status(let code, let message): message.isEmpty ? "\(code)" : "\(code): \(message)"
+    case .applied(let message): message
     case .badReply(let reason): "not a reply of the admin API: \(reason)"
     case .cancelled: "cancelled"
     }
@@ -51,7 +54,7 @@ extension AdminClientError {
   var reasonAlone: String {
     switch self {
     case .cannotConnect(let reason), .connectionLost(let reason), .badReply(let reason): reason
-    case .timeout, .status, .cancelled: description
+    case .timeout, .status, .applied, .cancelled: description
     }
   }
 

@@ -62,6 +62,11 @@ public struct PurgeFanOut: Sendable {
       if case .acknowledged(let acknowledgement) = outcome { acknowledgement } else { nil }
     }
 
+    /// True if the PoP has applied the purge and cannot promise more yet.
+    public var isAppliedOnly: Bool {
+      if case .applied? = failure { true } else { false }
+    }
+
     /// The failure, if there was no acknowledgement.
     public var failure: AdminClientError? {
       switch outcome {

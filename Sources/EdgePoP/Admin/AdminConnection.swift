@@ -23,6 +23,12 @@ final class AdminConnection: ChannelInboundHandler {
     ) -> Answer {
       Answer(status: status, json: AdminRefusal(error: text).json, extra: extra)
     }
+
+    /// Of a purge that was applied, for all that is wrong.
+    static func applied(_ problem: String) -> Answer {
+      Answer(
+        status: .internalServerError, json: AdminRefusal(error: problem, applied: true).json)
+    }
   }
 
   private let service: AdminService
@@ -220,8 +226,7 @@ final class AdminConnection: ChannelInboundHandler {
     service.purges.complete(request, acknowledgement) { problem in
       loop.execute {
         let (handler, context) = bound.value
-        handler.send(
-          problem.map { .refusal(.internalServerError, $0) } ?? answer, head, context)
+        handler.send(problem.map(Answer.applied) ?? answer, head, context)
       }
     }
   }

@@ -41,4 +41,15 @@ public struct PoPOptions: Sendable {
     self.limits = limits
     self.logger = logger
   }
+
+  /// The proxies whose word is taken for who a client is.
+  var believedProxies: [AddressRange] {
+    trustedProxies ?? pop.trustedProxies ?? configuration.trustedProxies
+  }
+
+  /// True if whoever comes by way of a TLS terminator on this machine that adds no field may purge: it cannot be told
+  /// from who is here.
+  var mayTakeTerminatorsForOthers: Bool {
+    believedProxies.isEmpty && purgeFrom.contains { $0.contains("127.0.0.1") || $0.contains("::1") }
+  }
 }

@@ -42,6 +42,13 @@ public final class PoPServer: Service {
         "the admin address \(options.pop.admin) is not loopback, so it needs a token: set "
           + "EDGE_ADMIN_TOKEN or --admin-token-file")
     }
+    if options.mayTakeTerminatorsForOthers {
+      options.logger.warning(
+        """
+        purgeFrom has a loopback address and trustedProxies is empty: through a TLS terminator or proxy on this \
+        machine that adds no X-Forwarded-For everybody may purge; name it in trustedProxies and let it add that
+        """)
+    }
     var ending = Ending()
     do {
       return try await PoPServer(options, &ending)

@@ -49,10 +49,9 @@ final class PoPShared: Sendable {
         options.configuration.pops.filter(isMeant).flatMap(\.listen).filter { !$0.isWildcard }
           .compactMap { IPAddress($0.host) })
     }
-    let proxies =
-      options.trustedProxies ?? options.pop.trustedProxies ?? options.configuration.trustedProxies
     return ProxyTrust(
-      proxies: proxies.map(\.prefix), children: addresses { $0.parent == options.pop.id },
+      proxies: options.believedProxies.map(\.prefix),
+      children: addresses { $0.parent == options.pop.id },
       pops: addresses { $0.id != options.pop.id })
   }
 

@@ -74,8 +74,13 @@ struct PurgeReport {
     line += "\(responses), \(freedBytes) bytes freed."
     if let id = request.id { line += " Purge \(id)." }
     if !isComplete {
-      let left = results.filter { $0.acknowledgement == nil }.map(\.name)
-      line += " Not purged: \(left.joined(separator: ", "))."
+      let left = results.filter { $0.acknowledgement == nil }
+      let applied = left.filter(\.isAppliedOnly).map(\.name)
+      let others = left.filter { !$0.isAppliedOnly }.map(\.name)
+      if !applied.isEmpty {
+        line += " Applied, but not certain to last: \(applied.joined(separator: ", "))."
+      }
+      if !others.isEmpty { line += " Not purged: \(others.joined(separator: ", "))." }
     }
     if let checks, isVerified {
       line += " Verified: \(counted(checks.count, "URL"))."
@@ -193,7 +198,7 @@ extension PurgeFanOut.Result {
   fileprivate var word: String {
     switch outcome {
     case .acknowledged: "purged"
-    case .pending: "PENDING"
+    case .pending: isAppliedOnly ? "APPLIED" : "PENDING"
     case .refused: "refused"
     }
   }

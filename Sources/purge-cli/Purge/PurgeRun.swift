@@ -4,6 +4,7 @@
 import EdgeCache
 import EdgeFleet
 import FoundationEssentials
+import NIOSSL
 
 /// Follows a purge and reports on it.
 struct PurgeRun {
@@ -16,6 +17,7 @@ struct PurgeRun {
   private let spool: Spool
   private let receipt: String?
   private let verifies: Bool
+  private let isSecure: Bool
 
   /// A purge that has not been sent yet.
   init(_ request: PurgeRequest, _ purging: PurgeOptions, _ options: FleetOptions) throws {
@@ -31,7 +33,7 @@ struct PurgeRun {
       throw WrongUse("--no-wait goes only with a purgeBus in the configuration")
     }
     try self.init(
-      request, at: try options.targets(), purging.spool.open(), options, bus,
+      request, at: try options.targets(), purging.spool.open(), options, bus, try options.tls(),
       waits: !purging.noWait, receipt: purging.receipt,
       verifies: purging.verify && !purging.dryRun)
     guard purging.verify else { return }
@@ -45,24 +47,29 @@ struct PurgeRun {
   }
 
   /// A purge that some PoPs have not acknowledged.
-  init(
-    resuming request: PurgeRequest, at targets: [PurgeFanOut.Target], _ spool: Spool,
-    _ options: FleetOptions
-  ) throws {
+  init(resuming kept: Spool.Kept, _ spool: Spool, _ options: FleetOptions) throws {
+    // Where it goes is known, so there need be no configuration.
+    let tls = kept.isSecure == false ? nil : try options.tls(isOptional: true)
+    if kept.isSecure == true, tls == nil {
+      throw WrongUse(
+        "a pending purge was ordered over TLS; say with --ca FILE who certifies the admin API, or with "
+          + "--config FILE")
+    }
     try self.init(
-      request, at: targets, spool, options, nil, waits: true, receipt: nil, verifies: false)
+      kept.request, at: kept.targets, spool, options, nil, tls, waits: true, receipt: nil,
+      verifies: false)
   }
 
   private init(
     _ request: PurgeRequest, at targets: [PurgeFanOut.Target], _ spool: Spool,
-    _ options: FleetOptions, _ bus: PurgeBusFanOut?, waits: Bool, receipt: String?,
-    verifies: Bool
+    _ options: FleetOptions, _ bus: PurgeBusFanOut?, _ tls: NIOSSLContext?, waits: Bool,
+    receipt: String?, verifies: Bool
   ) throws {
     (self.request, self.options, self.spool) = (request, options, spool)
     (self.receipt, self.verifies, self.bus, self.waits) = (receipt, verifies, bus, waits)
     fanOut = PurgeFanOut(
-      targets: targets, token: try options.token(), tls: try options.tls(),
-      timeout: try options.patience())
+      targets: targets, token: try options.token(), tls: tls, timeout: try options.patience())
+    isSecure = tls != nil
   }
 
   private static var author: String {
@@ -97,7 +104,7 @@ struct PurgeRun {
   /// The stream is out of reach: the purge is kept, to be sent to each PoP directly.
   private func failed(_ error: RedisError) -> ExitStatus {
     writeToStandardError("purge-cli: \(error)\n")
-    if let id = request.id, (try? spool.keep(request, id: id, fanOut.targets)) != nil {
+    if let id = request.id, (try? keep(request, id, fanOut.targets)) != nil {
       writeToStandardError(
         "purge-cli: it is kept in \(spool.directory); purge-cli retry sends it to each PoP\n")
     }
@@ -110,7 +117,7 @@ struct PurgeRun {
   ) async throws -> ExitStatus {
     // Whatever happens from here on, it is not forgotten; a stream does not forget by itself.
     let isKept = bus == nil ? request.id : nil
-    if let id = isKept { try? spool.keep(request, id: id, fanOut.targets) }
+    if let id = isKept { try? keep(request, id, fanOut.targets) }
     let board = PurgeBoard(
       fanOut.targets, isShown: !options.json && Terminal.standardOutput.isInteractive)
     for await event in events { board.note(event) }
@@ -119,7 +126,7 @@ struct PurgeRun {
     var problem: String?
     if let id = isKept {
       do {
-        try spool.keep(request, id: id, results.filter(\.isPending).map(\.target))
+        try keep(request, id, results.filter(\.isPending).map(\.target))
       } catch {
         problem = "\(error)"
       }
@@ -147,6 +154,12 @@ struct PurgeRun {
     return report.isComplete && report.isVerified ? .everywhere : .notEverywhere
   }
 
+  private func keep(
+    _ request: PurgeRequest, _ id: PurgeID, _ targets: [PurgeFanOut.Target]
+  ) throws {
+    try spool.keep(request, id: id, targets, isSecure: isSecure)
+  }
+
   private func printForPeople(_ report: PurgeReport) {
     print(report.table(coloured: Terminal.standardOutput.hasColour))
     print(report.summary)
@@ -160,13 +173,23 @@ struct PurgeRun {
     for check in report.checks ?? [] where !check.isRight {
       writeToStandardError("purge-cli: \(check.sentence)\n")
     }
-    for sentence in request.widened {
+    // A PoP may cover more than is known here, by the rules of its sites.
+    let told = request.widened + report.results.flatMap { $0.acknowledgement?.widened ?? [] }
+    for sentence in Self.unique(told) {
       writeToStandardError("purge-cli: note: \(Terminal.plain(sentence))\n")
+    }
+    for sentence in Self.unique(report.results.flatMap { $0.acknowledgement?.warnings ?? [] }) {
+      writeToStandardError("purge-cli: warning: \(Terminal.plain(sentence))\n")
     }
     if report.isComplete, report.matched == 0, !report.isAtLeast, !request.isDryRun {
       writeToStandardError(
         "purge-cli: warning: no stored response matched\(advice)\n")
     }
+  }
+
+  private static func unique(_ sentences: [String]) -> [String] {
+    var seen: Set<String> = []
+    return sentences.filter { seen.insert($0).inserted }
   }
 
   private var advice: String {

@@ -17,8 +17,8 @@ struct Retry: ParsableCommand, FleetCommand {
       return .everywhere
     }
     var worst = ExitStatus.everywhere
-    for (request, targets) in pending {
-      let run = try PurgeRun(resuming: request, at: targets, spool.open(), options)
+    for kept in pending {
+      let run = try PurgeRun(resuming: kept, spool.open(), options)
       if try await run.send() != .everywhere { worst = .notEverywhere }
     }
     return worst

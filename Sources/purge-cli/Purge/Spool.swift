@@ -39,16 +39,28 @@ struct Spool {
 
     var request: String
     var targets: [Target]
+    /// Whether it was ordered over TLS; nil if that is not known.
+    var secure: Bool?
+  }
+
+  /// One of them as it is sent again.
+  struct Kept {
+    let request: PurgeRequest
+    let targets: [PurgeFanOut.Target]
+    let isSecure: Bool?
   }
 
   let directory: String
 
   /// Keeps a purge that these PoPs have not acknowledged, in the place of what was kept of it before.
-  func keep(_ request: PurgeRequest, id: PurgeID, _ targets: [PurgeFanOut.Target]) throws {
+  func keep(
+    _ request: PurgeRequest, id: PurgeID, _ targets: [PurgeFanOut.Target], isSecure: Bool
+  ) throws {
     if targets.isEmpty { return remove(id) }
     let pending = Pending(
       request: String(decoding: request.json, as: UTF8.self),
-      targets: targets.map { .init(pop: $0.pop, city: $0.city, admin: "\($0.admin)") })
+      targets: targets.map { .init(pop: $0.pop, city: $0.city, admin: "\($0.admin)") },
+      secure: isSecure)
     do {
       try FileManager.default.createDirectory(
         atPath: directory, withIntermediateDirectories: true)
@@ -66,7 +78,7 @@ struct Spool {
   }
 
   /// What is pending, the oldest first.
-  func pending() throws -> [(request: PurgeRequest, targets: [PurgeFanOut.Target])] {
+  func pending() throws -> [Kept] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
     return try names.compactMap { name -> (PurgeID, String)? in
       guard name.hasSuffix(".json"), let id = PurgeID(name.dropLast(5)) else { return nil }
@@ -76,9 +88,7 @@ struct Spool {
     .map { _, path in try read(path) }
   }
 
-  private func read(
-    _ path: String
-  ) throws -> (request: PurgeRequest, targets: [PurgeFanOut.Target]) {
+  private func read(_ path: String) throws -> Kept {
     do {
       let pending = try JSONDecoder().decode(
         Pending.self, from: Data(try TextFile.bytes(path: path)))
@@ -86,7 +96,9 @@ struct Spool {
         PurgeFanOut.Target(
           pop: $0.pop, city: $0.city, admin: try SocketEndpoint(parsing: $0.admin))
       }
-      return (try PurgeRequest(json: Array(pending.request.utf8)), targets)
+      return Kept(
+        request: try PurgeRequest(json: Array(pending.request.utf8)), targets: targets,
+        isSecure: pending.secure)
     } catch {
       throw WrongUse("\(path): not a pending purge (\(error)); remove it")
     }
