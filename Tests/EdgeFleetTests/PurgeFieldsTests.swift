@@ -204,7 +204,13 @@ import Testing
     ("PURGE /[a-z]+", #"{"prefixes":["/"],"scope":"prefix"}"#),
     ("PURGE /a/[0-9]{2}/", #"{"prefixes":["/a/"],"scope":"prefix"}"#),
     (#"PURGE /a/\d+/b"#, #"{"prefixes":["/a/"],"scope":"prefix"}"#),
-    (#"PURGE /index\.php/(.*)"#, #"{"prefixes":["/index.php/"],"scope":"prefix"}"#),
+    (
+      #"PURGE /a\.b/.+"#,
+      #"{"prefixes":["/a.b/"],"urls":["/a\\.b/.+"]}"#
+    ),
+    (
+      #"PURGE /index\.php/(.*)"#, #"{"prefixes":["/index.php/"],"scope":"prefix"}"#
+    ),
     ("PURGE /index.php/(.*)", #"{"prefixes":["/index"],"scope":"prefix"}"#),
     ("PURGE /(a|b)/", #"{"prefixes":["/"],"scope":"prefix"}"#),
     ("PURGE /a|/b", #"{"prefixes":["/"],"scope":"prefix"}"#),

@@ -1,10 +1,10 @@
 // Targets that are regular expressions though no field says so, as plug-ins written for Varnish send them:
 // `/post/(.*)`, `/post/.+`, `/[a-z]+$`, also percent-encoded. Nothing tells for certain that one is meant, and a URL
-// may have any of these characters. So what is taken is all that begins as both readings do, which has the URL in it.
+// may have any of these characters. So what is taken is all that the expression may match, and the URL.
 
 /// What a target begins with that looks like a regular expression.
 struct ImpliedPattern: Equatable {
-  /// All that the expression matches begins so, and so does the target itself, but for ``isWhole``.
+  /// All that the expression matches begins so.
   let beginning: String
   /// True if the expression matches that alone: it ends there with `$`.
   let isWhole: Bool
@@ -85,7 +85,8 @@ struct ImpliedPattern: Equatable {
           if index + 1 == tokens.count || isOne(index + 1, of: "|)") { isExpression = true }
         case UInt8(ascii: "|"):
           if !isQuery { isExpression = true }
-          if !isQuery, depth == 0 { hasAlternatives = true }
+          // What seems to be a query may be none, if there is an expression before it.
+          if depth == 0 { hasAlternatives = true }
         case UInt8(ascii: "["):
           let end = tokens[index...].firstIndex { $0.byte == UInt8(ascii: "]") } ?? tokens.count
           if !isQuery || isOne(end + 1, of: "*+{") || isOne(end + 1, of: "?$") {

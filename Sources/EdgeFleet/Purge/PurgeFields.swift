@@ -325,8 +325,12 @@ public struct PurgeFields: Sendable {
   ) throws(Refusal) -> Bool {
     guard let implied = ImpliedPattern(path) else { return false }
     let beginning = try url(authority, implied.beginning)
+    // It may be a URL all the same, unless there is a `*` in it.
+    if implied.isWhole || !path.hasPrefix(implied.beginning) && !path.contains("*") {
+      scopes.append(.urls([try url(authority, path)]))
+    }
     if implied.isWhole {
-      scopes.append(.urls([try url(authority, path), beginning]))
+      scopes.append(.urls([beginning]))
       widened.append(
         "\(quoted(path)) is read as an expression, too, and \(quoted(implied.beginning)) is purged")
     } else {
