@@ -214,6 +214,7 @@ import Testing
     ("PURGE /index.php/(.*)", #"{"prefixes":["/index"],"scope":"prefix"}"#),
     ("PURGE /(a|b)/", #"{"prefixes":["/"],"scope":"prefix"}"#),
     ("PURGE /a|/b", #"{"prefixes":["/"],"scope":"prefix"}"#),
+    ("PURGE /a(x)?[ab]|/b", #"{"prefixes":["/"],"scope":"prefix"}"#),
     ("PURGE /x/(a|b)*", #"{"prefixes":["/x/"],"scope":"prefix"}"#),
     ("PURGE /a(b", #"{"prefixes":["/a"],"scope":"prefix"}"#),
     ("PURGE /a/$", #"{"scope":"url","urls":["/a/$","/a/"]}"#),
@@ -264,7 +265,9 @@ import Testing
     // Held to one border alone.
     (400, "PURGE /↵X-Magento-Tags-Pattern: (^|,)cat_p"),
     (400, "PURGE /↵X-Magento-Tags-Pattern: cat_p(,|$)"),
-    (400, "PURGE /↵X-Magento-Tags-Pattern: ^cat_p"),
+    (400, "PURGE /↵X-Magento-Tags-Pattern: ^cat_p"), (400, "PURGE /↵X-Magento-Tags-Pattern: a|"),
+    (400, "PURGE /↵X-Magento-Tags-Pattern: |a"),
+    (400, "PURGE /↵X-Magento-Tags-Pattern: a|(^|,)"),
     (400, "PURGE /↵X-Magento-Tags-Pattern: ((^|,)a(,|$))|((^|,)b)"),
     (400, #"PURGE /↵Cache-Tags: (^|\s)node:"#), (400, "PURGE /↵xkey: a(,|$|_)"),
     // Wildcards of tags.

@@ -126,7 +126,7 @@ struct ImpliedPattern: Equatable {
       if isOne(index - 1, of: "(") || isOne(index + 1, of: "$)|(*+?\\^") { return true }
       if isOne(index + 1, of: "."), isOne(index + 2, of: "*+") { return true }
       return isOne(index - 1, of: ")]*+")
-        && (index + 1 == tokens.count || isOne(index + 1, of: "/"))
+        && (index + 1 == tokens.count || isOne(index + 1, of: "/["))
     }
 
     /// What stands before the first character that does not stand for itself.

@@ -23,11 +23,13 @@ enum TagPattern: Equatable {
       self = .everything
       return
     }
-    // What is held to the border of a tag on one side alone matches all that begin or end so.
-    let isHalf = strings.contains {
-      ($0.first == Reader.border) != ($0.last == Reader.border)
+    // What is held to the border of a tag on one side alone matches all that begin or end so; what has nothing but
+    // borders matches every list.
+    let isWider = strings.contains { string in
+      (string.first == Reader.border) != (string.last == Reader.border)
+        || string.allSatisfy { $0 == Reader.border }
     }
-    guard !isHalf else { return nil }
+    guard !isWider else { return nil }
     var seen: Set<[UInt8]> = []
     var tags: [String] = []
     for string in strings where !string.contains(Reader.any) {
