@@ -152,7 +152,7 @@ let invalidationRows: [CachingRow] = [
   unsafe("another path", "§4.4", "POST /d/a", "200", there),
   unsafe("another host", "§4.4", "POST /d/a?q↵Host: b.example", "200", there),
   unsafe("another port", "§4.4", "POST /d/a?q↵Host: a.example:81", "200", there),
-  unsafe("connection refused", "§4.4", "POST /d/a?q", "fail:connect-failed", gone),
+  unsafe("connection refused", "§4.4", "POST /d/a?q", "fail:connect-failed", there),
   unsafe("no answer", "§4.4", "POST /d/a?q", "fail:first-byte-timeout", gone),
   unsafe("Location", "§4.4", "POST /x", "201↵Location: /d/a?q", gone),
   unsafe("Content-Location", "§4.4", "POST /x", "200↵Content-Location: /d/a?q", gone),
