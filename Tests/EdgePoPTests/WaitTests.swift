@@ -295,6 +295,7 @@ struct WaitTests {
     await second.close()
     pop.turn { loop in #expect(loop.pools[upstream].total == 1) }
     close(pair[1])
+    pop.turn { _ in }
     pop.turn { loop in #expect(loop.pools[upstream].total == 0) }
     await pop.stop()
   }
