@@ -172,7 +172,7 @@ extension EndToEnd {
         // Whatever happens here, it is thawed: a process that waits for a frozen disk cannot be killed.
         let (program, arguments) = try Self.mounted(
           "mkfs.ext4 -q -F \(image) && mount -o loop \(image) \(place) && "
-            + "{ (for i in $(seq 30); do sleep 1; kill -0 $$ || exit; done; fsfreeze -u \(place)) "
+            + "{ (for i in $(seq 120); do sleep 1; kill -0 $$ || exit; done; fsfreeze -u \(place)) "
             + ">/dev/null 2>&1 & }",
           Self.arguments(origin, ["\(place)/store"], "128MiB") + ["--memory", "128MiB"])
         let process = try stage.start(program, arguments)
@@ -229,7 +229,7 @@ extension EndToEnd {
     }
 
     /// True where a file system in a file can be mounted, and frozen from outside. Only with `make crash`: if
-    /// the test itself dies, what is frozen stays so for half a minute.
+    /// the test itself dies, what is frozen stays so for two minutes.
     private static let canFreeze: Bool = {
       guard ProcessInfo.processInfo.environment["CRASH_ROUNDS"] != nil else { return false }
       let needed = ["nsenter", "fsfreeze", "mkfs.ext4", "losetup"]
