@@ -117,7 +117,8 @@ enum FieldNameTable {
     return Int(truncatingIfNeeded: hash >> 52)
   }
 
-  private static let table: [UInt8] = {
+  /// The names by their slots. Who looks for several takes it once: each use of it asks whether it is there.
+  static let table: [UInt8] = {
     invariant(FieldName.allCases.count <= UInt64.bitWidth, "more names than a set of them can hold")
     var table = [UInt8](repeating: 0, count: slots)
     for name in FieldName.allCases where name != .other {
@@ -129,9 +130,9 @@ enum FieldNameTable {
     return table
   }()
 
-  /// The known name of the token in `range`. O(length).
+  /// The known name of the token in `range`, by ``table``. O(length).
   @inline(__always)
-  static func name(_ bytes: Span<UInt8>, _ range: Range<Int>) -> FieldName {
+  static func name(_ bytes: Span<UInt8>, _ range: Range<Int>, _ table: [UInt8]) -> FieldName {
     let candidate = table[slot(bytes, range)]
     if candidate == 0 { return .other }
     guard let name = FieldName(rawValue: candidate),
@@ -143,6 +144,6 @@ enum FieldNameTable {
   /// The known name of some bytes, a token or not. O(length).
   static func name(_ bytes: Span<UInt8>) -> FieldName {
     guard HeadScanner.endOfToken(bytes, from: 0) == bytes.count else { return .other }
-    return name(bytes, 0..<bytes.count)
+    return name(bytes, 0..<bytes.count, table)
   }
 }
