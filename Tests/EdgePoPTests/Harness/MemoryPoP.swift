@@ -200,11 +200,18 @@ private final class OriginEnd: WireTransport, @unchecked Sendable {
     }
     while descriptor >= 0 {
       var bytes = ByteBuffer()
+      var hasEnded = false
       let count = bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: 64 << 10) {
-        max(0, recv(descriptor, $0.baseAddress, $0.count, 0))
+        let count = recv(descriptor, $0.baseAddress, $0.count, 0)
+        // An end is no error, and leaves the last one in errno.
+        hasEnded = count == 0 || count < 0 && errno != EAGAIN
+        return max(0, count)
       }
       guard count > 0 else {
-        if errno != EAGAIN { over(.finished) }
+        if hasEnded {
+          over(.finished)
+          moved = true
+        }
         break
       }
       wire?.came(&bytes)
