@@ -143,21 +143,9 @@ struct HostTests {
 }
 
 /// Random hosts and their spellings.
-private struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
+extension SplitMix {
   /// A host in canonical form.
-  mutating func host() -> String {
+  fileprivate mutating func host() -> String {
     switch Int.random(in: 0..<4, using: &self) {
     case 0:
       return (0..<4).map { _ in "\(UInt8.random(in: 0...255, using: &self))" }.joined(
@@ -181,7 +169,7 @@ private struct SplitMix: RandomNumberGenerator {
   }
 
   /// One of the ways to write a host in canonical form.
-  mutating func spelling(_ host: String) -> String {
+  fileprivate mutating func spelling(_ host: String) -> String {
     if host.hasPrefix("[") {
       guard let address = IPAddress(host.dropFirst().dropLast()), Bool.random(using: &self) else {
         return host.uppercased()

@@ -114,7 +114,7 @@ struct LenientServerTests {
 
   @Test("What one of them takes for the regional API is not stored", arguments: [1, 2, 3, 4])
   func nothingSlipsThrough(_ seed: UInt64) throws {
-    var random = PathSource(seed: seed)
+    var random = SplitMix(seed: seed)
     let routing = Self.routing()
     let secret = HashSecret(1, 2)
     var count = 0
@@ -135,19 +135,7 @@ struct LenientServerTests {
 }
 
 /// Random paths that are made of what could lead to the regional API.
-private struct PathSource: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
+extension SplitMix {
   private static let parts = [
     "api", "api", "API", "a%70i", "open", "v1", "me", "x", "..", "..", ".", "%2e%2e", ".%2e",
     "%252e%252e", "...", ". .", ".. ",
@@ -158,7 +146,7 @@ private struct PathSource: RandomNumberGenerator {
     "/", "/", "/", "/", "//", "\\", "%2F", "%5c", "%252f", "%255C", "/./", "%00",
   ]
 
-  mutating func path() -> String {
+  fileprivate mutating func path() -> String {
     var path = "/"
     for place in 0..<Int.random(in: 1...5, using: &self) {
       if place > 0 { path += Self.joints.randomElement(using: &self) ?? "/" }

@@ -596,7 +596,7 @@ public struct Transaction {
 
   /// The upstream's response fills a flight from now on.
   private mutating func fill(_ flight: Flight, _ head: FlightHead, expectedLength: Int?) {
-    fill = Fill(expectedLength: expectedLength, isPiece: piece != nil)
+    fill = Fill(expectedLength: expectedLength)
     if !hasClient { state = .answered }
     upstream = .filling(flight, head)
     status.isStored = true

@@ -42,29 +42,15 @@ public struct StoredHead: Sendable {
   /// True if a field is about the bytes of the content as a whole message has them (RFC 9530 §2), or is a
   /// `Content-Range` that means nothing (RFC 9110 §14.4): a 206 that is made of it leaves that out.
   private(set) var hasFieldsOfWhole = false
+  /// False for content that a server coded as it sent it: it says nothing of ranges, and no strong validator says
+  /// that the bytes would be the same another time. Servers ignore `Range` there, and what a client asks for may well
+  /// be ranges of the content as it is without the coding. Found out once, for each request with a range asks.
+  private(set) var hasRanges = true
 
   /// True if there is an entity tag that is not weak (RFC 9110 §8.8.1).
   public var hasStrongETag: Bool {
     guard let etag else { return false }
     return !EntityTag.isWeak(storage.span, etag.range)
-  }
-
-  /// False for content that a server coded as it sent it: it says nothing of ranges, and no strong validator says
-  /// that the bytes would be the same another time. Servers ignore `Range` there, and what a client asks for may well
-  /// be ranges of the content as it is without the coding. O(1) with a strong entity tag, else O(fields).
-  var hasRanges: Bool {
-    if hasStrongETag { return true }
-    var isCoded = false
-    var saysRanges = false
-    forEachField { field in
-      if field.name == .acceptRanges { saysRanges = true }
-      if field.name == .other,
-        storage.span.extracting(field.nameRange.range).equalsIgnoringCase("content-encoding")
-      {
-        isCoded = true
-      }
-    }
-    return saysRanges || !isCoded
   }
 
   /// Bytes of memory that the head takes.
@@ -217,6 +203,22 @@ public struct StoredHead: Sendable {
     lastModified = dates.lastModified
     date = dates.date
     hasFieldsOfWhole = fields.fields.indices.contains { fields.describesPart($0) }
+    hasRanges = findRanges()
+  }
+
+  private func findRanges() -> Bool {
+    if hasStrongETag { return true }
+    var isCoded = false
+    var saysRanges = false
+    forEachField { field in
+      if field.name == .acceptRanges { saysRanges = true }
+      if field.name == .other,
+        storage.span.extracting(field.nameRange.range).equalsIgnoringCase("content-encoding")
+      {
+        isCoded = true
+      }
+    }
+    return saysRanges || !isCoded
   }
 
   /// The lines of a head, those last that clients are not sent; which of them carry tags; and how many are sent.
@@ -275,6 +277,7 @@ public struct StoredHead: Sendable {
     if end != count { return nil }
     hasFieldsOfWhole =
       hasRange || names.contains { storage.span.extracting($0).namesContentDigest }
+    hasRanges = findRanges()
   }
 
   /// This head with the fields of a 304, 206 or response to HEAD put in the place of its own
@@ -404,50 +407,5 @@ extension Span<UInt8> {
   fileprivate var namesContentDigest: Bool {
     count == 14 && equalsIgnoringCase("content-digest")
       || count == 11 && equalsIgnoringCase("content-md5")
-  }
-}
-
-/// Builds a field section whose ranges fit its own bytes.
-struct SectionWriter {
-  private(set) var section: FieldSection
-
-  init(capacity: Int) {
-    section = FieldSection(bytes: ByteBufferAllocator().buffer(capacity: capacity))
-  }
-
-  /// Writes `HTTP/1.1 STATUS REASON CRLF`; the known reason where the peer gave none.
-  mutating func writeStatusLine(_ status: Int, reason source: FieldSection, _ reason: ByteRange) {
-    section.bytes.writeStaticString("HTTP/1.1 ")
-    section.bytes.writeDecimal(status)
-    section.bytes.writeInteger(ASCII.space)
-    if reason.isEmpty {
-      section.bytes.writeStaticString(reasonPhrase(status))
-    } else {
-      section.bytes.writeRange(reason, of: source)
-    }
-    section.bytes.writeStaticString("\r\n")
-  }
-
-  mutating func copyBytes(of source: FieldSection, upTo end: Int) {
-    section.bytes.writeRange(ByteRange(offset: 0, count: end), of: source)
-  }
-
-  /// Appends a field of another section, letter case kept.
-  mutating func append(_ field: Field, from source: FieldSection) {
-    let nameOffset = section.bytes.readableBytes
-    section.bytes.writeRange(field.nameRange, of: source)
-    section.bytes.writeStaticString(": ")
-    let valueOffset = section.bytes.readableBytes
-    section.bytes.writeRange(field.value, of: source)
-    section.bytes.writeStaticString("\r\n")
-    section.append(
-      Field(
-        name: field.name,
-        nameRange: ByteRange(offset: nameOffset, count: Int(field.nameRange.count)),
-        value: ByteRange(offset: valueOffset, count: Int(field.value.count))))
-  }
-
-  mutating func append(name: StaticString, value: some Sequence<UInt8>) {
-    section.append(name: name, value: value)
   }
 }

@@ -6,14 +6,11 @@ import NIOCore
 public struct Fill: Sendable {
   /// The length that the upstream gave.
   public var expectedLength: Int?
-  /// True for a piece of large content, which is kept however small the largest response may be.
-  let isPiece: Bool
   var reserved = 0
 
   /// A fill of a response with that length, if it is known.
-  public init(expectedLength: Int? = nil, isPiece: Bool = false) {
+  public init(expectedLength: Int? = nil) {
     self.expectedLength = expectedLength
-    self.isPiece = isPiece
   }
 }
 

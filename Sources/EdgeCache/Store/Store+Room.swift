@@ -120,3 +120,26 @@ extension Store {
     return content.counted(by: lease)
   }
 }
+
+// What is passed on for a while rather than kept.
+extension Store {
+  /// Content that does not say how long it is turned out too large to be kept: next time it is passed on at once,
+  /// rather than evict what is stored for it in vain.
+  func passLarge(_ key: CacheKey, now: Instant) {
+    shard(key).state.withLock {
+      $0.tooLarge.mark(key, until: now.adding(seconds: limits.hitForMiss), now: now)
+    }
+  }
+
+  /// True if content of unknown length turned out too large a while ago.
+  func wasTooLarge(_ key: CacheKey, now: Instant) -> Bool {
+    shard(key).state.withLock { $0.tooLarge.contains(key, now: now) }
+  }
+
+  /// An upstream knows no ranges of a content: it is not kept in pieces for a while.
+  func passPieces(_ key: CacheKey, now: Instant) {
+    shard(key).state.withLock {
+      $0.hitForMiss.mark(key, until: now.adding(seconds: limits.hitForMiss), now: now)
+    }
+  }
+}

@@ -179,7 +179,7 @@ public final class Store: Sendable {
   public func append(_ chunk: ByteBuffer, to flight: Flight, fill: inout Fill) -> FillStep {
     if flight.refusal == nil {
       let total = flight.received + chunk.readableBytes
-      if total > (fill.isPiece ? PiecedContent.pieceSize : limits.largestResponse) {
+      if total > limits.largest(of: flight.key) {
         refuse(flight, .tooLarge, fill: &fill)
       } else if let length = fill.expectedLength, total > length {
         refuse(flight, .incomplete, fill: &fill)
@@ -274,26 +274,6 @@ public final class Store: Sendable {
       flight.scatter(refusal ?? .notReusable)
     }
     return refusal
-  }
-
-  /// Content that does not say how long it is turned out too large to be kept: next time it is passed on at once,
-  /// rather than evict what is stored for it in vain.
-  private func passLarge(_ key: CacheKey, now: Instant) {
-    shard(key).state.withLock {
-      $0.tooLarge.mark(key, until: now.adding(seconds: limits.hitForMiss), now: now)
-    }
-  }
-
-  /// True if content of unknown length turned out too large a while ago.
-  func wasTooLarge(_ key: CacheKey, now: Instant) -> Bool {
-    shard(key).state.withLock { $0.tooLarge.contains(key, now: now) }
-  }
-
-  /// An upstream knows no ranges of a content: it is not kept in pieces for a while.
-  func passPieces(_ key: CacheKey, now: Instant) {
-    shard(key).state.withLock {
-      $0.hitForMiss.mark(key, until: now.adding(seconds: limits.hitForMiss), now: now)
-    }
   }
 
   /// Stores the head of content that is kept in pieces in the place of `stale`, and hands it to the followers of
@@ -402,57 +382,8 @@ public final class Store: Sendable {
     }
   }
 
-  /// What something is read from the tier below for, if a request with these directives asks for it. It is kept
-  /// the second time that it is asked for while there is room, and one such time in 64 when something else
-  /// would have to be evicted: what is asked for often gets there soon, and the rest does not push it out. O(1).
-  public func readPurpose(_ hash: KeyHash, directives: CacheControl) -> ReadPurpose {
-    if directives.mayWantValidation { return .validating }
-    return isPromotionDue(hash) ? .keeping : .sending
-  }
-
-  private func isPromotionDue(_ hash: KeyHash) -> Bool {
-    shards[Int(truncatingIfNeeded: hash.high) & (shards.count - 1)].state.withLock { state in
-      guard state.promotions.remember(hash) else { return false }
-      if budget.used < budget.capacity / 8 * 7 { return true }
-      state.declined &+= 1
-      return state.declined % 64 == 0
-    }
-  }
-
-  /// What is to be used of what was read from the tier below: that, what came into memory meanwhile for the
-  /// same requests, or nothing if it has been purged, or removed below, as `isStillThere` tells. It comes into
-  /// memory if that was the purpose, or if it is stale: then it will be validated. O(variants).
-  public func promote(
-    _ response: StoredResponse, stamp: UInt64, purpose: ReadPurpose, now: Instant,
-    isStillThere: () -> Bool
-  ) -> StoredResponse? {
-    // Copied, if at all, before anybody has to wait for it.
-    let keeps =
-      response.content.file == nil && (purpose != .sending || !response.freshness.isFresh(now))
-    let response = keeps ? response.with(response.content.compacted()) : response
-    let cost = response.cost
-    return shard(response.key).state.withLock { state in
-      // Removals are made under the same lock.
-      guard isStillThere() else { return nil }
-      guard
-        let response = response.after(
-          purges.standing(of: response.key, response.names, stamp: stamp))
-      else { return nil }
-      let newer = state.memory.find(response.key, purges: purges) {
-        $0.key.scheme == response.key.scheme && $0.selector == response.selector
-      }
-      if let newer { return newer }
-      guard keeps, cost <= max(limits.largestResponse, 2 * PiecedContent.pieceSize),
-        Self.makeVariantRoom(&state, for: response, limits: limits, now: now),
-        reserve(response.ownCost, in: &state, of: response.key)
-      else { return response }
-      state.memory.insert(response, cost: cost, stamp: stamp)
-      return response
-    }
-  }
-
   /// True if there is room for one more variant, after stale ones were evicted.
-  private static func makeVariantRoom(
+  static func makeVariantRoom(
     _ state: inout State, for response: StoredResponse, limits: StoreLimits, now: Instant
   ) -> Bool {
     var variants = 0

@@ -36,6 +36,11 @@ public struct StoreLimits: Sendable {
       largestResponse ?? max(memory / 4, 1 << 20), Self.mostForOne(memory))
   }
 
+  /// Bytes of content of the largest response of a key: pieces are there for what is larger than others may be. O(1).
+  func largest(of key: CacheKey) -> Int {
+    key.isOfPiece ? max(largestResponse, PiecedContent.pieceSize) : largestResponse
+  }
+
   /// Bytes of the largest response that a memory budget has room for.
   ///
   /// Half of it: three quarters are for large content, and it takes more room while it arrives. But what is no
