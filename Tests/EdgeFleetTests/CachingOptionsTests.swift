@@ -135,25 +135,96 @@ private func options(_ members: String) throws -> Options {
     }
   }
 
-  @Test(
-    arguments: [
-      ("", .init()),
-      (#", "firstByteTimeout": "5m""#, .init(firstByte: .seconds(300))),
-      (#", "betweenBytesTimeout": "1s""#, .init(betweenBytes: .seconds(1))),
-      (
-        #", "eventStreamTimeout": "24h", "firstByteTimeout": "1.5s""#,
-        .init(firstByte: .milliseconds(1500), eventStream: .seconds(86_400))
-      ),
-    ] as [(String, FleetConfiguration.Site.Timeouts)])
-  func timeouts(members: String, expected: FleetConfiguration.Site.Timeouts) throws {
-    let site = try FleetConfiguration.parse(fleet(members), file: "f.json").sites[0]
-    #expect(site.timeouts == expected)
+  /// Keys of a site, and what they set.
+  struct LimitRow: Sendable {
+    let members: String
+    let change: @Sendable (inout FleetConfiguration.Limits) -> Void
+
+    init(
+      _ members: String, _ change: @escaping @Sendable (inout FleetConfiguration.Limits) -> Void
+    ) {
+      (self.members, self.change) = (members, change)
+    }
+  }
+
+  private static let limitRows: [LimitRow] = [
+    .init("", { _ in }),
+    .init(#", "firstByteTimeout": "5m""#, { $0.firstByte = .seconds(300) }),
+    .init(#", "betweenBytesTimeout": "1s""#, { $0.betweenBytes = .seconds(1) }),
+    .init(
+      #", "eventStreamTimeout": "24h", "firstByteTimeout": "1.5s""#,
+      { ($0.firstByte, $0.eventStream) = (.milliseconds(1500), .seconds(86_400)) }
+    ),
+    .init(
+      #", "connectTimeout": "3s", "queueTimeout": "4s", "tunnelTimeout": "5s""#,
+      { ($0.connect, $0.queue, $0.tunnel) = (.seconds(3), .seconds(4), .seconds(5)) }
+    ),
+    .init(
+      #", "requestHeadTimeout": "3s", "requestContentTimeout": "4s", "keepAliveTimeout": "5s""#,
+      {
+        ($0.requestHead, $0.requestContent, $0.keepAlive) = (
+          .seconds(3), .seconds(4), .seconds(5)
+        )
+      }
+    ),
+    .init(
+      #", "clientTimeout": "3s", "collapseTimeout": "4s", "upstreamKeepAliveTimeout": "5s""#,
+      { ($0.client, $0.collapse, $0.upstreamKeepAlive) = (.seconds(3), .seconds(4), .seconds(5)) }
+    ),
+    .init(#", "responseTimeout": "720h""#, { $0.response = .seconds(720 * 3600) }),
+    .init(
+      #", "upstreamConnections": 7, "upstreamQueue": 0, "largestRequest": "10MiB""#,
+      {
+        ($0.upstreamConnections, $0.upstreamQueue) = (7, 0)
+        $0.largestRequest = .mebibytes(10)
+      }
+    ),
+    .init(#", "serveHalfClosed": true"#, { $0.servesHalfClosed = true }),
+  ]
+
+  @Test(arguments: limitRows)
+  func limits(row: LimitRow) throws {
+    let site = try FleetConfiguration.parse(fleet(row.members), file: "f.json").sites[0]
+    var expected = FleetConfiguration.Limits()
+    row.change(&expected)
+    #expect(site.limits == expected)
+  }
+
+  @Test("What a route leaves open its site says, and what that leaves open the fleet")
+  func inheritance() throws {
+    let fleet = try FleetConfiguration.parse(
+      Array(
+        #"""
+        { "fleet": "f", "regions": { "eu": { "api": ["http://127.0.0.1:1"] } },
+          "firstByteTimeout": "1s", "betweenBytesTimeout": "2s", "connectTimeout": "3s",
+          "sites": [{ "name": "s", "hosts": ["*"], "origin": ["http://127.0.0.1:1"],
+            "betweenBytesTimeout": "4s", "connectTimeout": "5s",
+            "routes": [{ "prefix": "/a", "to": "origin", "connectTimeout": "6s" }] }],
+          "pops": [{ "id": "p", "city": "c", "latitude": 0, "longitude": 0, "region": "eu",
+            "listen": ["127.0.0.1:0"], "admin": "127.0.0.1:0" }] }
+        """#.utf8), file: "f.json")
+    let site = fleet.sites[0].limits.within(fleet.limits)
+    let route = fleet.sites[0].routes[0].limits.within(site)
+    #expect(route.firstByte == .seconds(1))
+    #expect(route.betweenBytes == .seconds(4))
+    #expect(route.connect == .seconds(6))
+    #expect(site.connect == .seconds(5))
+    #expect(route.largestRequest == nil)
   }
 
   @Test(arguments: [
     (#""firstByteTimeout": "0s""#, #"firstByteTimeout: "0s" is not from 1s to 24h"#),
     (#""betweenBytesTimeout": "999ms""#, #"betweenBytesTimeout: "999ms" is not from 1s to 24h"#),
     (#""eventStreamTimeout": "25h""#, #"eventStreamTimeout: "25h" is not from 1s to 24h"#),
+    (#""responseTimeout": "721h""#, #"responseTimeout: "721h" is not from 1s to 720h"#),
+    (#""upstreamConnections": 0"#, "upstreamConnections: 0 is not a whole number in 1...65536"),
+    (#""upstreamQueue": -1"#, "upstreamQueue: -1 is not a whole number in 0...1000000"),
+    (#""largestRequest": "ten""#, #"largestRequest: "ten" is not a size"#),
+    (#""serveHalfClosed": 1"#, "serveHalfClosed: is the number 1; expected true or false"),
+    (
+      #""routes": [{ "prefix": "/a", "to": "api", "keepAliveTimeout": "5s" }]"#,
+      "routes[0].keepAliveTimeout: is not a known key"
+    ),
     (#""firstByteTimeout": 60"#, "firstByteTimeout: is the number 60; expected a string"),
     (#""firstByteTimeout": "60""#, #"firstByteTimeout: "60" is not a duration; write it like 30s"#),
     (#""firstByteTimeouts": "1s""#, "firstByteTimeouts: is not a known key; did you mean"),

@@ -24,10 +24,10 @@ private enum Situation: String, CaseIterable, Sendable {
       case .idle: []
       case .reading: [.reads]
       case .choosing: [.forward(3)]
-      case .queued: [.forward(3), .leased(upstream: 7, .wait)]
-      case .connecting: [.forward(3), .leased(upstream: 7, .connect)]
-      case .forwarded: [.forward(3), .leased(upstream: 7, .use(line))]
-      case .tunnel: [.forward(3), .leased(upstream: 7, .use(line)), .upgraded]
+      case .queued: [.forward(3), .leased(upstream: 7, .wait, gathers: false)]
+      case .connecting: [.forward(3), .leased(upstream: 7, .connect, gathers: false)]
+      case .forwarded: [.forward(3), .leased(upstream: 7, .use(line), gathers: false)]
+      case .tunnel: [.forward(3), .leased(upstream: 7, .use(line), gathers: false), .upgraded]
       }
     for step in steps { _ = machine.handle(step, now: seconds(0)) }
   }
@@ -35,7 +35,7 @@ private enum Situation: String, CaseIterable, Sendable {
 
 /// The events of the table; `other` is a connection that is not the one in use.
 private enum Happening: String, CaseIterable, Sendable {
-  case reads, read, forward, noneLeft, use, connect, wait, refuse, hasRoom, handedOver
+  case reads, read, forward, noneLeft, use, connect, wait, refuse, gathered, hasRoom, handedOver
   case connected, lateConnected, connectFailed, lateConnectFailed
   case upgraded, ended, broke, brokeIdle, cancel, time
 
@@ -45,10 +45,11 @@ private enum Happening: String, CaseIterable, Sendable {
     case .read: .read
     case .forward: .forward(4)
     case .noneLeft: .noneLeft
-    case .use: .leased(upstream: 8, .use(other))
-    case .connect: .leased(upstream: 8, .connect)
-    case .wait: .leased(upstream: 8, .wait)
-    case .refuse: .leased(upstream: 8, .refuse)
+    case .use: .leased(upstream: 8, .use(other), gathers: false)
+    case .connect: .leased(upstream: 8, .connect, gathers: false)
+    case .wait: .leased(upstream: 8, .wait, gathers: false)
+    case .refuse: .leased(upstream: 8, .refuse, gathers: false)
+    case .gathered: .gathered
     case .hasRoom: .hasRoom
     case .handedOver: .handedOver(other)
     case .connected: .connected(other, attempt: 1)
@@ -123,7 +124,7 @@ struct ExchangeStateTests {
   private static func machine() -> Machine {
     var limits = ShellLimits()
     (limits.disk, limits.queue, limits.connect) = (.seconds(1), .seconds(2), .seconds(4))
-    return Machine(limits: limits)
+    return Machine(RequestLimits(.init(), else: limits), disk: limits.disk)
   }
 
   @Test("Each event in each state", arguments: Situation.allCases, Happening.allCases)
@@ -154,6 +155,20 @@ struct ExchangeStateTests {
     }
   }
 
+  @Test("While its client still sends what is gathered, the time in the queue does not run")
+  func gathering() {
+    var machine = Self.machine()
+    for event in [.forward(3), .leased(upstream: 7, .wait, gathers: true)] as [Machine.Event] {
+      _ = machine.handle(event, now: seconds(0))
+    }
+    #expect(describe(machine.handle(.time, now: seconds(1000))) == nil)
+    _ = machine.handle(.gathered, now: seconds(1000))
+    #expect(machine.deadline == seconds(1002))
+    // It does not begin anew.
+    _ = machine.handle(.gathered, now: seconds(1001))
+    #expect(describe(machine.handle(.time, now: seconds(1002))) == "fail queue-timeout leaving 7")
+  }
+
   @Test("A moment before its limit nothing ends")
   func justBefore() {
     for origin in Situation.allCases {
@@ -171,10 +186,10 @@ struct ExchangeStateTests {
   func lateConnection() {
     var machine = Self.machine()
     _ = machine.handle(.forward(3), now: seconds(0))
-    _ = machine.handle(.leased(upstream: 1, .connect), now: seconds(0))
+    _ = machine.handle(.leased(upstream: 1, .connect, gathers: false), now: seconds(0))
     #expect(describe(machine.handle(.time, now: seconds(4))) == "give up 1")
     #expect(machine.search.tried == [1])
-    _ = machine.handle(.leased(upstream: 2, .connect), now: seconds(4))
+    _ = machine.handle(.leased(upstream: 2, .connect, gathers: false), now: seconds(4))
     #expect(
       describe(machine.handle(.connected(other, attempt: 1), now: seconds(5))) == "release other")
     #expect(describe(machine.handle(.connected(line, attempt: 2), now: seconds(5))) == "send line")
@@ -184,9 +199,9 @@ struct ExchangeStateTests {
   func lastFailure() {
     var machine = Self.machine()
     _ = machine.handle(.forward(3), now: seconds(0))
-    _ = machine.handle(.leased(upstream: 1, .connect), now: seconds(0))
+    _ = machine.handle(.leased(upstream: 1, .connect, gathers: false), now: seconds(0))
     _ = machine.handle(.connectFailed(.connect, attempt: 1), now: seconds(0))
-    _ = machine.handle(.leased(upstream: 2, .connect), now: seconds(0))
+    _ = machine.handle(.leased(upstream: 2, .connect, gathers: false), now: seconds(0))
     _ = machine.handle(.time, now: seconds(4))
     #expect(machine.search.tried == [1, 2])
     #expect(describe(machine.handle(.noneLeft, now: seconds(4))) == "fail connect-timeout")
@@ -199,7 +214,7 @@ struct ExchangeStateTests {
   func anew() {
     var machine = Self.machine()
     _ = machine.handle(.forward(3), now: seconds(0))
-    _ = machine.handle(.leased(upstream: 1, .use(line)), now: seconds(0))
+    _ = machine.handle(.leased(upstream: 1, .use(line), gathers: false), now: seconds(0))
     _ = machine.handle(.broke(mayRetry: true), now: seconds(0))
     #expect(describe(machine.handle(.forward(3), now: seconds(0))) == "choose anew")
   }

@@ -82,24 +82,29 @@ struct TimeLimitTests {
     Issue.record("it never went to the upstream")
   }
 
-  @Test("Content that only trickles is 408")
+  @Test("Content that only trickles is 408 while others wait")
   func slowContent() async throws {
     try await withPoP(
       {
         $0.limits.slowContentGrace = .milliseconds(900)
         $0.limits.slowestContent = 1000
+        $0.limits.upstreamConnections = 1
       }, origin: fast
     ) { pop, _ in
-      let wire = try await pop.connect()
-      wire.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 100000\r\n\r\n")
+      let wires = [try await pop.connect(), try await pop.connect()]
+      for wire in wires {
+        wire.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 100000\r\n\r\n")
+      }
       let trickle = Task {
-        while wire.end == nil {
-          wire.send("x")
+        while wires.contains(where: { $0.end == nil }) {
+          for wire in wires { wire.send("x") }
           try await Task.sleep(for: .milliseconds(20))
         }
       }
-      #expect(try await wire.readResponse().status == 408)
-      try await wire.waitForEnd()
+      // Then there is room for the other one.
+      #expect(try await wires[0].readResponse().status == 408)
+      try await wires[0].waitForEnd()
+      await wires[1].close()
       try await trickle.value
     }
   }
@@ -187,6 +192,54 @@ struct TimeLimitTests {
     }
   }
 
+  // MARK: Clients that leave
+
+  /// What is asked of an origin that answers when a test says so, by clients that end their side of the connection.
+  private func halfClosed(
+    _ request: String, serves: Bool, _ body: (Wire, Origin, Gate) async throws -> Void
+  ) async throws {
+    let gate = Gate()
+    try await withPoP(
+      { $0.limits.servesHalfClosed = serves },
+      origin: { exchange in
+        await gate.wait()
+        exchange.answer("late", "Cache-Control: max-age=60")
+      }
+    ) { pop, origin in
+      let wire = try await pop.connect()
+      wire.send(request)
+      try await origin.waitForRequests(1)
+      await wire.finish()
+      try await body(wire, origin, gate)
+      gate.open()
+    }
+  }
+
+  private static let passedThrough = [
+    "GET / HTTP/1.1\r\nHost: a.example\r\nCache-Control: no-store\r\n\r\n",
+    "DELETE / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+  ]
+
+  @Test("A client that closes while it waits for what is passed through lets go of the upstream")
+  func clientLeaves() async throws {
+    try await halfClosed(Self.passedThrough[0], serves: false) { wire, origin, _ in
+      let rest = try await wire.takeRest()
+      #expect(rest == "")
+      let isClosed = try await origin.wires[0].waitForServerClose()
+      #expect(isClosed)
+    }
+  }
+
+  @Test("By choice it is served, as is who may get what is stored", arguments: 0..<3)
+  func halfClosedIsServed(row: Int) async throws {
+    let request = row < 2 ? Self.passedThrough[row] : TestPoP.request("/")
+    try await halfClosed(request, serves: row < 2) { wire, _, gate in
+      gate.open()
+      let rest = try await wire.takeRest()
+      #expect(rest.hasSuffix("late"))
+    }
+  }
+
   // MARK: Upstreams
 
   @Test("An upstream that does not answer is 504 (RFC 9110 §15.6.5)", arguments: ["GET", "POST"])
@@ -205,23 +258,6 @@ struct TimeLimitTests {
       // The client's connection is still good.
       wire.send(TestPoP.request("/", ["Cache-Control: only-if-cached"]))
       #expect(try await wire.readResponse().status == 504)
-    }
-  }
-
-  @Test("Interim responses give an upstream more time, again and again (RFC 9110 §15.2)")
-  func interimsExtend() async throws {
-    try await withPoP(
-      { $0.limits.upstreamFirstByte = .seconds(5) },
-      origin: { exchange in
-        for _ in 0..<14 {
-          exchange.send("HTTP/1.1 102 Processing\r\n\r\n")
-          try await Task.sleep(for: .milliseconds(400))
-        }
-        exchange.answer("late")
-      }
-    ) { pop, _ in
-      let response = try await pop.get("/")
-      #expect(response.text == "late")
     }
   }
 

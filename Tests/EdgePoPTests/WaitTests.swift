@@ -11,87 +11,28 @@ import Testing
 // Every wait of a request has one owner and one deadline. Here nothing is awaited: the clock is what the test
 // says, and connections come when it says so, or never.
 
-/// Connections to upstreams that come when a test says so. Touched in turns of its PoP alone.
-private final class SlowConnector: UpstreamConnector, @unchecked Sendable {
-  typealias Completion = (Result<UpstreamConnection, ConnectProblem>) -> Void
-
-  private(set) var attempts: [(upstream: Int, completion: Completion)] = []
-  /// True if connections fail before anybody waits for them.
-  var failsAtOnce = false
-
-  func connect(_ index: Int, loop: LoopContext, completion: @escaping Completion) {
-    if failsAtOnce { return completion(.failure(.timeout)) }
-    attempts.append((index, completion))
-  }
-}
-
 @Suite("Waits")
 struct WaitTests {
   private let connector = SlowConnector()
 
   private func pop(
-    origins: Int = 1, timeouts: FleetConfiguration.Site.Timeouts = .init(),
+    origins: Int = 1, limits: (inout FleetConfiguration.Limits) -> Void = { _ in },
     _ change: (inout ShellLimits) -> Void = { _ in }
   ) throws -> MemoryPoP {
-    let any = SocketEndpoint(host: "127.0.0.1", port: 0)
-    var configuration = FleetConfiguration.single(
-      upstream: UpstreamURL(scheme: .http, host: "origin.example", port: 80), listen: [any],
-      admin: any, threads: 1)
-    configuration.sites[0].origin = (0..<origins).map {
-      UpstreamURL(scheme: .http, host: "origin\($0).example", port: 80)
-    }
-    configuration.sites[0].timeouts = timeouts
-    var limits = ShellLimits()
-    change(&limits)
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    return try MemoryPoP(
-      PoPOptions(
-        configuration: configuration, pop: configuration.pops[0], limits: limits, logger: logger),
-      connector: connector)
+    try connector.pop(origins: origins, limits: limits, change)
   }
 
-  /// The upstream's end of a connection that was asked for.
-  private final class UpstreamEnd {
-    let descriptor: CInt
-    init(_ descriptor: CInt) { self.descriptor = descriptor }
-    deinit { close(descriptor) }
-
-    func send(_ text: String) {
-      let bytes = Array(text.utf8)
-      #expect(Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL)) == bytes.count)
-    }
-
-    /// True once the PoP has closed it; what came before is dropped.
-    var isClosed: Bool {
-      var bytes = [UInt8](repeating: 0, count: 4096)
-      while true {
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        if count <= 0 { return count == 0 || errno != EAGAIN }
-      }
-    }
-  }
-
-  /// Makes the connection that was asked for as the `number`th.
-  private func accept(_ number: Int, in pop: MemoryPoP) -> UpstreamEnd {
-    var pair: [CInt] = [0, 0]
-    let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-    #expect(socketpair(AF_UNIX, kind, 0, &pair) == 0)
-    pop.turn { loop in
-      let attempt = connector.attempts[number]
-      attempt.completion(
-        .success(UpstreamConnection(pair[0], loop: loop, upstream: attempt.upstream, filter: nil)))
-    }
-    return UpstreamEnd(pair[1])
+  private func accept(_ number: Int, in pop: MemoryPoP) -> UpstreamPeer {
+    connector.accept(number, in: pop)
   }
 
   @Test(
     "A response of which nothing is stored has a minute to begin, or what its site says",
     arguments: ["GET", "HEAD", "POST"], [nil, 5, 300] as [Int64?])
   func firstByte(method: String, seconds: Int64?) async throws {
-    let pop = try pop(timeouts: .init(firstByte: seconds.map { .seconds($0) }))
+    let pop = try pop(limits: { $0.firstByte = seconds.map { .seconds($0) } })
     let wires = (0..<2).map { _ in pop.connect() }
-    var ends: [UpstreamEnd] = []
+    var ends: [UpstreamPeer] = []
     for (number, wire) in wires.enumerated() {
       wire.send("\(method) /\(number) HTTP/1.1\r\nHost: a.example\r\n\r\n")
       ends.append(accept(number, in: pop))
@@ -113,7 +54,7 @@ struct WaitTests {
 
   @Test("Who waits for somebody else's response asks for it again when that is overdue")
   func overdue() async throws {
-    let pop = try pop()
+    let pop = try pop(limits: { $0.collapse = .seconds(20) })
     let wires = (0..<3).map { _ in pop.connect() }
     for wire in wires { wire.send(TestPoP.request("/")) }
     let first = accept(0, in: pop)
@@ -146,8 +87,10 @@ struct WaitTests {
     ] as [(String, String, Int64?, Int64)])
   func betweenBytes(type: String, control: String, seconds: Int64?, limit: Int64) async throws {
     let pop = try pop(
-      timeouts: .init(
-        betweenBytes: seconds.map { .seconds($0) }, eventStream: seconds.map { .seconds($0 * 2) }))
+      limits: {
+        $0.betweenBytes = seconds.map { .seconds($0) }
+        $0.eventStream = seconds.map { .seconds($0 * 2) }
+      })
     let wire = pop.connect()
     wire.send(TestPoP.request("/"))
     let upstream = accept(0, in: pop)
@@ -180,6 +123,121 @@ struct WaitTests {
     #expect(wire.total > 0 && !upstream.isClosed)
     await wire.close()
     #expect(upstream.isClosed)
+    await pop.stop()
+  }
+
+  @Test("Interim responses move no limit, whoever waits", arguments: ["GET", "POST"])
+  func interims(method: String) async throws {
+    let pop = try pop()
+    let wires = (0..<2).map { _ in pop.connect() }
+    for wire in wires { wire.send("\(method) / HTTP/1.1\r\nHost: a.example\r\n\r\n") }
+    var ends = [accept(0, in: pop)]
+    let began = NIODeadline.now()
+    for second in stride(from: Int64(1), to: 64, by: 1) {
+      if connector.attempts.count > ends.count { ends.append(accept(ends.count, in: pop)) }
+      for end in ends where !end.isClosed { end.send("HTTP/1.1 102 Processing\r\n\r\n") }
+      pop.turn { _ in }
+      pop.turn { $0.checkTime(began + .seconds(second)) }
+    }
+    for end in ends { #expect(end.isClosed) }
+    for wire in wires {
+      let text = try await wire.take(through: "HTTP/1.1 504 ")
+      #expect(text.hasPrefix("HTTP/1.1 102 ") || method == "GET")
+    }
+    await pop.stop()
+  }
+
+  @Test(
+    "A response ends in time, however regularly it goes on", arguments: ["max-age=60", "no-store"])
+  func wholeResponse(control: String) async throws {
+    let pop = try pop(limits: { ($0.response, $0.betweenBytes) = (.seconds(90), .seconds(300)) })
+    let wire = pop.connect()
+    wire.send(TestPoP.request("/"))
+    let upstream = accept(0, in: pop)
+    upstream.send(
+      "HTTP/1.1 200 OK\r\nCache-Control: \(control)\r\nTransfer-Encoding: chunked\r\n\r\n")
+    let began = NIODeadline.now()
+    for second in stride(from: Int64(0), to: 90, by: 5) {
+      upstream.send("1\r\na\r\n")
+      pop.turn { $0.checkTime(began + .seconds(second)) }
+      #expect(!upstream.isClosed)
+    }
+    pop.turn { $0.checkTime(.now() + .seconds(91)) }
+    #expect(upstream.isClosed)
+    let text = try await wire.takeRest()
+    #expect(!text.hasSuffix("0\r\n\r\n"))
+    let detail = control == "no-store" ? "response-timeout" : "upstream-truncated"
+    #expect(pop.statistics().upstreamFailures[detail] == 1)
+    await pop.stop()
+  }
+
+  @Test("What trickles is passed on to those who have it, and nobody else waits for it")
+  func trickle() async throws {
+    let pop = try pop(limits: { $0.betweenBytes = .seconds(300) })
+    let wires = (0..<2).map { _ in pop.connect() }
+    for wire in wires { wire.send(TestPoP.request("/")) }
+    let upstream = accept(0, in: pop)
+    upstream.send(
+      "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nTransfer-Encoding: chunked\r\n\r\n")
+    let began = NIODeadline.now()
+    for second in stride(from: Int64(0), through: 70, by: 5) {
+      upstream.send("1\r\na\r\n")
+      pop.turn { $0.checkTime(began + .seconds(second)) }
+    }
+    let late = pop.connect()
+    late.send(TestPoP.request("/"))
+    #expect(connector.attempts.count == 2)
+    #expect(!upstream.isClosed)
+    upstream.send("1\r\nz\r\n0\r\n\r\n")
+    pop.turn { _ in }
+    for wire in wires {
+      #expect(try await wire.readResponse().text == String(repeating: "a", count: 15) + "z")
+    }
+    #expect(pop.statistics().storageRefusals["too-slow"] == 1)
+    #expect(pop.statistics().memory.storedResponses == 0)
+    await pop.stop()
+  }
+
+  @Test("Who does not know that it may share a response waits for it no longer than two seconds")
+  func collapse() async throws {
+    let pop = try pop()
+    let polls = (0..<3).map { _ in pop.connect() }
+    for wire in polls { wire.send(TestPoP.request("/poll")) }
+    #expect(connector.attempts.count == 1)
+    let leader = accept(0, in: pop)
+    pop.turn { $0.checkTime(.now() + .seconds(1)) }
+    pop.turn { _ in }
+    #expect(connector.attempts.count == 1)
+    pop.turn { $0.checkTime(.now() + .seconds(3)) }
+    pop.turn { _ in }
+    #expect(connector.attempts.count == 3)
+    // Who comes now waits for nobody.
+    let late = pop.connect()
+    late.send(TestPoP.request("/poll"))
+    pop.turn { _ in }
+    #expect(connector.attempts.count == 4)
+    let others = (1..<4).map { accept($0, in: pop) }
+    for (number, end) in ([leader] + others).enumerated() {
+      end.send("HTTP/1.1 200 OK\r\nCache-Control: private\r\nContent-Length: 1\r\n\r\n\(number)")
+    }
+    pop.turn { _ in }
+    for (number, wire) in (polls + [late]).enumerated() {
+      #expect(try await wire.readResponse().text == "\(number)")
+    }
+    await pop.stop()
+  }
+
+  @Test("However many wait, an upstream that is slow gets few requests more")
+  func leavers() async throws {
+    let pop = try pop()
+    let wires = (0..<100).map { _ in pop.connect() }
+    for wire in wires { wire.send(TestPoP.request("/")) }
+    _ = accept(0, in: pop)
+    for _ in 0..<3 {
+      pop.turn { $0.checkTime(.now() + .seconds(3)) }
+      pop.turn { _ in }
+    }
+    #expect(connector.attempts.count == 17)
     await pop.stop()
   }
 

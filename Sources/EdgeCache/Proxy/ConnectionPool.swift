@@ -2,7 +2,11 @@
 // be done out. It never touches a connection; the shell does.
 //
 // Invariant: `total` is the number of connections that are idle, in use, being made or being closed,
-// and never exceeds the limit; nobody waits while a connection is idle that anybody may have.
+// and never exceeds the limit; nobody waits who may have a connection while one is idle or can be made.
+//
+// A request whose content is still arriving keeps its connection for as long as its client likes. So such requests get
+// no more than three quarters of the connections, however many of them there are: those that are as fast as the
+// upstream have the rest to themselves.
 //
 // A connection by which an upstream knows a client is kept for that client while it is idle, and never given to
 // anybody else. It has its place among the others; when somebody waits for a place, the one that was kept for longest
@@ -47,21 +51,44 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     }
   }
 
+  @usableFromInline
+  struct Waiting {
+    @usableFromInline let waiter: Waiter
+    /// True while the content of its request is still arriving.
+    @usableFromInline var streams: Bool
+
+    @inlinable
+    init(waiter: Waiter, streams: Bool) {
+      self.waiter = waiter
+      self.streams = streams
+    }
+  }
+
   @usableFromInline let limit: Int
+  /// Most connections on which the content of a request is still arriving.
+  @usableFromInline let streamLimit: Int
   @usableFromInline let queueLimit: Int
   @usableFromInline var idle: [Idle] = []
   /// Those that are idle and kept, the one kept for longest first.
   @usableFromInline var kept: [Idle] = []
-  @usableFromInline var queue: [Waiter] = []
+  @usableFromInline var queue: [Waiting] = []
+  /// How many of those who wait have content that is still arriving.
+  @usableFromInline var streamsWaiting = 0
   /// Connections that are idle, in use, being made or being closed.
   public var total: Int { count }
   @usableFromInline var count = 0
+  /// Connections on which the content of a request is still arriving.
+  public var streaming: Int { streams }
+  @usableFromInline var streams = 0
 
-  /// A pool of at most `limit` connections, for which at most `queueLimit` wait.
+  /// A pool of at most `limit` connections, for which at most `queueLimit` requests wait that have all of their
+  /// content, and as many that have not.
   @inlinable
   public init(limit: Int, queueLimit: Int) {
     self.limit = limit
     self.queueLimit = queueLimit
+    // A quarter is kept for requests whose content is here: they are as fast as the upstream.
+    streamLimit = max(1, limit - (limit + 3) / 4)
   }
 
   /// Number of idle connections.
@@ -71,29 +98,79 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   /// Number of those who wait.
   public var waitingCount: Int { queue.count }
 
-  /// Asks for a connection; the one used last is the warmest. O(1).
+  /// Asks for a connection; the one used last is the warmest. With `streams` the content of the request is still
+  /// arriving: until ``streamEnded()`` it counts among those, of which there may be fewer. O(1).
   @inlinable
-  public mutating func lease(_ waiter: Waiter) -> PoolLease<Connection> {
-    if let last = idle.popLast() { return .use(last.connection) }
-    if count < limit {
-      count += 1
-      return .connect
+  public mutating func lease(_ waiter: Waiter, streams: Bool = false) -> PoolLease<Connection> {
+    if streams, self.streams >= streamLimit { return wait(waiter, streams: true) }
+    if let last = idle.popLast() {
+      if streams { self.streams += 1 }
+      return .use(last.connection)
     }
-    if queue.count < queueLimit {
-      queue.append(waiter)
-      return .wait
-    }
-    return .refuse
+    return leaseNew(waiter, streams: streams)
   }
 
   /// Asks for a new connection, whatever is idle: for a request that failed on an idle one. O(1).
   @inlinable
-  public mutating func leaseNew(_ waiter: Waiter) -> PoolLease<Connection> {
+  public mutating func leaseNew(_ waiter: Waiter, streams: Bool = false) -> PoolLease<Connection> {
+    if streams, self.streams >= streamLimit { return wait(waiter, streams: true) }
     if count < limit {
       count += 1
+      if streams { self.streams += 1 }
       return .connect
     }
-    return lease(waiter)
+    if !idle.isEmpty { return lease(waiter, streams: streams) }
+    return wait(waiter, streams: streams)
+  }
+
+  @inlinable
+  mutating func wait(_ waiter: Waiter, streams: Bool) -> PoolLease<Connection> {
+    let others = streams ? streamsWaiting : queue.count - streamsWaiting
+    guard others < queueLimit else { return .refuse }
+    queue.append(Waiting(waiter: waiter, streams: streams))
+    if streams { streamsWaiting += 1 }
+    return .wait
+  }
+
+  /// Takes out the one who waited longest and may have a connection. O(queue).
+  @inlinable
+  mutating func next() -> Waiter? {
+    let mayStream = streams < streamLimit
+    guard let index = queue.firstIndex(where: { mayStream || !$0.streams }) else { return nil }
+    let next = queue.remove(at: index)
+    if next.streams {
+      streamsWaiting -= 1
+      streams += 1
+    }
+    return next.waiter
+  }
+
+  /// Gives an idle connection, or room for one, to somebody who waits. O(queue).
+  @inlinable
+  mutating func serve() -> PoolHandOver<Connection, Waiter> {
+    guard !idle.isEmpty || count < limit, let next = next() else { return .none }
+    if let last = idle.popLast() { return .give(last.connection, next) }
+    count += 1
+    return .connect(next)
+  }
+
+  /// The content of the request is here of somebody who waits: it counts like others now. O(queue).
+  @inlinable
+  public mutating func contentEnded(_ waiter: Waiter) -> PoolHandOver<Connection, Waiter> {
+    guard let index = queue.firstIndex(where: { $0.waiter === waiter }), queue[index].streams
+    else { return .none }
+    queue[index].streams = false
+    streamsWaiting -= 1
+    return serve()
+  }
+
+  /// The content of a request is complete that has a connection, or it has none any more: another one may stream.
+  /// O(queue).
+  @inlinable
+  public mutating func streamEnded() -> PoolHandOver<Connection, Waiter> {
+    streams -= 1
+    invariant(streams >= 0, "more contents ended than began")
+    return queue.isEmpty ? .none : serve()
   }
 
   /// Takes back a connection that can be used again. O(queue).
@@ -101,7 +178,7 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   public mutating func release(
     _ connection: Connection, now: Instant
   ) -> PoolHandOver<Connection, Waiter> {
-    if !queue.isEmpty { return .give(connection, queue.removeFirst()) }
+    if !queue.isEmpty, let next = next() { return .give(connection, next) }
     idle.append(Idle(connection: connection, since: now))
     return .none
   }
@@ -134,9 +211,7 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   public mutating func lost() -> PoolHandOver<Connection, Waiter> {
     count -= 1
     invariant(count >= 0, "more connections lost than made")
-    guard !queue.isEmpty, count < limit else { return .none }
-    count += 1
-    return .connect(queue.removeFirst())
+    return queue.isEmpty ? .none : serve()
   }
 
   /// An idle connection was closed by the upstream; false if it was not idle. O(idle).
@@ -153,7 +228,8 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   /// Takes somebody out of the queue. O(queue).
   @inlinable
   public mutating func stopWaiting(_ waiter: Waiter) {
-    queue.removeAll { $0 === waiter }
+    queue.removeAll { $0.waiter === waiter }
+    streamsWaiting = queue.count { $0.streams }
   }
 
   /// Takes out the connections that have been idle since before `moment`, to be closed; each counts

@@ -39,6 +39,10 @@ public struct OwnAnswer: Sendable, Hashable {
   /// The request did not come in time (RFC 9110 §15.5.9).
   public static let requestTimeout = OwnAnswer(408, "the request did not come in time")
 
+  /// The content of the request is larger than the site takes (RFC 9110 §15.5.14).
+  public static let contentTooLarge = OwnAnswer(
+    413, "the content is larger than this site takes")
+
   /// The request cannot be read in one way only.
   public static func malformed(_ problem: MalformedMessage) -> OwnAnswer {
     OwnAnswer(problem.status, "\(problem.reason)")

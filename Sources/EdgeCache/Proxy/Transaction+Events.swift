@@ -20,6 +20,10 @@ extension Transaction {
     /// The upstream changed the protocol (RFC 9110 §15.2.2); what follows is not HTTP.
     case upstreamUpgraded(ResponseHead)
     case upstreamFailed(UpstreamFailure, mayRetry: Bool)
+    /// The response takes longer than it is worth waiting for who may not share it.
+    case upstreamSlow
+    /// Content comes too slowly to be stored.
+    case upstreamTrickles
     /// The response takes longer than others should wait for it.
     case upstreamOverdue
     /// The client closed its connection or gave up the request.

@@ -7,7 +7,8 @@ import NIOCore
 //   received   | start                   | answered, consulting, following, leading, passing
 //   consulting | the tier below memory   | answered, following, leading, passing
 //   following  | news of a flight        | reading, answered, received (go alone), following or leading
-//              |                         | (another one, when this one is overdue)
+//              |                         | (another one, when this one is overdue), received (go
+//              |                         | alone, when this one is slow)
 //   leading    | the upstream's head     | reading, answered, passing, leading (again)
 //   reading    | content of the flight   | answered
 //   passing    | the upstream's response | answered
@@ -142,6 +143,12 @@ public struct Transaction {
     return false
   }
 
+  /// True if the upstream's response is the client's alone, also before it has come.
+  public var isPassedThrough: Bool {
+    if case .passing = state { return true }
+    return false
+  }
+
   /// True while the upstream's response goes to the store, at a pace that no client sets.
   public var isFilling: Bool {
     if case .filling = upstream { return true }
@@ -173,6 +180,13 @@ public struct Transaction {
       if hasClient { actions.append(.tunnel(head, status)) }
     case .upstreamFailed(let failure, let mayRetry):
       upstreamFailed(failure, mayRetry: mayRetry, now)
+    case .upstreamSlow:
+      if case .leading(let flight, _) = state, case .waiting = upstream { flight.letLeave() }
+    case .upstreamTrickles:
+      if case .filling(let flight, _) = upstream {
+        store.refuse(flight, .tooSlow, fill: &fill)
+        store.markHitForMiss(key, now: now)
+      }
     case .upstreamOverdue: upstreamOverdue(now)
     case .clientGone: clientGone(now)
     }
@@ -324,8 +338,11 @@ public struct Transaction {
   }
 
   private mutating func step(_ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant) {
-    switch flight.next(reader) {
+    switch flight.next(reader, mayLeave: mayLeave) {
     case .wait: return
+    case .mayLeave:
+      flight.unsubscribe(reader)
+      forwardAlone(now)
     case .overdue: overdue(flight, reader, now)
     case .head(let head): begin(head, flight, reader, now)
     case .content(let content): send(content, flight, reader)
@@ -351,6 +368,11 @@ public struct Transaction {
       flight.unsubscribe(reader)
       fail(failure, flight, now)
     }
+  }
+
+  /// True if nothing says that it may share what it waits for.
+  private var mayLeave: Bool {
+    if case .following = state { stale == nil && !isPatient && piece == nil } else { false }
   }
 
   private mutating func begin(
@@ -537,7 +559,8 @@ public struct Transaction {
     // An error says nothing about the content; anything else says that it is not what it was.
     let failure = head.status >= 500 ? UpstreamFailure.serverError : .contentChanged
     if failure == .contentChanged { store.remove(piece.response) }
-    if head.status == 200 { store.passPieces(piece.response.key, now: now) }
+    // The upstream knows no ranges of it: it is not kept in pieces for a while.
+    if head.status == 200 { store.markHitForMiss(piece.response.key, now: now) }
     status.forwardStatus = head.status
     upstream = .idle
     actions.append(.cancelUpstream)

@@ -15,6 +15,8 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
   case truncated = "upstream-truncated"
   /// The upstream did not answer in time.
   case firstByteTimeout = "first-byte-timeout"
+  /// The response took longer than a whole response may.
+  case responseTimeout = "response-timeout"
   /// The upstream stopped within its response.
   case stalled = "upstream-stalled"
   /// What the upstream sent is not an HTTP response.
@@ -29,7 +31,7 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
     switch self {
     case .connect, .closed, .truncated, .malformed, .serverError, .contentChanged: 502
     case .queueFull, .queueTimeout: 503
-    case .connectTimeout, .firstByteTimeout, .stalled: 504
+    case .connectTimeout, .firstByteTimeout, .responseTimeout, .stalled: 504
     }
   }
 }

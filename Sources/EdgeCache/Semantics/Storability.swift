@@ -49,6 +49,8 @@ public enum StorageRefusal: String, Error, Sendable, Hashable, CaseIterable {
   case invalidated = "invalidated"
   /// The content broke off (§3.3).
   case incomplete = "incomplete"
+  /// Its content comes at less than a fixed rate.
+  case tooSlow = "too-slow"
   /// It has trailer fields and is only a part, with which they cannot be kept (RFC 9110 §6.5).
   case trailers = "trailers"
   /// There are as many variants of this URL as may be kept, all of them fresh.

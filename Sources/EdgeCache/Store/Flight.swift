@@ -33,6 +33,8 @@ public struct FlightHead: Sendable {
 public enum FlightStep: Sendable {
   /// Nothing yet; the reader will be woken.
   case wait
+  /// Nothing yet, and whoever does not know that it may share the response may ask for itself.
+  case mayLeave
   /// Nothing yet, and it has taken longer than others should wait; whoever stays will be woken.
   case overdue
   /// The head; content follows.
@@ -112,6 +114,8 @@ public final class Flight: Sendable {
     var resume: (@Sendable () -> Void)?
     var isHeld = false
     var isOverdue = false
+    /// How many of those who wait may still leave, once they may.
+    var leavers = 0
   }
 
   init(
@@ -144,11 +148,11 @@ public final class Flight: Sendable {
     state.withLock { $0.readers.count }
   }
 
-  /// Takes the next step of a reader. O(chunks waiting).
-  public func next(_ id: ReaderID) -> FlightStep {
+  /// Takes the next step of a reader, with `mayLeave` of one that may ask for itself. O(chunks waiting).
+  public func next(_ id: ReaderID, mayLeave: Bool = false) -> FlightStep {
     let (step, resume) = state.withLock { state -> (FlightStep, (@Sendable () -> Void)?) in
       guard var reader = state.readers[id] else { return (.truncated, nil) }
-      let step = Self.step(&state, &reader)
+      let step = Self.step(&state, &reader, mayLeave: mayLeave)
       switch step {
       case .wait, .overdue: reader.isAsleep = true
       default: break
@@ -175,9 +179,16 @@ public final class Flight: Sendable {
     resume?()
   }
 
-  private static func step(_ state: inout State, _ reader: inout Reader) -> FlightStep {
+  private static func step(
+    _ state: inout State, _ reader: inout Reader, mayLeave: Bool
+  ) -> FlightStep {
     switch state.outcome {
-    case .pending: return state.isOverdue ? .overdue : .wait
+    case .pending:
+      if mayLeave, state.leavers > 0 {
+        state.leavers -= 1
+        return .mayLeave
+      }
+      return state.isOverdue ? .overdue : .wait
     case .stored(let response): return .stored(response)
     case .goAlone(let refusal): return .goAlone(refusal)
     case .failed(let failure): return .failed(failure)
@@ -229,6 +240,17 @@ public final class Flight: Sendable {
   /// Tells what to call when the upstream may be read again after ``FillStep/hold``.
   public func onResume(_ resume: @escaping @Sendable () -> Void) {
     state.withLock { $0.resume = resume }
+  }
+
+  /// The head takes longer than it is worth waiting for in vain: some of those who do not know that they may share the
+  /// response ask for themselves. Not all, or an upstream that is slow would get all requests that were held back.
+  func letLeave() {
+    let wakes = state.withLock { state in
+      guard case .pending = state.outcome else { return [@Sendable () -> Void]() }
+      state.leavers = limits.leavers
+      return Self.wakeAll(&state)
+    }
+    for wake in wakes { wake() }
   }
 
   /// The head takes longer than others should wait for it: nobody joins any more, and those who wait are told.

@@ -1,31 +1,44 @@
 /// Remembers for a while which keys turned out not to be storable, so that requests for them are
-/// not made to wait for each other.
+/// not made to wait for each other. A key that proves it again after its time ran out is remembered for twice as long.
 struct HitForMiss: Sendable {
-  private var until: [KeyHash: Instant] = [:]
-  private let limit: Int
+  private struct Mark {
+    var until: Instant
+    /// For how long it holds, in seconds.
+    var seconds: Int64
+  }
 
-  init(limit: Int) {
+  private var marks: [KeyHash: Mark] = [:]
+  private let limit: Int
+  private let seconds: ClosedRange<Int64>
+
+  /// Remembers at most `limit` keys, each for as many seconds at first and at last.
+  init(limit: Int, seconds: ClosedRange<Int64>) {
     self.limit = limit
+    self.seconds = seconds
   }
 
   /// True if the key was marked and the mark has not run out. O(1).
   func contains(_ key: CacheKey, now: Instant) -> Bool {
-    guard let end = until[key.spellingHash] else { return false }
-    return now < end
+    guard let mark = marks[key.spellingHash] else { return false }
+    return now < mark.until
   }
 
-  /// Marks a key until `end`. When there are too many, those that ran out go, or else all: a mark
-  /// that is lost costs one wait.
-  mutating func mark(_ key: CacheKey, until end: Instant, now: Instant) {
-    if until.count >= limit {
-      until = until.filter { now < $0.value }
-      if until.count >= limit { until.removeAll(keepingCapacity: true) }
+  /// Marks a key from now on. When there are too many, those that ran out are forgotten, or else all: a mark
+  /// that is lost costs one wait. Amortised O(1).
+  mutating func mark(_ key: CacheKey, now: Instant) {
+    let hash = key.spellingHash
+    var period = seconds.lowerBound
+    if let known = marks[hash] {
+      period = now < known.until ? known.seconds : min(2 * known.seconds, seconds.upperBound)
+    } else if marks.count >= limit {
+      marks = marks.filter { now < $0.value.until }
+      if marks.count >= limit { marks.removeAll(keepingCapacity: true) }
     }
-    until[key.spellingHash] = end
+    marks[hash] = Mark(until: now.adding(seconds: period), seconds: period)
   }
 
   /// Takes the mark off a key. O(1).
   mutating func clear(_ key: CacheKey) {
-    until[key.spellingHash] = nil
+    marks[key.spellingHash] = nil
   }
 }

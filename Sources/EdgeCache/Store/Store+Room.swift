@@ -126,9 +126,7 @@ extension Store {
   /// Content that does not say how long it is turned out too large to be kept: next time it is passed on at once,
   /// rather than evict what is stored for it in vain.
   func passLarge(_ key: CacheKey, now: Instant) {
-    shard(key).state.withLock {
-      $0.tooLarge.mark(key, until: now.adding(seconds: limits.hitForMiss), now: now)
-    }
+    shard(key).state.withLock { $0.tooLarge.mark(key, now: now) }
   }
 
   /// True if content of unknown length turned out too large a while ago.
@@ -136,10 +134,8 @@ extension Store {
     shard(key).state.withLock { $0.tooLarge.contains(key, now: now) }
   }
 
-  /// An upstream knows no ranges of a content: it is not kept in pieces for a while.
-  func passPieces(_ key: CacheKey, now: Instant) {
-    shard(key).state.withLock {
-      $0.hitForMiss.mark(key, until: now.adding(seconds: limits.hitForMiss), now: now)
-    }
+  /// What a key names is for each client alone for a while.
+  func markHitForMiss(_ key: CacheKey, now: Instant) {
+    shard(key).state.withLock { $0.hitForMiss.mark(key, now: now) }
   }
 }

@@ -29,8 +29,8 @@ public final class Store: Sendable {
       state = Mutex(
         State(
           memory: MemoryShard(budget, eviction: limits.eviction),
-          hitForMiss: HitForMiss(limit: limits.hitForMissKeys),
-          tooLarge: HitForMiss(limit: limits.hitForMissKeys),
+          hitForMiss: HitForMiss(limit: limits.hitForMissKeys, seconds: limits.hitForMiss),
+          tooLarge: HitForMiss(limit: limits.hitForMissKeys, seconds: limits.hitForMiss),
           promotions: RecentIdentities(capacity: hasLower ? 16_384 : 0)))
     }
   }
@@ -190,7 +190,8 @@ public final class Store: Sendable {
     return flight.append(chunk.compacted())
   }
 
-  private func refuse(_ flight: Flight, _ refusal: StorageRefusal, fill: inout Fill) {
+  /// Content on its way will not be stored: its readers still get it, and nobody joins them any more.
+  func refuse(_ flight: Flight, _ refusal: StorageRefusal, fill: inout Fill) {
     flight.refuse(refusal)
     release(&fill, of: flight)
   }
@@ -215,7 +216,8 @@ public final class Store: Sendable {
     }
     guard let content = takeContent(of: flight, fill: &fill) else {
       let refusal = flight.refusal ?? .full
-      close(flight, hitForMiss: refusal == .tooLarge, fill: &fill, now: now)
+      close(
+        flight, hitForMiss: refusal == .tooLarge || refusal == .tooSlow, fill: &fill, now: now)
       if refusal == .tooLarge { passLarge(flight.key, now: now) }
       return refusal
     }
@@ -413,10 +415,7 @@ public final class Store: Sendable {
     release(&fill, of: flight)
     shard(flight.key).state.withLock { state in
       Self.forget(flight, &state)
-      if hitForMiss {
-        state.hitForMiss.mark(
-          flight.key, until: now.adding(seconds: limits.hitForMiss), now: now)
-      }
+      if hitForMiss { state.hitForMiss.mark(flight.key, now: now) }
     }
   }
 

@@ -14,8 +14,11 @@ public struct StoreLimits: Sendable {
   public var chain = 64
   /// Requests that wait for one flight.
   public var followers = 10_000
-  /// Seconds for which a key stays hit-for-miss.
-  public var hitForMiss: Int64 = 60
+  /// Requests of those that wait for one flight that ask for themselves when it takes long, and nothing says that its
+  /// response may be shared.
+  public var leavers = 16
+  /// Seconds for which a key stays hit-for-miss: at first, and when it has proved it again and again.
+  public var hitForMiss: ClosedRange<Int64> = 60...3600
   /// Keys that are remembered as hit-for-miss in each shard.
   public var hitForMissKeys = 4096
   /// Bytes that a reader may lag behind in content that will not be stored before the upstream is held for it.

@@ -17,9 +17,6 @@ extension FleetConfiguration {
   /// The least that a disk tier takes.
   public static let smallestDisk = ByteSize.mebibytes(16)
 
-  /// The times for which an upstream can be waited for: time is looked at once a second.
-  public static let timeouts = Duration.seconds(1)...Duration.seconds(24 * 3600)
-
   /// The most threads that can be asked for.
   public static let mostThreads = 1024
 
@@ -71,7 +68,8 @@ private struct FleetReading {
     guard
       let fields = reader.fields(
         node, required: ["fleet", "regions", "sites", "pops"],
-        optional: ["purgeFrom", "trustedProxies", "maxUnsynced", "purgeBus", "adminTLS"])
+        optional: ["purgeFrom", "trustedProxies", "maxUnsynced", "purgeBus", "adminTLS"]
+          + FleetConfiguration.Limits.keys)
     else { return nil }
     let fleet = reader.value(fields["fleet"], parseName)
     let regions = fields["regions"].flatMap { readRegions($0) }
@@ -91,11 +89,14 @@ private struct FleetReading {
     let maxUnsynced = reader.value(fields["maxUnsynced"]) { text throws(ValueProblem) in
       try DurationText.parse(text)
     }
+    let limits = FleetConfiguration.Limits(fields, &reader)
     guard let fleet, let regions, let sites, let pops else { return nil }
-    return FleetConfiguration(
+    var configuration = FleetConfiguration(
       fleet: fleet, regions: regions, sites: sites, pops: pops, purgeFrom: purgeFrom,
       maxUnsynced: maxUnsynced ?? FleetConfiguration.defaultMaxUnsynced, purgeBus: bus,
       adminTLS: tls, trustedProxies: trustedProxies)
+    configuration.limits = limits
+    return configuration
   }
 
   private mutating func readTLS(_ node: ConfigurationNode?) -> FleetConfiguration.AdminTLS? {
@@ -183,10 +184,8 @@ private struct FleetReading {
   private mutating func readSite(_ node: ConfigurationNode) -> FleetConfiguration.Site? {
     let required = ["name", "hosts", "origin"]
     let optional =
-      [
-        "routes", "passThroughTo", "methodOverride", "firstByteTimeout", "betweenBytesTimeout",
-        "eventStreamTimeout",
-      ] + FleetConfiguration.CachingOptions.keys
+      ["routes", "passThroughTo", "methodOverride"] + FleetConfiguration.CachingOptions.keys
+      + FleetConfiguration.Limits.keys
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
     }
@@ -206,36 +205,22 @@ private struct FleetReading {
       reader.choice(fields["passThroughTo"], FleetConfiguration.PassThroughTarget.self) ?? .route
     let caching = FleetConfiguration.CachingOptions(fields, &reader)
     let methodOverride = reader.truth(fields["methodOverride"]) ?? false
-    let timeouts = FleetConfiguration.Site.Timeouts(
-      firstByte: readTimeout(fields["firstByteTimeout"]),
-      betweenBytes: readTimeout(fields["betweenBytesTimeout"]),
-      eventStream: readTimeout(fields["eventStreamTimeout"]))
+    let limits = FleetConfiguration.Limits(fields, &reader)
     guard let name else { return nil }
     var site = FleetConfiguration.Site(
       name: name, hosts: hosts, origin: origin, routes: routes, passThroughTo: passThroughTo,
-      caching: caching, timeouts: timeouts)
+      caching: caching, limits: limits)
     site.methodOverride = methodOverride
     return site
-  }
-
-  private mutating func readTimeout(_ node: ConfigurationNode?) -> Duration? {
-    reader.value(node) { text throws(ValueProblem) in
-      let timeout = try DurationText.parse(text)
-      let known = FleetConfiguration.timeouts
-      guard known.contains(timeout) else {
-        throw ValueProblem(
-          text,
-          "is not from \(DurationText.print(known.lowerBound)) to \(DurationText.print(known.upperBound))"
-        )
-      }
-      return timeout
-    }
   }
 
   private mutating func readRoute(
     _ node: ConfigurationNode, prefixPaths: inout [String: String]
   ) -> FleetConfiguration.Route? {
-    guard let fields = reader.fields(node, required: ["prefix", "to"]) else { return nil }
+    guard
+      let fields = reader.fields(
+        node, required: ["prefix", "to"], optional: FleetConfiguration.Limits.routeKeys)
+    else { return nil }
     let prefix = reader.value(fields["prefix"]) { text throws(ValueProblem) in
       guard text.hasPrefix("/") else { throw ValueProblem(text, "does not begin with /") }
       guard text.utf8.allSatisfy(\.isVisible), !text.contains(where: "?#".contains)
@@ -265,8 +250,11 @@ private struct FleetReading {
     }
     if let prefix { reader.claim(prefix, at: fields["prefix"], in: &prefixPaths) }
     let target = reader.choice(fields["to"], FleetConfiguration.RouteTarget.self)
+    let limits = FleetConfiguration.Limits(fields, &reader)
     guard let prefix, let target else { return nil }
-    return .init(prefix: prefix, target: target)
+    var route = FleetConfiguration.Route(prefix: prefix, target: target)
+    route.limits = limits
+    return route
   }
 
   // MARK: - PoPs

@@ -23,6 +23,8 @@ public struct FleetConfiguration: Sendable, Hashable {
   public var purgeBus: PurgeBus?
   /// How the admin API is secured; nil if it is plain, on a private network.
   public var adminTLS: AdminTLS?
+  /// Limits of the requests of all sites.
+  public var limits = Limits()
 
   /// The time where the configuration does not say.
   public static let defaultMaxUnsynced = Duration.seconds(30)
@@ -87,36 +89,18 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var caching: CachingOptions
     /// Whether fields go to its upstreams that stand in for the method of a POST, such as X-HTTP-Method-Override.
     public var methodOverride = false
-    /// How long its upstreams are waited for.
-    public var timeouts: Timeouts
+    /// Limits of its requests; what they leave open those of the fleet say.
+    public var limits: Limits
 
     /// A site whose requests all go to `origin` but for `routes`.
     public init(
       name: String, hosts: [HostPattern], origin: [UpstreamURL], routes: [Route] = [],
       passThroughTo: PassThroughTarget = .route, caching: CachingOptions = CachingOptions(),
-      timeouts: Timeouts = Timeouts()
+      limits: Limits = Limits()
     ) {
       (self.name, self.hosts, self.origin) = (name, hosts, origin)
       (self.routes, self.passThroughTo, self.caching) = (routes, passThroughTo, caching)
-      self.timeouts = timeouts
-    }
-
-    /// How long the upstreams of a site are waited for, origin and regional API alike; nil leaves it to the PoP.
-    public struct Timeouts: Sendable, Hashable {
-      /// From the request to the head of its response.
-      public var firstByte: Duration?
-      /// Without any byte of a response.
-      public var betweenBytes: Duration?
-      /// The same for a stream of server-sent events that is passed through.
-      public var eventStream: Duration?
-
-      /// Times; those that are not given are left to the PoP.
-      public init(
-        firstByte: Duration? = nil, betweenBytes: Duration? = nil, eventStream: Duration? = nil
-      ) {
-        (self.firstByte, self.betweenBytes) = (firstByte, betweenBytes)
-        self.eventStream = eventStream
-      }
+      self.limits = limits
     }
   }
 
@@ -145,6 +129,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var prefix: String
     /// Where such requests go.
     public var target: RouteTarget
+    /// Limits of such requests; what they leave open those of the site say.
+    public var limits = Limits()
 
     /// A route of `prefix` to `target`.
     public init(prefix: String, target: RouteTarget) {

@@ -48,7 +48,7 @@ final class ClientConnection: StreamSocket, ClientStream {
     self.loop = loop
     identity = ClientIdentity(
       address: address.host, isSecure: false, trust: loop.shared.trust)
-    timing = ConnectionTiming(limits: loop.limits, now: .now())
+    timing = ConnectionTiming(limits: loop.shared.routing.clientLimits, now: .now())
     super.init(descriptor, reactor: loop.reactor)
     loop.opened(self)
     start()
@@ -75,6 +75,8 @@ final class ClientConnection: StreamSocket, ClientStream {
   private func updateReading() { setReading(shouldRead) }
 
   func resumeContent() { updateReading() }
+
+  func adopt(_ limits: ClientLimits) { timing.limits = limits }
 
   override func received(_ bytes: inout ByteBuffer) {
     loop.counters.bytesReceived += UInt64(bytes.readableBytes)
@@ -111,7 +113,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// The client sends no more; it may still read (RFC 9112 §9.6).
   override func inputEnded() {
     switch phase {
-    case .busy where decoder == nil: break
+    case .busy where decoder == nil: if isWaitedForInVain { leave() }
     case .head: process()
     case .lingering: if outputHasEnded { close() }
     case .tunnel: served.exchange?.tunnelClientFinished()
@@ -119,6 +121,19 @@ final class ClientConnection: StreamSocket, ClientStream {
     case .closed: break
     }
     flush()
+  }
+
+  /// True if a response is only passed through for a client that has ended its side of the connection: most that do
+  /// so are gone.
+  private var isWaitedForInVain: Bool {
+    guard let exchange = served.exchange else { return false }
+    return exchange.isPassedThrough && !exchange.limits.servesHalfClosed
+  }
+
+  /// The client is gone.
+  private func leave() {
+    loop.clientGone(self)
+    cutOff()
   }
 
   override func failed(_ error: (any Error)?) {
@@ -220,11 +235,16 @@ final class ClientConnection: StreamSocket, ClientStream {
       }
     } catch {
       loop.counters.malformed += 1
-      self.decoder = nil
-      letGo()
-      if served.hasBegun { cutOff() } else { refuse(error) }
+      loop.shared.logger.debug("malformed request", metadata: ["reason": "\(error.reason)"])
+      refuseContent(.malformed(error))
       return false
     }
+  }
+
+  func refuseContent(_ answer: OwnAnswer) {
+    decoder = nil
+    letGo()
+    if served.hasBegun { cutOff() } else { answerAndClose(answer) }
   }
 
   private func refuse(_ problem: MalformedMessage) {
@@ -308,7 +328,7 @@ final class ClientConnection: StreamSocket, ClientStream {
     if held != nil, unsent == 0 { held = nil }
     let verdict = timing.check(
       phase, now: now, isReceiving: decoder != nil && shouldRead,
-      unsent: unsent + (sender?.unsent ?? 0))
+      unsent: unsent + (sender?.unsent ?? 0), isScarce: served.exchange?.isHeldScarce ?? false)
     switch verdict {
     case .fine: break
     case .close:

@@ -10,7 +10,8 @@ struct ConnectionTiming {
     case requestTimeout
   }
 
-  private let limits: ShellLimits
+  /// Those of the site that was asked last.
+  var limits: ClientLimits
   private let accepted: NIODeadline
 
   private var hasServed = false
@@ -26,9 +27,8 @@ struct ConnectionTiming {
   private var unsentSince: NIODeadline
   private var lastMove: NIODeadline
 
-  init(limits: ShellLimits, now: NIODeadline) {
+  init(limits: ClientLimits, now: NIODeadline) {
     self.limits = limits
-
     accepted = now
     idleSince = now
     lastContent = now
@@ -37,7 +37,7 @@ struct ConnectionTiming {
   }
 
   /// True if the connection has lived for long enough.
-  var isOld: Bool { NIODeadline.coarse() - accepted > limits.connectionAge }
+  var isOld: Bool { NIODeadline.coarse() - accepted > limits.age }
 
   mutating func headBegan() {
     if headSince == nil { headSince = .coarse() }
@@ -76,16 +76,17 @@ struct ConnectionTiming {
     lastMove = .coarse()
   }
 
-  /// Judges the connection. `isReceiving` says that content is asked for and taken, `unsent` how
-  /// many bytes the client has not taken yet.
+  /// Judges the connection. `isReceiving` says that content is asked for and taken, `unsent` how many bytes the client
+  /// has not taken yet, and `isScarce` that others wait for what it holds.
   mutating func check(
-    _ phase: ClientConnection.Phase, now: NIODeadline, isReceiving: Bool, unsent: Int
+    _ phase: ClientConnection.Phase, now: NIODeadline, isReceiving: Bool, unsent: Int,
+    isScarce: @autoclosure () -> Bool
   ) -> Verdict {
     if unsent == 0 || unsent != lastUnsent {
       if unsent != lastUnsent { lastMove = now }
       lastUnsent = unsent
       unsentSince = now
-    } else if now - unsentSince > limits.clientStall {
+    } else if now - unsentSince > limits.stall {
       return .close
     }
     switch phase {
@@ -106,12 +107,13 @@ struct ConnectionTiming {
         contentBytes = 0
         return .fine
       }
-      if now - lastContent > limits.contentStall { return .requestTimeout }
+      if now - lastContent > limits.content { return .requestTimeout }
       let elapsed = now - contentSince
-      let least = Int(elapsed.nanoseconds / 1_000_000_000) * limits.slowestContent
-      if elapsed > limits.slowContentGrace, contentBytes < least { return .requestTimeout }
+      let slowest = limits.slowestContent
+      let least = Int(elapsed.nanoseconds / 1_000_000_000) * slowest.rate
+      if isScarce(), elapsed > slowest.grace, contentBytes < least { return .requestTimeout }
       return .fine
-    case .tunnel: return now - lastMove > limits.tunnelIdle ? .close : .fine
+    case .tunnel: return now - lastMove > limits.tunnel ? .close : .fine
     case .lingering:
       guard let lingerSince else { return .close }
       return unsent == 0 && now - lingerSince > limits.linger ? .close : .fine

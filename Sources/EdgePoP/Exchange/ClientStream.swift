@@ -18,11 +18,15 @@ protocol ClientStream: ResponseReceiver {
 
   /// Sends an answer of our own. Nothing follows.
   func answer(_ answer: OwnAnswer)
+  /// Ends a request within its content, whatever of it is under way, with an answer of our own if none has begun.
+  func refuseContent(_ answer: OwnAnswer)
   /// Sends the head of a stored response whose content follows.
   func sendStoredHead(
     _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey)
   /// Sends content that lies in a file, at the pace of the client, and then calls `whenSent`, once.
   func sendFile(_ range: Range<Int>, of file: ContentFile, whenSent: @escaping () -> Void)
+  /// The limits of the site that was asked, where that has its own.
+  func adopt(_ limits: ClientLimits)
   /// More of the request's content can be taken.
   func resumeContent()
 

@@ -66,14 +66,25 @@ extension Exchange {
   /// True if more of the request's content can be taken.
   var acceptsContent: Bool {
     if let upstream = wait.connection { return upstream.isWritable }
-    // Before there is a connection the content waits with the client; after it is over it is
-    // dropped.
-    return !wait.awaitsConnection
+    // Before there is a connection some is gathered, the rest waits with the client; after it is over it is dropped.
+    return !wait.awaitsConnection || !content.isGathered && loop.mayGather
+  }
+
+  /// True if others wait for what this request holds for as long as its content comes.
+  var isHeldScarce: Bool {
+    guard let streaming else { return false }
+    return loop.pools[streaming.upstream].waitingCount > 0
   }
 
   func requestContent(_ some: ByteBuffer) {
+    content.came(some)
+    if content.total > limits.largestRequest { return stream?.refuseContent(.contentTooLarge) ?? () }
     guard let upstream = wait.connection else {
-      if wait.awaitsConnection { content.keep(some) }
+      if wait.awaitsConnection {
+        content.keep(some)
+        countContent()
+        if content.isGathered { step(.gathered) }
+      }
       return
     }
     content.send(some)
@@ -85,9 +96,17 @@ extension Exchange {
 
   func requestEnd(_ trailers: FieldSection?) {
     content.end(trailers)
-    guard let upstream = wait.connection else { return }
+    guard let upstream = wait.connection else { return contentIsHere() }
+    endStreaming()
     transaction.requestLeft(whole: true)
     upstream.sendEnd(trailers)
+  }
+
+  /// All content came before there was a connection.
+  private func contentIsHere() {
+    guard wait.isQueued, let waited = streaming.take() else { return }
+    step(.gathered)
+    loop.perform(loop.pools[waited.upstream].contentEnded(self), upstream: waited.upstream)
   }
 
   // MARK: Tunnel

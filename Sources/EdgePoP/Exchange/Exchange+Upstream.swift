@@ -60,21 +60,25 @@ extension Exchange {
     if let bound = stream?.bound, let mark = client.clientMark(of: request),
       let connection = bound.take(group, for: mark)
     {
-      return step(.leased(upstream: connection.upstream, .use(connection)))
+      return step(.leased(upstream: connection.upstream, .use(connection), gathers: false))
     }
     guard let index = loop.health.next(group, tried: wait.search.tried, now: loop.now) else {
       return step(.noneLeft)
     }
-    let lease = anew ? loop.pools[index].leaseNew(self) : loop.pools[index].lease(self)
-    step(.leased(upstream: index, lease))
+    let streams = !content.isComplete
+    let lease =
+      anew
+      ? loop.pools[index].leaseNew(self, streams: streams)
+      : loop.pools[index].lease(self, streams: streams)
+    if streams { streaming = (index, false) }
+    step(.leased(upstream: index, lease, gathers: streams && !content.isGathered))
   }
 
   /// Sends the request, and what came of its content meanwhile.
   func sendRequest(on connection: UpstreamConnection) {
     guard let forward else { invariantFailed("a connection for a request that goes nowhere") }
     connection.send(
-      request, for: self, timeouts: loop.shared.routing.timeouts(route),
-      isShared: forward.isForStore
+      request, for: self, limits: limits, isShared: forward.isForStore
     ) {
       ForwardedRequest.write(
         request, forward, client: client, cacheName: loop.shared.cacheName.bytes,
@@ -149,6 +153,18 @@ extension Exchange {
     if mayRetry { content.rewind() }
     step(.broke(mayRetry: mayRetry))
     handle(.upstreamFailed(failure, mayRetry: mayRetry))
+    flushClient()
+  }
+
+  /// Who may not share this response has waited for long enough.
+  func upstreamIsSlow() {
+    handle(.upstreamSlow)
+    flushClient()
+  }
+
+  /// The content of this response comes too slowly to be stored.
+  func upstreamTrickles() {
+    handle(.upstreamTrickles)
     flushClient()
   }
 

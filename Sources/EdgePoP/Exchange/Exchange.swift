@@ -17,6 +17,7 @@ final class Exchange: TimedWait {
   let client: ClientIdentity
   let directives: CacheControl
   let route: RequestRoute
+  let limits: RequestLimits
   var transaction: Transaction
 
   /// What it waits for.
@@ -26,6 +27,10 @@ final class Exchange: TimedWait {
   /// The request as it is sent upstream.
   var forward: Transaction.Forward?
   var content: RequestContent
+  /// Bytes of it that the loop counts as gathered.
+  private var countedContent = 0
+  /// The upstream on whose connection content is still to arrive, or for one of which this waits.
+  var streaming: (upstream: Int, holdsPlace: Bool)?
   /// What the tier below memory is asked for.
   var readPurpose: ReadPurpose?
   /// True while the flight has no room for more of the upstream's response.
@@ -58,7 +63,8 @@ final class Exchange: TimedWait {
     self.route = route
     receiver = stream
     self.stream = stream
-    wait = ExchangeState(limits: loop.limits)
+    limits = loop.shared.routing.limits(key, route)
+    wait = ExchangeState(limits, disk: loop.limits.disk)
     transaction = Transaction(
       request: self.request, key: key, directives: directives, route: route,
       policy: loop.shared.routing.policy(route), store: loop.store)
@@ -72,7 +78,8 @@ final class Exchange: TimedWait {
     directives = parent.directives
     route = parent.route
     self.receiver = receiver
-    wait = ExchangeState(limits: parent.loop.limits)
+    limits = parent.limits
+    wait = ExchangeState(limits, disk: parent.loop.limits.disk)
     content = RequestContent(isComplete: true, mayRepeat: true)
     transaction = Transaction(
       piece, for: request, directives: directives, route: route,
@@ -133,6 +140,8 @@ final class Exchange: TimedWait {
   var isFilling: Bool { transaction.isFilling }
   /// True while the upstream's response goes straight to the client.
   var isPassing: Bool { transaction.isPassing }
+  /// True if the response is its client's alone.
+  var isPassedThrough: Bool { transaction.isPassedThrough }
 
   /// Takes an event in and does what follows.
   func handle(_ event: Transaction.Event) {
@@ -207,7 +216,34 @@ final class Exchange: TimedWait {
       isWatched = waits
       if waits { loop.watch(self) } else { loop.unwatch(self) }
     }
+    if streaming != nil { followStreaming() }
     carryOut(action)
+    countContent()
+  }
+
+  /// Content that is still to arrive has its place while there is one for it.
+  private func followStreaming() {
+    guard let streaming else { return }
+    if wait.hasPlace {
+      self.streaming?.holdsPlace = true
+    } else if !wait.isQueued {
+      endStreaming()
+    }
+    if content.isComplete, streaming.holdsPlace { endStreaming() }
+  }
+
+  /// No more of the request's content is to arrive on a connection: others may stream theirs.
+  func endStreaming() {
+    guard let ended = streaming.take(), ended.holdsPlace else { return }
+    loop.perform(loop.pools[ended.upstream].streamEnded(), upstream: ended.upstream)
+  }
+
+  /// Counts what is gathered.
+  func countContent() {
+    let gathered = wait.awaitsConnection ? content.gathered : 0
+    guard gathered != countedContent else { return }
+    loop.gatheredContent += gathered - countedContent
+    countedContent = gathered
   }
 
   private func carryOut(_ action: ExchangeState<UpstreamConnection>.Action) {
@@ -233,6 +269,8 @@ final class Exchange: TimedWait {
 
   func checkTime(_ now: NIODeadline) {
     step(.time, now: now)
+    // There may be room for more of its content by now.
+    if wait.isQueued { stream?.resumeContent() }
     flushClient()
   }
 }

@@ -11,7 +11,9 @@ import NIOCore
 //              |                                  | a deadline of its own  |
 //   reading    | the tier below memory            | `disk`                 | as if nothing were there
 //   choosing   | nothing: within one step         | -                      | -
-//   queued     | a place in a full pool           | `queue`                | queue-timeout
+//   queued     | a place in a full pool           | `queue`, once as much  | queue-timeout
+//              |                                  | of its content is here |
+//              |                                  | as is gathered         |
 //   connecting | a connection that is being made  | `connect`              | the next upstream, or
 //              |                                  |                        | connect-timeout
 //   forwarded  | the response                     | the connection's own   | upstreamFailed
@@ -57,8 +59,11 @@ struct ExchangeState<Connection: AnyObject> {
     case forward(UpstreamGroupID)
     /// All upstreams of the group were tried.
     case noneLeft
-    /// What the pool of an upstream says.
-    case leased(upstream: Int, PoolLease<Connection>)
+    /// What the pool of an upstream says. `gathers` if more content of the request is gathered meanwhile: then its
+    /// client sets the pace.
+    case leased(upstream: Int, PoolLease<Connection>, gathers: Bool)
+    /// As much content of the request is here as is gathered.
+    case gathered
     /// There is room for another connection, for the one who waited longest.
     case hasRoom
     /// A connection that others used is free, for the one who waited longest.
@@ -102,12 +107,16 @@ struct ExchangeState<Connection: AnyObject> {
 
   private(set) var state = State.idle
   private(set) var search = Search()
-  private let limits: (disk: TimeAmount, queue: TimeAmount, connect: TimeAmount)
+  private let limits: RequestLimits
+  private let disk: TimeAmount
   /// True if a connection that was idle has failed already.
   private var needsNew = false
 
   /// An exchange that waits for nothing yet.
-  init(limits: ShellLimits) { self.limits = (limits.disk, limits.queue, limits.connect) }
+  init(_ limits: RequestLimits, disk: TimeAmount) {
+    self.limits = limits
+    self.disk = disk
+  }
 
   // MARK: What is so
 
@@ -135,6 +144,17 @@ struct ExchangeState<Connection: AnyObject> {
     }
   }
 
+  /// True while it waits for a place in a full pool.
+  var isQueued: Bool { if case .queued = state { true } else { false } }
+
+  /// True while it has a place in the pool of an upstream.
+  var hasPlace: Bool {
+    switch state {
+    case .connecting, .forwarded, .tunnel: true
+    case .idle, .reading, .choosing, .queued: false
+    }
+  }
+
   /// True if it waits for nothing of its own.
   var isIdle: Bool { if case .idle = state { true } else { false } }
 
@@ -147,7 +167,7 @@ struct ExchangeState<Connection: AnyObject> {
   mutating func handle(_ event: Event, now: @autoclosure () -> NIODeadline) -> Action {
     switch (event, state) {
     case (.reads, .idle):
-      state = .reading(until: now() + limits.disk)
+      state = .reading(until: now() + disk)
     case (.read, .reading):
       state = .idle
     case (.forward(let group), .idle):
@@ -156,10 +176,12 @@ struct ExchangeState<Connection: AnyObject> {
     case (.noneLeft, .choosing):
       state = .idle
       return .fail(search.failure, leaving: nil)
-    case (.leased(let upstream, let lease), .choosing):
+    case (.leased(let upstream, let lease, let gathers), .choosing):
       search.tried.insert(upstream)
       search.upstream = upstream
-      return leased(lease, now())
+      return leased(lease, gathers: gathers, now())
+    case (.gathered, .queued(let until)) where until == .distantFuture:
+      state = .queued(until: now() + limits.queue)
     case (.hasRoom, .queued):
       return connect(now())
     case (.handedOver(let connection), .queued):
@@ -194,13 +216,13 @@ struct ExchangeState<Connection: AnyObject> {
   }
 
   private mutating func leased(
-    _ lease: PoolLease<Connection>, _ now: @autoclosure () -> NIODeadline
+    _ lease: PoolLease<Connection>, gathers: Bool, _ now: @autoclosure () -> NIODeadline
   ) -> Action {
     switch lease {
     case .use(let connection): return send(on: connection)
     case .connect: return connect(now())
     case .wait:
-      state = .queued(until: now() + limits.queue)
+      state = .queued(until: gathers ? .distantFuture : now() + limits.queue)
       return .none
     case .refuse:
       state = .idle

@@ -71,6 +71,12 @@ enum RequestHandler {
     guard var route = loop.shared.routing.route(&key, secret: store.secret) else {
       return refuse(.unknownHost, stream)
     }
+    if let own = loop.shared.routing.clientLimits(route) { stream.adopt(own) }
+    if case .length(let count) = head.framing,
+      count > loop.shared.routing.limits(key, route).largestRequest
+    {
+      return stream.answer(.contentTooLarge)
+    }
     // A proxy that is believed may say what is asked for in other words than the request line, which is the key.
     if stream.identity.mayBeBelieved, stream.identity.believes(head), head.hasOtherTarget {
       (route.cached, route.refusal) = (nil, .passThrough)

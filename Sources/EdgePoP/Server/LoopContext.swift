@@ -16,6 +16,9 @@ final class LoopContext {
   var pools: [ConnectionPool<UpstreamConnection, Exchange>]
   /// Memory for the key of the next request.
   var keyStorage: [UInt8] = []
+  /// Bytes of requests' content that wait for a connection to an upstream.
+  var gatheredContent = 0
+  private let mostGathered: Int
   private(set) var isDraining = false
   private var waiting: [ObjectIdentifier: any TimedWait] = [:]
 
@@ -23,11 +26,11 @@ final class LoopContext {
     self.reactor = reactor
     self.shared = shared
     clock = shared.clock
-    let count = shared.routing.upstreams.count
-    health = UpstreamHealth(count: count)
-    let limit = max(1, shared.limits.upstreamConnections / shared.loopCount)
-    pools = (0..<count).map { _ in
-      ConnectionPool(limit: limit, queueLimit: shared.limits.upstreamQueue)
+    mostGathered = max(1 << 20, shared.store.limits.memory / 16) / shared.loopCount
+    health = UpstreamHealth(count: shared.routing.upstreams.count)
+    pools = shared.routing.pools.map { limits in
+      ConnectionPool(
+        limit: max(1, limits.connections / shared.loopCount), queueLimit: limits.queue)
     }
   }
 
@@ -51,6 +54,9 @@ final class LoopContext {
   func purgesApplied(tellingUpstream index: Int) -> String {
     shared.routing.upstreams[index].isPoP ? shared.tiers.applied : ""
   }
+
+  /// True if there is room for more content of requests that have no connection yet.
+  var mayGather: Bool { gatheredContent < mostGathered }
 
   // MARK: Connections
 
@@ -94,8 +100,9 @@ final class LoopContext {
   func checkTime(_ deadline: NIODeadline) {
     reactor.forEachSocket { $0.checkTime(deadline) }
     if !waiting.isEmpty { for wait in Array(waiting.values) { wait.checkTime(deadline) } }
-    let idleSince = now.adding(milliseconds: -limits.upstreamIdle.nanoseconds / 1_000_000)
     for index in pools.indices {
+      let keepAlive = shared.routing.pools[index].keepAlive
+      let idleSince = now.adding(milliseconds: -keepAlive.nanoseconds / 1_000_000)
       for connection in pools[index].expire(idleSince: idleSince) { connection.cutOff() }
       // A client in the middle of logging in has a second for its next request.
       let kept = now.adding(milliseconds: -1000)

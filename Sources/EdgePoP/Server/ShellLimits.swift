@@ -7,8 +7,8 @@ public struct ShellLimits: Sendable {
   /// From the first byte of a request to the end of its head.
   public var head: TimeAmount = .seconds(10)
   /// Without any byte of a request's content.
-  public var contentStall: TimeAmount = .seconds(30)
-  /// Slowest content, in bytes per second, after `slowContentGrace`.
+  public var contentStall: TimeAmount = .seconds(60)
+  /// Slowest content, in bytes per second, after `slowContentGrace`, while others wait for what it holds.
   public var slowestContent = 500
   /// For how long content may be slower than that.
   public var slowContentGrace: TimeAmount = .seconds(10)
@@ -19,7 +19,7 @@ public struct ShellLimits: Sendable {
   /// Age of a connection; past it, it is closed after a response.
   public var connectionAge: TimeAmount = .hours(1)
   /// Without the client taking any byte that waits for it.
-  public var clientStall: TimeAmount = .seconds(30)
+  public var clientStall: TimeAmount = .seconds(60)
   /// Waiting for the disk before a request is treated as a miss.
   public var disk: TimeAmount = .seconds(1)
   /// A request of another PoP, waiting for purges that were applied there; then it is validated.
@@ -34,8 +34,21 @@ public struct ShellLimits: Sendable {
   public var upstreamFirstByte: TimeAmount = .seconds(60)
   /// For how long of that others wait for the same response, and something stale is not sent in its place.
   public var overdue: TimeAmount = .seconds(15)
+  /// For how long of that others wait of whom nobody can say that they may share the response.
+  public var collapse: TimeAmount = .seconds(2)
+  /// From a request to the end of its response, where the site does not say.
+  public var response: TimeAmount = .hours(24)
+  /// The largest content of a request, in bytes, where the site does not say.
+  public var largestRequest = Int.max
+  /// Whether a client that has ended its side of the connection still gets what is passed through for it.
+  public var servesHalfClosed = false
   /// Without any byte of a response, where the site does not say.
   public var betweenBytes: TimeAmount = .seconds(60)
+  /// Slowest content of a response that is to be stored, in bytes per second over `slowFillGrace`; slower content is
+  /// only passed on.
+  public var slowestFill = 100
+  /// For how long content of a response that is to be stored may be slower than that.
+  public var slowFillGrace: TimeAmount = .seconds(60)
   /// The same for a stream of server-sent events that is passed through.
   public var eventStream: TimeAmount = .hours(1)
   /// A tunnel in which nothing moves, either way.

@@ -16,7 +16,10 @@ final class Routing: Sendable {
     let name: String
     let index: Int
     let policy: SitePolicy
-    let timeouts: UpstreamTimeouts
+    let limits: RequestLimits
+    let clientLimits: ClientLimits
+    /// The limits of requests by their route, longest prefix first; empty if no route has its own.
+    let routeLimits: [(prefix: [UInt8], limits: RequestLimits)]
     let ignoresRequestDirectives: Bool
     let withholdsTags: Bool
     private let passesMethodOverride: Bool
@@ -30,7 +33,7 @@ final class Routing: Sendable {
     init(
       origin: UpstreamGroupID, api: UpstreamGroupID,
       routes: [(prefix: [UInt8], target: FleetConfiguration.RouteTarget)], index: Int,
-      _ site: FleetConfiguration.Site, fleet: String, limits: ShellLimits
+      _ site: FleetConfiguration.Site, in configuration: FleetConfiguration, limits pop: ShellLimits
     ) {
       self.origin = origin
       self.api = api
@@ -38,8 +41,15 @@ final class Routing: Sendable {
       self.index = index
       passThroughTo = site.passThroughTo
       name = site.name
-      policy = SitePolicy(site.caching, fleet: fleet)
-      timeouts = UpstreamTimeouts(site.timeouts, limits: limits)
+      policy = SitePolicy(site.caching, fleet: configuration.fleet)
+      let own = site.limits.within(configuration.limits)
+      limits = RequestLimits(own, else: pop)
+      clientLimits = ClientLimits(own, else: pop)
+      routeLimits =
+        site.routes.contains { $0.limits != .init() }
+        ? site.routes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }.map {
+          (Array($0.prefix.utf8), RequestLimits($0.limits.within(own), else: pop))
+        } : []
       ignoresRequestDirectives = site.caching.requestDirectives == .ignore
       hasQueryRules = !policy.query.isIdentity
       withholdsTags = !policy.tagFields.areForwarded
@@ -146,6 +156,22 @@ final class Routing: Sendable {
   /// Longest suffix first.
   private let suffixes: [(suffix: [UInt8], site: Int)]
   private let any: Int?
+  /// The limits of a connection whose client has not asked for anything.
+  let clientLimits: ClientLimits
+  /// True if a site has its own.
+  private let hasClientLimits: Bool
+  /// How many connections there may be to each upstream, and how many requests may wait for one.
+  let pools: [PoolLimits]
+
+  /// The bounds of the connections to one upstream.
+  struct PoolLimits: Hashable {
+    /// Connections, all event loops together.
+    var connections = 0
+    /// Requests that wait for one, on each event loop.
+    var queue = 0
+    /// Without a request.
+    var keepAlive = TimeAmount.zero
+  }
 
   /// Compiles what `pop` needs of a consistent configuration.
   init(_ configuration: FleetConfiguration, pop: FleetConfiguration.PoP, limits: ShellLimits) {
@@ -175,7 +201,7 @@ final class Routing: Sendable {
         Site(
           origin: upstreams.add((parents.isEmpty ? [] : [parents]) + [site.origin]), api: api,
           routes: routes.map { (Array($0.prefix.utf8), $0.target) }, index: sites.count, site,
-          fleet: configuration.fleet, limits: limits))
+          in: configuration, limits: limits))
       for host in site.hosts {
         switch host {
         case .exact(let name): exact.append((Array(name.utf8), sites.count - 1))
@@ -186,10 +212,35 @@ final class Routing: Sendable {
     }
     self.upstreams = upstreams.upstreams
     groups = upstreams.groups
+    clientLimits = ClientLimits(configuration.limits, else: limits)
+    hasClientLimits = configuration.sites.contains { $0.limits != .init() }
+    pools = Self.pools(
+      sites, configuration, groups: upstreams.groups, count: upstreams.upstreams.count, limits)
     self.sites = sites
     self.exact = exact.sorted { Self.order($0.host, $1.host, $1.host.count) < 0 }
     self.suffixes = suffixes.sorted { $0.suffix.count > $1.suffix.count }
     self.any = any
+  }
+
+  /// The bounds of each upstream: the widest that a site which uses it has.
+  private static func pools(
+    _ sites: [Site], _ configuration: FleetConfiguration, groups: [UpstreamGroup], count: Int,
+    _ pop: ShellLimits
+  ) -> [PoolLimits] {
+    var pools = Array(repeating: PoolLimits(), count: count)
+    for (site, own) in zip(sites, configuration.sites) {
+      let limits = own.limits.within(configuration.limits)
+      for upstream in [site.origin, site.api].flatMap({ groups[$0].tiers.joined() }) {
+        let known = pools[upstream]
+        pools[upstream] = PoolLimits(
+          connections: max(
+            known.connections, limits.upstreamConnections ?? pop.upstreamConnections),
+          queue: max(known.queue, limits.upstreamQueue ?? pop.upstreamQueue),
+          keepAlive: max(
+            known.keepAlive, limits.upstreamKeepAlive.map { TimeAmount($0) } ?? pop.upstreamIdle))
+      }
+    }
+    return pools
   }
 
   /// Gives upstreams and their groups numbers.
@@ -241,8 +292,21 @@ final class Routing: Sendable {
   /// True if fields with tags do not go on to the clients of the site that a route belongs to.
   func withholdsTags(_ route: RequestRoute) -> Bool { sites[route.site].withholdsTags }
 
-  /// How long upstreams are waited for, for the site that a route belongs to.
-  func timeouts(_ route: RequestRoute) -> UpstreamTimeouts { sites[route.site].timeouts }
+  /// The limits of a request that goes on a route. O(routes of the site), if any of them has its own.
+  func limits(_ key: CacheKey, _ route: RequestRoute) -> RequestLimits {
+    let site = sites[route.site]
+    if site.routeLimits.isEmpty { return site.limits }
+    let path = key.normalPath
+    let own = site.routeLimits.first { path.starts(with: $0.prefix) }
+    return own?.limits ?? site.limits
+  }
+
+  /// The limits of a connection whose client asked for something of the site that a route belongs to; nil if they are
+  /// those of every connection.
+  @inline(__always)
+  func clientLimits(_ route: RequestRoute) -> ClientLimits? {
+    hasClientLimits ? sites[route.site].clientLimits : nil
+  }
 
   /// The name of the site that a route belongs to.
   func siteName(_ route: RequestRoute) -> String { sites[route.site].name }

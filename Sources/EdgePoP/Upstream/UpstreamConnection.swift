@@ -45,19 +45,34 @@ final class UpstreamConnection: StreamSocket {
   private var isBroken = false
   /// True while nothing is read.
   private(set) var isHeld = false
+  /// When the head of the response is due, or the next byte of its content. Moved by the request's own content and by
+  /// bytes of content: an interim response is no progress, or an upstream that sends one now and then would be waited
+  /// for without end.
   private var deadline: NIODeadline?
+  /// When the whole response is due.
+  private var responseUntil = NIODeadline.distantFuture
   /// How long the response is waited for, and then its next byte.
-  private var timeouts: UpstreamTimeouts
-  private var betweenBytes: TimeAmount
-  /// When the response is overdue; nil if that means nothing, or its exchange has been told.
-  private var overdueAt: NIODeadline?
+  private var limits: RequestLimits?
+  private var betweenBytes = TimeAmount.zero
+  /// When those who wait for the same response are told, and of what; nil if nobody is, or all have been told.
+  private var patience: (until: NIODeadline, Impatience)?
+  /// Bytes of content that came since a moment.
+  private var rate = (since: NIODeadline.uptimeNanoseconds(0), bytes: 0)
+  /// When the request was sent.
+  private var requestedAt = NIODeadline.uptimeNanoseconds(0)
+
+  /// What those are told who wait for a response that takes long.
+  private enum Impatience {
+    /// Who does not know that it may share the response had better ask for itself.
+    case mayLeave
+    /// It is overdue.
+    case overdue
+  }
 
   /// A connection that was made, in TLS with a filter.
   init(_ descriptor: CInt, loop: LoopContext, upstream: Int, filter: (any StreamFilter)?) {
     self.loop = loop
     self.upstream = upstream
-    timeouts = UpstreamTimeouts(.init(), limits: loop.limits)
-    betweenBytes = timeouts.betweenBytes
     super.init(descriptor, reactor: loop.reactor)
     self.filter = filter
     start()
@@ -68,12 +83,12 @@ final class UpstreamConnection: StreamSocket {
   /// Sends the head of a request, which `write` writes; its content follows. `isShared` if others may wait for its
   /// response, or something stale may be sent in its place.
   func send(
-    _ request: borrowing RequestHead, for exchange: Exchange, timeouts: UpstreamTimeouts,
+    _ request: borrowing RequestHead, for exchange: Exchange, limits: RequestLimits,
     isShared: Bool, _ write: (inout HeadBuffer) -> MessageFraming
   ) {
     self.exchange = exchange
     self.request = (request.method == .head, request.asksForUpgrade)
-    self.timeouts = timeouts
+    self.limits = limits
     requestFraming = composeHead(512, write)
     isRequestSent = requestFraming == .none
     sawResponseByte = false
@@ -82,8 +97,14 @@ final class UpstreamConnection: StreamSocket {
     phase = .waiting
     isHeld = false
     let now = NIODeadline.coarse()
-    deadline = now + timeouts.firstByte
-    overdueAt = isShared ? now + loop.limits.overdue : nil
+    deadline = now + limits.firstByte
+    responseUntil = now + limits.response
+    patience =
+      !isShared
+      ? nil
+      : limits.collapse < limits.overdue
+        ? (now + limits.collapse, .mayLeave) : (now + limits.overdue, .overdue)
+    requestedAt = now
     loop.counters.upstreamRequests += 1
     // Content that is there already goes with it.
     if isRequestSent { flush() }
@@ -93,7 +114,7 @@ final class UpstreamConnection: StreamSocket {
   /// Sends content of the request.
   func sendContent(_ content: ByteBuffer) {
     guard content.readableBytes > 0 else { return }
-    deadline = .coarse() + timeouts.firstByte
+    if case .waiting = phase { awaitHead() }
     if requestFraming == .chunked {
       composeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
       send(content)
@@ -138,10 +159,11 @@ final class UpstreamConnection: StreamSocket {
 
   /// Goes on reading.
   func resumeReading() {
+    if isHeld { rate = (.coarse(), 0) }
     isHeld = false
     switch phase {
     case .receiving: deadline = .coarse() + betweenBytes
-    case .waiting: deadline = .coarse() + timeouts.firstByte
+    case .waiting: awaitHead()
     case .idle, .tunnel, .closed: deadline = nil
     }
     setReading(true)
@@ -160,17 +182,49 @@ final class UpstreamConnection: StreamSocket {
     close()
   }
 
+  private func awaitHead() {
+    if let limits { deadline = .coarse() + limits.firstByte }
+  }
+
   override func checkTime(_ now: NIODeadline) {
+    if now >= responseUntil, exchange != nil { return responseTookTooLong() }
     // While nothing is read, nothing can arrive in time.
     guard !isHeld else { return }
-    if let overdueAt, now >= overdueAt, case .waiting = phase {
-      self.overdueAt = nil
-      exchange?.upstreamIsOverdue()
-    }
+    if let patience, now >= patience.until, case .waiting = phase { tellOthers(patience.1) }
+    if exchange?.isFilling == true { checkRate(now) }
     guard let deadline, now >= deadline else { return }
     switch phase {
     case .waiting: fail(.firstByteTimeout)
     case .receiving: fail(.stalled)
+    case .idle, .tunnel, .closed: break
+    }
+  }
+
+  /// Those who wait for the same response as the exchange need not wait any longer.
+  private func tellOthers(_ impatience: Impatience) {
+    guard let limits else { return }
+    switch impatience {
+    case .mayLeave:
+      patience = (requestedAt + limits.overdue, .overdue)
+      exchange?.upstreamIsSlow()
+    case .overdue:
+      patience = nil
+      exchange?.upstreamIsOverdue()
+    }
+  }
+
+  /// What is to be stored, and waited for by others, comes at some rate at least; what only trickles is passed on.
+  private func checkRate(_ now: NIODeadline) {
+    guard now - rate.since >= loop.limits.slowFillGrace else { return }
+    let least = Int((now - rate.since).nanoseconds / 1_000_000_000) * loop.limits.slowestFill
+    let isSlow = rate.bytes < least
+    rate = (now, 0)
+    if isSlow { exchange?.upstreamTrickles() }
+  }
+
+  private func responseTookTooLong() {
+    switch phase {
+    case .waiting, .receiving: fail(.responseTimeout)
     case .idle, .tunnel, .closed: break
     }
   }
@@ -283,17 +337,16 @@ final class UpstreamConnection: StreamSocket {
         deadline = nil
         exchange?.upstreamUpgraded(head)
       } else if head.isInterim {
-        let now = NIODeadline.coarse()
-        deadline = now + timeouts.firstByte
-        if overdueAt != nil { overdueAt = now + loop.limits.overdue }
         exchange?.upstreamInterim(head)
       } else {
         phase = .receiving
         keepsAlive = head.keepsAlive
         if head.asksForConnectionCredentials { isBound = true }
         decoder = ContentDecoder(head.framing)
-        betweenBytes = timeouts.betweenBytes
-        deadline = .coarse() + betweenBytes
+        betweenBytes = limits?.betweenBytes ?? .zero
+        let now = NIODeadline.coarse()
+        deadline = now + betweenBytes
+        rate = (now, 0)
         exchange?.upstreamHead(head)
         if head.contentLength == nil, head.fields.isEventStream { awaitEvents() }
         parser.recycle(&head)
@@ -308,7 +361,7 @@ final class UpstreamConnection: StreamSocket {
   /// The response is a stream of events. What goes to the store, or to nobody any more, has no more time for it.
   private func awaitEvents() {
     guard case .receiving = phase, exchange?.isPassing == true else { return }
-    betweenBytes = timeouts.eventStream
+    betweenBytes = limits?.eventStream ?? betweenBytes
     deadline = .coarse() + betweenBytes
   }
 
@@ -328,6 +381,7 @@ final class UpstreamConnection: StreamSocket {
       case .needMore: return false
       case .content(let content):
         if !isHeld { deadline = .coarse() + betweenBytes }
+        rate.bytes += content.readableBytes
         exchange?.upstreamContent(content)
         return true
       case .end(let trailers):

@@ -50,6 +50,84 @@ import Testing
     #expect(pool.idleCount == 1 && pool.total == 1)
   }
 
+  @Test(
+    "Requests whose content is still arriving get three quarters of the places", arguments: 1...9)
+  func streams(limit: Int) {
+    var pool = Pool(limit: limit, queueLimit: 2)
+    let most = [1: 1, 2: 1, 3: 2, 4: 3, 5: 3, 6: 4, 7: 5, 8: 6, 9: 6][limit]!
+    let streams = (0..<(most + 3)).map { _ in name(pool.lease(Waiter(), streams: true)) }
+    #expect(
+      streams == Array(repeating: "connect", count: most) + ["wait", "wait", "refuse"])
+    // Those that have all of their content have a queue of their own too.
+    let others = (0..<(limit - most + 3)).map { _ in lease(&pool) }
+    #expect(
+      others == Array(repeating: "connect", count: limit - most) + ["wait", "wait", "refuse"])
+    #expect(pool.streaming == most && pool.total == limit && pool.waitingCount == 4)
+  }
+
+  @Test("Any history: places, streams and queues add up, and nobody waits who need not")
+  func randomStreams() {
+    var random = SeededRandom(seed: 16)
+    for _ in 0..<200 {
+      var pool = Pool(limit: Int.random(in: 0..<6, using: &random) + 1, queueLimit: 3)
+      var connecting: [(Waiter, Bool)] = []
+      var waiting: [(Waiter, Bool)] = []
+      var using: [(Connection, Bool)] = []
+      func handed(_ handOver: PoolHandOver<Connection, Waiter>) {
+        switch handOver {
+        case .none: break
+        case .give(let connection, let waiter):
+          let index = waiting.firstIndex { $0.0 === waiter }!
+          using.append((connection, waiting.remove(at: index).1))
+        case .connect(let waiter):
+          connecting.append(waiting.remove(at: waiting.firstIndex { $0.0 === waiter }!))
+        }
+      }
+      for _ in 0..<200 {
+        switch Int.random(in: 0..<7, using: &random) {
+        case 0, 1:
+          let (waiter, streams) = (Waiter(), Int.random(in: 0..<2, using: &random) == 0)
+          switch pool.lease(waiter, streams: streams) {
+          case .use(let connection): using.append((connection, streams))
+          case .connect: connecting.append((waiter, streams))
+          case .wait: waiting.append((waiter, streams))
+          case .refuse: break
+          }
+        case 2 where !connecting.isEmpty:
+          using.append(
+            (
+              Connection(),
+              connecting.remove(at: Int.random(in: 0..<connecting.count, using: &random)).1
+            ))
+        case 3 where !using.isEmpty:
+          let (connection, streams) = using.remove(
+            at: Int.random(in: 0..<using.count, using: &random))
+          if streams { handed(pool.streamEnded()) }
+          handed(pool.release(connection, now: start))
+        case 4 where !using.isEmpty:
+          let (_, streams) = using.remove(at: Int.random(in: 0..<using.count, using: &random))
+          if streams { handed(pool.streamEnded()) }
+          handed(pool.lost())
+        case 5 where !waiting.isEmpty:
+          let index = Int.random(in: 0..<waiting.count, using: &random)
+          guard waiting[index].1 else { break }
+          waiting[index].1 = false
+          handed(pool.contentEnded(waiting[index].0))
+        case 6 where !waiting.isEmpty:
+          pool.stopWaiting(waiting.remove(at: Int.random(in: 0..<waiting.count, using: &random)).0)
+        default: break
+        }
+        let streaming =
+          connecting
+          .count { $0.1 } + using.count { $0.1 }
+        #expect(pool.streaming == streaming && pool.waitingCount == waiting.count)
+        #expect(pool.total == connecting.count + using.count + pool.idleCount)
+        let hasRoom = pool.idleCount > 0 || pool.total < pool.limit
+        #expect(!hasRoom || waiting.allSatisfy { $0.1 && streaming >= pool.streamLimit })
+      }
+    }
+  }
+
   @Test func aLostConnectionMakesRoomForTheNext() {
     var pool = Pool(limit: 1, queueLimit: 1)
     let waiter = Waiter()
@@ -125,7 +203,7 @@ import Testing
   /// Random events: the limit holds, and nobody waits while a connection is idle.
   @Test(arguments: 1...20 as ClosedRange<UInt64>) func randomEvents(seed: UInt64) {
     var random = SeededRandom(seed: seed)
-    let limit = 1 + random.below(4)
+    let limit = 1 + Int.random(in: 0..<4, using: &random)
     var pool = Pool(limit: limit, queueLimit: 3)
     var inUse: [Connection] = []
     var connecting = 0
@@ -143,11 +221,13 @@ import Testing
       }
     }
     for _ in 0..<1_000 {
-      now = now.adding(seconds: Int64(random.below(3)))
-      switch random.below(6) {
+      now = now.adding(seconds: Int64(Int.random(in: 0..<3, using: &random)))
+      switch Int.random(in: 0..<6, using: &random) {
       case 0, 1:
         let waiter = Waiter()
-        switch random.below(4) == 0 ? pool.leaseNew(waiter) : pool.lease(waiter) {
+        switch Int.random(in: 0..<4, using: &random) == 0
+          ? pool.leaseNew(waiter) : pool.lease(waiter)
+        {
         case .use(let connection): inUse.append(connection)
         case .connect: connecting += 1
         case .wait: waiting.append(waiter)
@@ -155,14 +235,20 @@ import Testing
         }
       case 2 where connecting > 0:
         connecting -= 1
-        if random.below(4) == 0 { take(pool.lost()) } else { inUse.append(Connection()) }
+        if Int.random(in: 0..<4, using: &random) == 0 {
+          take(pool.lost())
+        } else {
+          inUse.append(Connection())
+        }
       case 3 where !inUse.isEmpty:
         take(pool.release(inUse.remove(at: random.below(inUse.count)), now: now))
       case 4 where !inUse.isEmpty:
         inUse.remove(at: random.below(inUse.count))
         take(pool.lost())
       case 5:
-        if random.below(2) == 0, let last = waiting.popLast() { pool.stopWaiting(last) }
+        if Int.random(in: 0..<2, using: &random) == 0, let last = waiting.popLast() {
+          pool.stopWaiting(last)
+        }
         for _ in pool.expire(idleSince: now.adding(seconds: -5)) { take(pool.lost()) }
       default: break
       }

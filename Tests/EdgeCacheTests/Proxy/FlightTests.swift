@@ -186,6 +186,26 @@ import Testing
     #expect(third.received.text == "third" && isClean(world))
   }
 
+  /// Whoever has something stored knows that the response may be shared, and waits; others need not for long.
+  @Test(arguments: [true, false]) func slow(_ isStored: Bool) {
+    let world = CoreWorld()
+    if isStored {
+      get(world).answer(
+        "HTTP/1.1 200 OK↵ETag: \"a\"↵Cache-Control: max-age=1↵Content-Length: 3", "old")
+      world.now = world.now.adding(seconds: 20)
+    }
+    let leader = get(world)
+    let follower = get(world)
+    leader.handle(.upstreamSlow)
+    follower.poll()
+    #expect(follower.awaitsUpstream == !isStored)
+    leader.answer(head + chunked, "new")
+    follower.poll()
+    if !isStored { follower.answer(head + chunked, "own") }
+    #expect(follower.received.text == (isStored ? "new" : "own"))
+    #expect(isClean(world))
+  }
+
   /// Something stale is sent in the place of what is overdue, where it may be; what comes later is stored.
   @Test(arguments: [
     ("", true), ("↵Cache-Control: stale-if-error=60", true),

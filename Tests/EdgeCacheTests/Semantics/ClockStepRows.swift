@@ -110,8 +110,8 @@ struct ClockStepTests {
   func hitForMiss(step: Int64) {
     let key = CacheKey(url: "http://a.example/".utf8, secret: HashSecret(1, 2))!
     let now = Instant(seconds: 1_700_000_000)
-    var marks = HitForMiss(limit: 8)
-    marks.mark(key, until: now.adding(seconds: 120), now: now)
+    var marks = HitForMiss(limit: 8, seconds: 120...120)
+    marks.mark(key, now: now)
     #expect(marks.contains(key, now: stepped(now, 119, step)))
     #expect(!marks.contains(key, now: stepped(now, 120, step)))
   }

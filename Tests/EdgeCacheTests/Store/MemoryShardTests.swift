@@ -240,21 +240,40 @@ private struct NaiveShard {
   private let secret = HashSecret(5, 6)
 
   @Test func marks() {
-    var marks = HitForMiss(limit: 4)
+    var marks = HitForMiss(limit: 4, seconds: 10...40)
     let keys = (0..<9).compactMap { CacheKey(url: "http://a/\($0)".utf8, secret: secret) }
     let now = Instant(seconds: 100)
-    marks.mark(keys[0], until: now.adding(seconds: 10), now: now)
+    marks.mark(keys[0], now: now)
     #expect(marks.contains(keys[0], now: now) && !marks.contains(keys[1], now: now))
     #expect(marks.contains(keys[0], now: now.adding(seconds: 9)))
     #expect(!marks.contains(keys[0], now: now.adding(seconds: 10)))
     marks.clear(keys[0])
     #expect(!marks.contains(keys[0], now: now))
-    // Those that ran out give way first, then all.
-    for key in keys[0..<3] { marks.mark(key, until: now.adding(seconds: 1), now: now) }
-    let later = now.adding(seconds: 1)
-    for key in keys[3..<7] { marks.mark(key, until: later.adding(seconds: 9), now: later) }
+    // Those that ran out are forgotten first, then all.
+    for key in keys[0..<3] { marks.mark(key, now: now) }
+    let later = now.adding(seconds: 10)
+    for key in keys[3..<7] { marks.mark(key, now: later) }
     #expect(keys[3..<7].allSatisfy { marks.contains($0, now: later) })
-    marks.mark(keys[7], until: later.adding(seconds: 9), now: later)
+    marks.mark(keys[7], now: later)
     #expect(marks.contains(keys[7], now: later) && !marks.contains(keys[3], now: later))
+  }
+
+  @Test("A key that proves it again after its time is remembered for twice as long, up to a bound")
+  func again() throws {
+    let key = try #require(CacheKey(url: "http://a/".utf8, secret: secret))
+    var marks = HitForMiss(limit: 4, seconds: 10...40)
+    var now = Instant(seconds: 100)
+    for seconds in [10, 20, 40, 40] as [Int64] {
+      marks.mark(key, now: now)
+      // What is still remembered proves nothing by being so: it only begins anew.
+      now = now.adding(seconds: 1)
+      marks.mark(key, now: now)
+      #expect(marks.contains(key, now: now.adding(seconds: seconds - 1)))
+      now = now.adding(seconds: seconds)
+      #expect(!marks.contains(key, now: now))
+    }
+    marks.clear(key)
+    marks.mark(key, now: now)
+    #expect(!marks.contains(key, now: now.adding(seconds: 10)))
   }
 }

@@ -73,11 +73,16 @@ final class MemoryStream: ClientStream {
       }
       if decoder != nil { served.exchange?.requestContentPauses() }
     } catch {
-      inbound.clear()
-      letGo()
-      answer(.malformed(error))
-      fail()
+      refuseContent(.malformed(error))
     }
+  }
+
+  func refuseContent(_ answer: OwnAnswer) {
+    inbound.clear()
+    decoder = nil
+    letGo()
+    self.answer(answer)
+    fail()
   }
 
   private func readHead() throws(MalformedMessage) -> Bool {
@@ -106,6 +111,8 @@ final class MemoryStream: ClientStream {
   }
 
   func resumeContent() { process() }
+
+  func adopt(_ limits: ClientLimits) {}
 
   private func finish() {
     loop.finished(self)

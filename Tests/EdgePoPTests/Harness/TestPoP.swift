@@ -41,6 +41,7 @@ struct TestPoP: Sendable {
       limits.queue = .seconds(60)
       limits.upstreamFirstByte = .seconds(60)
       limits.overdue = .seconds(60)
+      limits.collapse = .seconds(60)
       limits.betweenBytes = .seconds(60)
     }
   }

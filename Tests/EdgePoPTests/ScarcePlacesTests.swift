@@ -1,0 +1,187 @@
+import EdgeFleet
+import EdgeSocket
+import NIOCore
+import Testing
+
+@testable import EdgePoP
+
+// Connections to an upstream are few. Whoever sends content at a pace of its own must not hold them all: three quarters
+// are for such requests, the rest for those whose content is here, and the content of who waits is gathered meanwhile.
+
+@Suite("Scarce places")
+struct ScarcePlacesTests {
+  private let connector = SlowConnector()
+
+  private func upload(_ pop: MemoryPoP, _ target: String, length: Int, sent: Int = 1) -> Wire {
+    let wire = pop.connect()
+    wire.send("PUT \(target) HTTP/1.1\r\nHost: a.example\r\nContent-Length: \(length)\r\n\r\n")
+    wire.send(String(repeating: "x", count: sent))
+    return wire
+  }
+
+  /// The bounds of the upstream that was asked first.
+  private func expect(
+    _ pop: MemoryPoP, idle: Int = 0, waiting: Int = 0, streaming: Int = 0, total: Int,
+    at place: SourceLocation = #_sourceLocation
+  ) {
+    let upstream = connector.attempts[0].upstream
+    pop.turn { loop in
+      let pool = loop.pools[upstream]
+      #expect(
+        [pool.idleCount, pool.waitingCount, pool.streaming, pool.total]
+          == [idle, waiting, streaming, total], sourceLocation: place)
+    }
+  }
+
+  private let answer = "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\nok"
+
+  @Test("Slow uploads leave places for everybody else")
+  func uploads() async throws {
+    let pop = try connector.pop { $0.upstreamConnections = 4 }
+    let uploads = (0..<30).map { upload(pop, "/\($0)", length: 1000) }
+    #expect(connector.attempts.count == 3)
+    let wire = pop.connect()
+    wire.send(TestPoP.request("/page"))
+    #expect(connector.attempts.count == 4)
+    let upstream = connector.accept(3, in: pop)
+    upstream.send(answer)
+    pop.turn { _ in }
+    #expect(try await wire.readResponse().text == "ok")
+    #expect(uploads.allSatisfy { $0.total == 0 })
+    await pop.stop()
+  }
+
+  @Test(
+    "An upload whose content is here waits for a place like others, and goes at once where one is free"
+  )
+  func gathered() async throws {
+    let pop = try connector.pop { $0.upstreamConnections = 4 }
+    let uploads = (0..<5).map { upload(pop, "/\($0)", length: 3) }
+    #expect(connector.attempts.count == 3)
+    uploads[4].send("yz")
+    #expect(connector.attempts.count == 4)
+    let upstream = connector.accept(3, in: pop)
+    #expect(!upstream.isClosed)
+    #expect(upstream.received.hasPrefix("PUT /4 ") && upstream.received.hasSuffix("\r\n\r\nxyz"))
+    upstream.send(answer)
+    pop.turn { _ in }
+    #expect(try await uploads[4].readResponse().status == 200)
+    // Its connection is idle and has no content to wait for, but three contents are still on their way.
+    expect(pop, idle: 1, waiting: 1, streaming: 3, total: 4)
+    // One is complete: who waited may stream its own.
+    let first = connector.accept(0, in: pop)
+    uploads[0].send("yz")
+    expect(pop, streaming: 3, total: 4)
+    #expect(!first.isClosed && !upstream.isClosed)
+    #expect(upstream.received.contains("PUT /3 "))
+    await pop.stop()
+  }
+
+  @Test("While others wait, who is slower than 500 bytes a second is told; else nobody is")
+  func slowness() {
+    let began = NIODeadline.now()
+    var timing = ConnectionTiming(limits: ClientLimits(.init(), else: ShellLimits()), now: began)
+    timing.requestBegan(hasContent: true)
+    timing.contentCame(4000)
+    func verdict(_ second: Int64, isScarce: Bool) -> ConnectionTiming.Verdict {
+      timing.check(
+        .busy, now: began + .seconds(second), isReceiving: true, unsent: 0, isScarce: isScarce)
+    }
+    #expect(verdict(12, isScarce: false) == .fine)
+    #expect(verdict(9, isScarce: true) == .fine)
+    #expect(verdict(12, isScarce: true) == .requestTimeout)
+    // A line a second is as good as any, but nothing at all for a minute is not.
+    #expect(verdict(59, isScarce: false) == .fine)
+    #expect(verdict(62, isScarce: false) == .requestTimeout)
+  }
+
+  @Test("A place that its client does not fill is not waited for longer than the queue's time")
+  func full() async throws {
+    let pop = try connector.pop { ($0.upstreamConnections, $0.queue) = (1, .seconds(15)) }
+    let uploads = (0..<2).map { upload(pop, "/\($0)", length: 1 << 20) }
+    #expect(connector.attempts.count == 1)
+    // Its client is the slow one as long as little is here.
+    pop.turn { $0.checkTime(.now() + .seconds(100)) }
+    #expect(uploads[1].total == 0)
+    uploads[1].send(String(repeating: "x", count: 100_000))
+    pop.turn { loop in #expect(loop.gatheredContent <= 128 << 10) }
+    pop.turn { $0.checkTime(.now() + .seconds(16)) }
+    let response = try await uploads[1].readHead()
+    #expect(response.status == 503)
+    #expect(response.cacheStatus.contains("detail=queue-timeout"))
+    // The connection that was asked for first is still being made.
+    expect(pop, total: 1)
+    pop.turn { loop in #expect(loop.gatheredContent <= 1) }
+    await pop.stop()
+  }
+
+  @Test("Uploads that leave take nothing with them", arguments: [false, true])
+  func leave(isComplete: Bool) async throws {
+    let pop = try connector.pop { $0.upstreamConnections = 4 }
+    let uploads = (0..<6).map { upload(pop, "/\($0)", length: isComplete ? 1 : 9) }
+    for wire in uploads { await wire.close() }
+    for number in connector.attempts.indices { _ = connector.accept(number, in: pop) }
+    pop.turn { _ in }
+    pop.turn { loop in
+      let pool = loop.pools[connector.attempts[0].upstream]
+      #expect(pool.waitingCount == 0 && pool.streaming == 0)
+      #expect(loop.gatheredContent == 0)
+    }
+    await pop.stop()
+  }
+
+  @Test(
+    "Content larger than the site takes is 413, known beforehand or not",
+    arguments: [
+      ("Content-Length: 101\r\n\r\n", 413), ("Content-Length: 100\r\n\r\n", nil),
+      ("Transfer-Encoding: chunked\r\n\r\n64\r\n", nil),
+    ] as [(String, Int?)])
+  func largest(rest: String, status: Int?) async throws {
+    let pop = try connector.pop(limits: { $0.largestRequest = ByteSize(bytes: 100) })
+    let wire = pop.connect()
+    wire.send("PUT / HTTP/1.1\r\nHost: a.example\r\n\(rest)")
+    wire.send(String(repeating: "x", count: 100))
+    if let status {
+      #expect(try await wire.readHead().status == status)
+    } else {
+      #expect(wire.total == 0 && connector.attempts.count == 1)
+    }
+    await pop.stop()
+  }
+
+  @Test("Content of unknown length is 413 as soon as it is too large")
+  func largestChunked() async throws {
+    let pop = try connector.pop(limits: { $0.largestRequest = ByteSize(bytes: 100) })
+    let wire = pop.connect()
+    wire.send("PUT / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n")
+    wire.send("64\r\n" + String(repeating: "x", count: 100) + "\r\n")
+    let upstream = connector.accept(0, in: pop)
+    #expect(wire.total == 0)
+    wire.send("1\r\nx\r\n")
+    #expect(try await wire.readHead().status == 413)
+    #expect(upstream.isClosed)
+    await pop.stop()
+  }
+
+  @Test("A route has limits of its own")
+  func routes() async throws {
+    var route = FleetConfiguration.Route(prefix: "/upload/", target: .origin)
+    route.limits.largestRequest = ByteSize(bytes: 1000)
+    route.limits.firstByte = .seconds(300)
+    let pop = try connector.pop(
+      limits: { ($0.largestRequest, $0.firstByte) = (ByteSize(bytes: 10), .seconds(5)) },
+      routes: [route])
+    let (small, large) = (
+      upload(pop, "/a", length: 11), upload(pop, "/upload/a", length: 11, sent: 11)
+    )
+    #expect(try await small.readHead().status == 413)
+    #expect(connector.attempts.count == 1)
+    let upstream = connector.accept(0, in: pop)
+    pop.turn { $0.checkTime(.now() + .seconds(299)) }
+    #expect(large.total == 0)
+    upstream.send(answer)
+    pop.turn { _ in }
+    #expect(try await large.readResponse().status == 200)
+    await pop.stop()
+  }
+}
