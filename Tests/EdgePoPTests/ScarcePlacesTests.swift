@@ -89,10 +89,10 @@ struct ScarcePlacesTests {
     }
     #expect(verdict(12, isScarce: false) == .fine)
     #expect(verdict(9, isScarce: true) == .fine)
-    #expect(verdict(12, isScarce: true) == .requestTimeout)
+    #expect(verdict(12, isScarce: true) == .requestTimeout(.slowestContent))
     // A line a second is as good as any, but nothing at all for a minute is not.
     #expect(verdict(59, isScarce: false) == .fine)
-    #expect(verdict(62, isScarce: false) == .requestTimeout)
+    #expect(verdict(62, isScarce: false) == .requestTimeout(.contentStall))
   }
 
   @Test("A place that its client does not fill is not waited for longer than the queue's time")

@@ -75,11 +75,11 @@ extension FleetConfiguration.Limits {
   }
 
   /// The keys that a route may have.
-  static let routeKeys =
+  public static let routeKeys =
     timesOfRoutes.map(\.key) + ["responseTimeout", "largestRequest", "serveHalfClosed"]
 
   /// The keys that a site and a fleet may have.
-  static let keys =
+  public static let keys =
     routeKeys + timesOfSites.map(\.key) + ["upstreamConnections", "upstreamQueue"]
 
   /// Reads limits out of the members of a fleet, a site or a route, and notes what is wrong with them.

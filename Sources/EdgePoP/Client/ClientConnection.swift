@@ -208,11 +208,24 @@ final class ClientConnection: StreamSocket, ClientStream {
     timing.requestBegan(hasContent: head.hasContent)
     let keepsAlive =
       head.keepsAlive && !loop.isDraining && !(inputHasEnded && inbound.readableBytes == 0)
-      && requests < loop.limits.requestsPerConnection && !timing.isOld
+      && mayGoOn
     response = ResponseFraming(
       isToHead: head.method == .head, closes: !keepsAlive, minorVersion: head.minorVersion)
     served.begin(loop.now)
     RequestHandler.handle(head, for: self, on: loop)
+  }
+
+  /// True if the connection has neither lived for too long nor had too many requests.
+  @inline(__always)
+  private var mayGoOn: Bool {
+    if requests < loop.limits.requestsPerConnection, !timing.isOld { return true }
+    return endsHere()
+  }
+
+  @inline(never)
+  private func endsHere() -> Bool {
+    loop.counters.count(timing.isOld ? .connectionAge : .requestsPerConnection)
+    return false
   }
 
   /// Reads content of the request; true if there may be more to do.
@@ -331,11 +344,11 @@ final class ClientConnection: StreamSocket, ClientStream {
       unsent: unsent + (sender?.unsent ?? 0), isScarce: served.exchange?.isHeldScarce ?? false)
     switch verdict {
     case .fine: break
-    case .close:
-      loop.counters.timeouts += 1
+    case .close(let limit):
+      loop.counters.count(limit)
       cutOff()
-    case .requestTimeout:
-      loop.counters.timeouts += 1
+    case .requestTimeout(let limit):
+      loop.counters.count(limit)
       letGo()
       // Between requests the response is the last one's.
       if case .busy = phase, served.hasBegun { return cutOff() }

@@ -2,12 +2,12 @@ import NIOCore
 
 /// When a client connection has taken too long over something. Pure: the time comes in.
 struct ConnectionTiming {
-  enum Verdict {
+  enum Verdict: Hashable {
     case fine
     /// Close without a word.
-    case close
+    case close(ReachedLimit)
     /// Answer 408.
-    case requestTimeout
+    case requestTimeout(ReachedLimit)
   }
 
   /// Those of the site that was asked last.
@@ -87,17 +87,18 @@ struct ConnectionTiming {
       lastUnsent = unsent
       unsentSince = now
     } else if now - unsentSince > limits.stall {
-      return .close
+      return .close(.clientStall)
     }
     switch phase {
     case .head:
       if let headSince {
-        return now - headSince > limits.head ? .requestTimeout : .fine
+        return now - headSince > limits.head ? .requestTimeout(.head) : .fine
       }
       // While a response is still on its way to the client, the connection is not idle.
       if unsent > 0 { idleSince = now }
       let limit = hasServed ? limits.keepAlive : limits.firstByte
-      return now - idleSince > limit ? .close : .fine
+      if now - idleSince <= limit { return .fine }
+      return .close(hasServed ? .keepAlive : .firstByte)
     case .busy:
       guard let contentSince else { return .fine }
       guard isReceiving else {
@@ -107,16 +108,18 @@ struct ConnectionTiming {
         contentBytes = 0
         return .fine
       }
-      if now - lastContent > limits.content { return .requestTimeout }
+      if now - lastContent > limits.content { return .requestTimeout(.contentStall) }
       let elapsed = now - contentSince
       let slowest = limits.slowestContent
       let least = Int(elapsed.nanoseconds / 1_000_000_000) * slowest.rate
-      if isScarce(), elapsed > slowest.grace, contentBytes < least { return .requestTimeout }
+      if isScarce(), elapsed > slowest.grace, contentBytes < least {
+        return .requestTimeout(.slowestContent)
+      }
       return .fine
-    case .tunnel: return now - lastMove > limits.tunnel ? .close : .fine
+    case .tunnel: return now - lastMove > limits.tunnel ? .close(.tunnelIdle) : .fine
     case .lingering:
-      guard let lingerSince else { return .close }
-      return unsent == 0 && now - lingerSince > limits.linger ? .close : .fine
+      guard let lingerSince else { return .close(.linger) }
+      return unsent == 0 && now - lingerSince > limits.linger ? .close(.linger) : .fine
     case .closed: return .fine
     }
   }

@@ -78,7 +78,11 @@ extension Exchange {
 
   func requestContent(_ some: ByteBuffer) {
     content.came(some)
-    if content.total > limits.largestRequest { return stream?.refuseContent(.contentTooLarge) ?? () }
+    guard content.total <= limits.largestRequest else {
+      loop.counters.count(.largestRequest)
+      stream?.refuseContent(.contentTooLarge)
+      return
+    }
     guard let upstream = wait.connection else {
       if wait.awaitsConnection {
         content.keep(some)

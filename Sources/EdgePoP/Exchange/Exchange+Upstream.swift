@@ -71,6 +71,7 @@ extension Exchange {
       ? loop.pools[index].leaseNew(self, streams: streams)
       : loop.pools[index].lease(self, streams: streams)
     if streams { streaming = (index, false) }
+    if case .wait = lease { loop.counters.count(.upstreamConnections) }
     step(.leased(upstream: index, lease, gathers: streams && !content.isGathered))
   }
 

@@ -262,7 +262,7 @@ final class Exchange: TimedWait {
       if let upstream { loop.pools[upstream].stopWaiting(self) }
       handle(.upstreamFailed(failure, mayRetry: false))
     case .readTimedOut:
-      loop.counters.timeouts += 1
+      loop.counters.count(.disk)
       handle(.consulted(nil))
     }
   }

@@ -47,7 +47,9 @@ enum RequestHandler {
   private static func hold<Stream: ClientStream>(
     _ head: RequestHead, of stream: Stream, on loop: LoopContext, for place: TierFence.Place
   ) {
-    let wait = RequestWait(on: loop, atMost: loop.limits.fence, else: false) { isDone in
+    let wait = RequestWait(
+      on: loop, atMost: loop.limits.fence, of: .fence, else: false
+    ) { isDone in
       stream.served.wait = nil
       // What cannot be told from what was purged is validated.
       serve(head, for: stream, on: loop, isHeld: true, isUnsynced: !isDone)
@@ -75,6 +77,7 @@ enum RequestHandler {
     if case .length(let count) = head.framing,
       count > loop.shared.routing.limits(key, route).largestRequest
     {
+      loop.counters.count(.largestRequest)
       return stream.answer(.contentTooLarge)
     }
     // A proxy that is believed may say what is asked for in other words than the request line, which is the key.

@@ -4,16 +4,18 @@ import NIOCore
 final class RequestWait<Outcome>: PendingWait {
   private let loop: LoopContext
   private let until: NIODeadline
+  private let limit: ReachedLimit
   private let late: Outcome
   private var resume: ((Outcome) -> Void)?
 
-  /// Waits on `loop` for at most `limit`. Then, or when it is told of an outcome, `resume` is called, once.
+  /// Waits on `loop` for at most `time`. Then, or when it is told of an outcome, `resume` is called, once.
   init(
-    on loop: LoopContext, atMost limit: TimeAmount, else late: Outcome,
+    on loop: LoopContext, atMost time: TimeAmount, of limit: ReachedLimit, else late: Outcome,
     resume: @escaping (Outcome) -> Void
   ) {
     self.loop = loop
-    until = .coarse() + limit
+    until = .coarse() + time
+    self.limit = limit
     self.late = late
     self.resume = resume
     loop.watch(self)
@@ -27,7 +29,7 @@ final class RequestWait<Outcome>: PendingWait {
 
   func checkTime(_ now: NIODeadline) {
     guard resume != nil, now >= until else { return }
-    loop.counters.timeouts += 1
+    loop.counters.count(limit)
     end(late)
   }
 

@@ -63,7 +63,7 @@ enum ClientPurge {
       "applied at this PoP, but not confirmed in time: a crash may bring back what was purged, and other "
       + "PoPs may not have been told"
     let wait = RequestWait<String?>(
-      on: loop, atMost: loop.limits.purge, else: late
+      on: loop, atMost: loop.limits.purge, of: .purge, else: late
     ) { problem in
       stream.served.wait = nil
       stream.answer(answer(acknowledgement, problem))

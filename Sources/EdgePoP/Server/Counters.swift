@@ -9,7 +9,7 @@ struct Counters: Sendable {
   var collapsed: UInt64 = 0
   var stored: UInt64 = 0
   var malformed: UInt64 = 0
-  var timeouts: UInt64 = 0
+  var limits = CaseCounts<ReachedLimit>()
   var bytesSent: UInt64 = 0
   var bytesReceived: UInt64 = 0
   var bytesFromUpstream: UInt64 = 0
@@ -21,6 +21,14 @@ struct Counters: Sendable {
   var forwards = CaseCounts<ForwardReason>()
   var refusals = CaseCounts<StorageRefusal>()
   var failures = CaseCounts<UpstreamFailure>()
+
+  /// Counts a limit that was reached.
+  mutating func count(_ limit: ReachedLimit) { limits.count(limit) }
+
+  /// How often something took too long.
+  var timeouts: UInt64 {
+    ReachedLimit.allCases.reduce(0) { $1.isTimeout ? $0 + limits[$1] : $0 }
+  }
 
   /// Counts a response that was answered.
   mutating func count(_ status: CacheStatus, statusCode: Int) {
@@ -56,7 +64,7 @@ struct Counters: Sendable {
     collapsed += other.collapsed
     stored += other.stored
     malformed += other.malformed
-    timeouts += other.timeouts
+    limits.add(other.limits)
     bytesSent += other.bytesSent
     bytesReceived += other.bytesReceived
     bytesFromUpstream += other.bytesFromUpstream

@@ -103,7 +103,10 @@ final class LoopContext {
     for index in pools.indices {
       let keepAlive = shared.routing.pools[index].keepAlive
       let idleSince = now.adding(milliseconds: -keepAlive.nanoseconds / 1_000_000)
-      for connection in pools[index].expire(idleSince: idleSince) { connection.cutOff() }
+      for connection in pools[index].expire(idleSince: idleSince) {
+        counters.count(.upstreamIdle)
+        connection.cutOff()
+      }
       // A client in the middle of logging in has a second for its next request.
       let kept = now.adding(milliseconds: -1000)
       for connection in pools[index].makeRoom(keptSince: kept) { connection.cutOff() }

@@ -33,6 +33,8 @@ struct Statistics: Codable, Sendable {
   var stored: UInt64
   var malformed: UInt64
   var timeouts: UInt64
+  /// Limits that were reached, by their name.
+  var limits: [String: UInt64]
   var tunnels: UInt64
   var bytesSent: UInt64
   var bytesReceived: UInt64
@@ -71,6 +73,7 @@ struct Statistics: Codable, Sendable {
     stored = counters.stored
     malformed = counters.malformed
     timeouts = counters.timeouts
+    limits = Self.named(counters.limits)
     tunnels = counters.tunnels
     bytesSent = counters.bytesSent
     bytesReceived = counters.bytesReceived

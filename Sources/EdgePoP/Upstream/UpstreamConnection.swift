@@ -206,9 +206,11 @@ final class UpstreamConnection: StreamSocket {
     switch impatience {
     case .mayLeave:
       patience = (requestedAt + limits.overdue, .overdue)
+      loop.counters.count(.collapse)
       exchange?.upstreamIsSlow()
     case .overdue:
       patience = nil
+      loop.counters.count(.overdue)
       exchange?.upstreamIsOverdue()
     }
   }

@@ -1,0 +1,36 @@
+/// Limits that were reached, as they are counted: those of time and number that no `detail` of `Cache-Status` tells. The
+/// raw value is the key in `limits` of `/stats`, and the name in docs/limits.md.
+enum ReachedLimit: String, CaseIterable, Sendable {
+  // Of a client's connection: ``ClientLimits``.
+  case firstByte
+  case head
+  case contentStall
+  case slowestContent
+  case keepAlive
+  case clientStall
+  case tunnelIdle
+  case linger
+  case requestsPerConnection
+  case connectionAge
+  case largestRequest
+  // Of what a request waits for.
+  case disk
+  case fence
+  case purge
+  case collapse
+  case overdue
+  case upstreamConnections
+  case upstreamIdle
+
+  /// True if something took too long.
+  var isTimeout: Bool {
+    switch self {
+    case .firstByte, .head, .contentStall, .slowestContent, .keepAlive, .clientStall, .tunnelIdle,
+      .linger, .disk, .fence, .purge:
+      true
+    case .requestsPerConnection, .connectionAge, .largestRequest, .collapse, .overdue,
+      .upstreamConnections, .upstreamIdle:
+      false
+    }
+  }
+}
