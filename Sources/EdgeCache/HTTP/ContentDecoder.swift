@@ -1,6 +1,7 @@
 import NIOCore
 
-// Takes the content of one message off a connection (RFC 9112 §6 and §7.1), without copying it.
+// Takes the content of one message off a connection (RFC 9112 §6 and §7.1), without copying it, but for small chunks: of
+// those that have come together one piece of content is made, since each piece costs as much as a large one.
 
 /// What the next bytes of a message's content are.
 public enum ContentEvent {
@@ -74,6 +75,9 @@ public struct ContentDecoder: Sendable {
         guard let content = Self.take(remaining, &buffer) else { return .needMore }
         let left = remaining &- content.readableBytes
         state = left == 0 ? .chunkEnd : .chunk(remaining: left)
+        if left == 0, content.readableBytes < Self.small, buffer.readableBytes > Self.leastChunk {
+          return .content(gather(content, &buffer))
+        }
         return .content(content)
       case .chunkEnd:
         guard try Self.isLineEnd(buffer.readableBytesUInt8Span) else { return .needMore }
@@ -87,6 +91,51 @@ public struct ContentDecoder: Sendable {
         return .end(nil)
       }
     }
+  }
+
+  /// A chunk of fewer bytes is copied to those before it, if it has come with them.
+  private static let small = 2048
+  /// Bytes of the end of a chunk and a whole one of one byte.
+  private static let leastChunk = 8
+  /// Most bytes that are gathered at once.
+  private static let mostGathered = 32 << 10
+
+  /// A small chunk and those behind it, as far as they are small, here and like others. Whatever is wrong with one
+  /// is left to the next call. O(bytes).
+  private mutating func gather(_ first: ByteBuffer, _ buffer: inout ByteBuffer) -> ByteBuffer {
+    var gathered: ByteBuffer?
+    var count = first.readableBytes
+    while count < Self.mostGathered {
+      guard let next = Self.nextSmall(buffer.readableBytesUInt8Span),
+        let content = buffer.getSlice(at: buffer.readerIndex &+ next.begin, length: next.here)
+      else { break }
+      if gathered == nil {
+        var all = ByteBufferAllocator().buffer(
+          capacity: min(Self.mostGathered &+ Self.small, count &+ buffer.readableBytes))
+        all.writeImmutableBuffer(first)
+        gathered = all
+      }
+      gathered?.writeImmutableBuffer(content)
+      count &+= next.here
+      buffer.moveReaderIndex(forwardBy: next.begin &+ next.here)
+      if next.here < next.size {
+        state = .chunk(remaining: next.size &- next.here)
+        break
+      }
+    }
+    return gathered ?? first
+  }
+
+  /// The chunk behind the end of another one, if it is small: where its content begins, how much of that is here, and
+  /// its size.
+  private static func nextSmall(_ bytes: Span<UInt8>) -> (begin: Int, here: Int, size: Int)? {
+    guard bytes.count > 2, bytes[0] == ASCII.carriageReturn, bytes[1] == ASCII.lineFeed,
+      let line = (try? chunkLine(bytes.extracting(droppingFirst: 2))) ?? nil,
+      line.size > 0, line.extensions == 0
+    else { return nil }
+    let begin = 2 &+ line.count
+    let here = min(line.size, bytes.count &- begin)
+    return here > 0 && here < small ? (begin, here, line.size) : nil
   }
 
   /// Tells that the peer closed the connection; true if that completes the content

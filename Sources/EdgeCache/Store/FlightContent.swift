@@ -2,10 +2,12 @@ import NIOCore
 
 // Content as it arrives, for readers at different places of it. It is put together in blocks as it comes, so that
 // at the end it can be stored as it is: a second copy of large content would take as much memory again, and hold
-// up the event loop that made it.
+// up the event loop that made it. Small chunks are gathered where they come, whether anything will be stored or not: a
+// chunk of one byte would take a hundred times its size by itself.
 //
 // Invariants: blocks lie one behind the other from `start` to `end`, none is empty, and `starts` says where each
-// begins. The first `full` of them have `Content.block` bytes and are as large as their memory.
+// begins. The first `full` of them have `Content.block` bytes and are as large as their memory. If `gathers`, nobody
+// else has the memory of the last one.
 
 /// The content of a flight, as far as it has arrived and somebody may need it.
 struct FlightContent: Sendable {
@@ -15,8 +17,8 @@ struct FlightContent: Sendable {
   private var full = 0
   /// Where what is put together next begins.
   private var assembled = 0
-  /// Small blocks at the end, one behind the other.
-  private var smallRun = 0
+  /// True if small chunks go behind the last block, in its memory.
+  private var gathers = false
   /// True if nothing is put together any more.
   private var isRelayed = false
 
@@ -28,31 +30,42 @@ struct FlightContent: Sendable {
   /// Bytes that are here.
   var count: Int { end - start }
 
-  /// A block of fewer bytes is joined with others like it.
-  private static let small = 2048
-  private static let mostSmall = 32
+  /// A chunk of fewer bytes is gathered with others like it.
+  private static let small = 4096
+  /// Most bytes of a block of small chunks.
+  private static let mostGathered = 16 << 10
 
-  /// Adds what has arrived, in memory of about its own size. Amortised O(bytes).
+  /// Adds what has arrived, and holds on to no more memory than about that much. Amortised O(bytes).
   mutating func append(_ chunk: ByteBuffer) {
-    guard chunk.readableBytes > 0 else { return }
-    blocks.append(chunk)
-    starts.append(end)
-    end += chunk.readableBytes
-    if isRelayed { return }
-    smallRun = chunk.readableBytes < Self.small ? smallRun + 1 : 0
-    if smallRun == Self.mostSmall {
-      smallRun = 0
-      join(last: Self.mostSmall)
+    let count = chunk.readableBytes
+    guard count > 0 else { return }
+    if count >= Self.small {
+      add(chunk.compacted(), gathers: false)
+    } else if !gather(chunk) {
+      // The first of several, most likely; else nothing was wasted.
+      add(ByteBuffer(copying: chunk, capacity: count), gathers: true)
     }
-    while end - assembled >= Content.block, end > Content.block { assemble() }
+    end += count
+    while !isRelayed, end - assembled >= Content.block, end > Content.block { assemble() }
   }
 
-  /// Puts blocks at the end into one.
-  private mutating func join(last count: Int) {
-    let first = blocks.count - count
-    let joined = Self.copy(blocks[first...], count: end - starts[first])
-    blocks.replaceSubrange(first..., with: CollectionOfOne(joined))
-    starts.removeSubrange((first + 1)...)
+  private mutating func add(_ block: ByteBuffer, gathers: Bool) {
+    blocks.append(block)
+    starts.append(end)
+    self.gathers = gathers
+  }
+
+  /// Writes a small chunk behind the last block; false if that is not for small ones, or full.
+  private mutating func gather(_ chunk: ByteBuffer) -> Bool {
+    guard gathers, let last = blocks.indices.last else { return false }
+    let count = blocks[last].readableBytes + chunk.readableBytes
+    if count > Self.mostGathered { return false }
+    if count > blocks[last].storageCapacity {
+      blocks[last] = ByteBuffer(
+        copying: blocks[last], capacity: min(max(256, 2 * count), Self.mostGathered))
+    }
+    blocks[last].writeImmutableBuffer(chunk)
+    return true
   }
 
   /// Makes one full block of what has arrived; what is behind it stays as it is.
@@ -73,9 +86,10 @@ struct FlightContent: Sendable {
     starts.replaceSubrange(full..<(full + count), with: [assembled] + (rest == nil ? [] : [last]))
     full += 1
     assembled = last
-    smallRun = 0
+    gathers = false
   }
 
+  /// Puts chunks into one block.
   private static func copy(_ chunks: ArraySlice<ByteBuffer>, count: Int) -> ByteBuffer {
     var copy = ByteBufferAllocator().buffer(capacity: count)
     for chunk in chunks where copy.readableBytes < count {
@@ -99,9 +113,11 @@ struct FlightContent: Sendable {
       if starts[middle] <= position { low = middle } else { high = middle }
     }
     let skip = position - starts[low]
-    let block = blocks[low]
-    if skip == 0 { return block }
-    return block.getSlice(at: block.readerIndex + skip, length: block.readableBytes - skip)
+    let rest = blocks[low].getSlice(
+      at: blocks[low].readerIndex + skip, length: blocks[low].readableBytes - skip)
+    // Whoever had its memory would make the next small chunk copy all of it.
+    guard gathers, low == blocks.count - 1, let rest else { return rest }
+    return ByteBuffer(copying: rest, capacity: rest.readableBytes)
   }
 
   /// Nothing of it will be stored: it goes through as it is.
@@ -116,6 +132,7 @@ struct FlightContent: Sendable {
     guard count > 0 else { return }
     start = starts[count - 1] + blocks[count - 1].readableBytes
     blocks.removeFirst(count)
+    if blocks.isEmpty { gathers = false }
     starts.removeFirst(count)
     full = max(0, full - count)
   }
@@ -125,5 +142,13 @@ struct FlightContent: Sendable {
     invariant(start == 0, "content is to be stored whose beginning is gone")
     let tail = Content(copying: Array(blocks[full...]), count: end - assembled)
     return full == 0 ? tail : Content(blocks: blocks[..<full], tail: tail)
+  }
+}
+
+extension ByteBuffer {
+  /// The bytes of a buffer in memory of their own, with room for as many.
+  fileprivate init(copying bytes: ByteBuffer, capacity: Int) {
+    self = ByteBufferAllocator().buffer(capacity: capacity)
+    writeImmutableBuffer(bytes)
   }
 }

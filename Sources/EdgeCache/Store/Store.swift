@@ -187,7 +187,7 @@ public final class Store: Sendable {
         refuse(flight, .full, fill: &fill)
       }
     }
-    return flight.append(chunk.compacted())
+    return flight.append(chunk)
   }
 
   /// Content on its way will not be stored: its readers still get it, and nobody joins them any more.

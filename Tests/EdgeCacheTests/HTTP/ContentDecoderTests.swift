@@ -210,6 +210,43 @@ import Testing
   }
 
   /// Messages one after another in one buffer, each with a decoder of its own.
+  /// Chunks of any size, cut anywhere, with extensions here and there: the same content, in few pieces.
+  @Test(arguments: 0..<50 as Range<UInt64>) func anyChunks(_ seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let most = random.pick([1, 2, 16, 300, 5000])
+    var (wire, content) = (ByteBuffer(), ByteBuffer())
+    for _ in 0..<400 {
+      let chunk = ByteBuffer(bytes: (0...random.below(most)).map { _ in UInt8(random.below(256)) })
+      let size = String(chunk.readableBytes, radix: 16, uppercase: random.below(2) == 0)
+      wire.writeString("\(random.below(9) == 0 ? "0" : "")\(size)")
+      wire.writeString(random.below(20) == 0 ? ";a=b\r\n" : "\r\n")
+      wire.writeImmutableBuffer(chunk)
+      wire.writeString("\r\n")
+      content.writeImmutableBuffer(chunk)
+    }
+    wire.writeString("0\r\n\r\nnext")
+    var decoder = ContentDecoder(.chunked)
+    var (inbound, decoded) = (ByteBuffer(), ByteBuffer())
+    var (pieces, reads) = (0, 0)
+    while !decoder.isDone {
+      let cut = seed % 2 == 0 ? wire.readableBytes : min(wire.readableBytes, 1 + random.below(4000))
+      if var some = wire.readSlice(length: cut) { inbound.writeBuffer(&some) }
+      reads += 1
+      reading: while true {
+        switch try decoder.next(&inbound) {
+        case .content(let some):
+          #expect(some.readableBytes > 0)
+          decoded.writeImmutableBuffer(some)
+          pieces += 1
+        case .needMore, .end: break reading
+        }
+      }
+    }
+    #expect(decoded == content && String(buffer: inbound) + String(buffer: wire) == "next")
+    // One for each read, for each extension, and for what is too large to be copied.
+    if most <= 300 { #expect(pieces <= 2 * reads + 60) }
+  }
+
   @Test func severalMessages() {
     let bodies = ["0↵↵", "3↵abc↵0↵↵", "0↵X: b↵↵", "2;e↵de↵0↵↵"]
     let contents = ["", "abc", "", "de"]
