@@ -7,6 +7,7 @@ import Testing
 extension EndToEnd {
   @Suite struct CommandTests {
     private static let nobody = ["--admin", "http://127.0.0.1:9"]
+    private static let loading = ["run", "--target", "http://127.0.0.1:9", "-q"]
 
     private static let wrong: [(program: String, arguments: [String], says: String)] = [
       (Programs.purgeCLI, [], "say what to purge"),
@@ -35,6 +36,47 @@ extension EndToEnd {
       (Programs.edgeLoad, ["run"], "--target must be given"),
       (Programs.edgeLoad, ["run", "--target", "https://x"], "only http:// URLs"),
       (Programs.edgeLoad, ["run", "--target", "http://127.0.0.1:9", "--paths-file", "/no"], "/no"),
+      (Programs.edgeLoad, loading + ["--report", "/"], "--report: cannot write /: is a directory"),
+      (Programs.edgeLoad, loading + ["--html", "/no/such/x"], "--html: cannot write /no/such/x"),
+      (Programs.edgeLoad, loading + ["--report", "x", "--html", "x"], "are the same file"),
+      (Programs.edgeLoad, loading + ["--format", "squid"], "--format must be used with --replay"),
+      (Programs.edgeLoad, loading + ["--replay", "x", "--format", "y"], "--format must be one of"),
+      (Programs.edgeLoad, loading + ["--replay", "x", "--speed", "nanx"], "--speed must be"),
+      (Programs.edgeLoad, loading + ["--replay", "/no/such/log"], "/no/such/log cannot be opened"),
+      (Programs.edgeLoad, loading + ["--rate", "1e-300"], "--rate must be"),
+      (Programs.edgeLoad, loading + ["--rate", "nan"], "--rate must be"),
+      (Programs.edgeLoad, loading + ["--rate", "inf"], "--rate must be"),
+      (Programs.edgeLoad, loading + ["-d", "99999999999999999999h"], "a span of at most a year"),
+      (Programs.edgeLoad, loading + ["-n", "0"], "--requests must be"),
+      (Programs.edgeLoad, loading + ["-n", "9223372036854775808"], "9223372036854775808"),
+      (Programs.edgeLoad, loading + ["--body-size", "9223372036854775807"], "--body-size must be"),
+      (
+        Programs.edgeLoad,
+        loading + [
+          "--purge-rate", "1e-300", "--origin", "http://127.0.0.1:9", "--admin",
+          "http://127.0.0.1:9",
+        ],
+        "--purge-rate must be"
+      ),
+      (
+        Programs.edgeLoad, ["trace", "--workload", "web", "--rate", "1e-300"], "--rate must be"
+      ),
+      (
+        Programs.edgeLoad, ["trace", "--workload", "web", "--median-size", "9223372036854775807"],
+        "--median-size must be"
+      ),
+      (Programs.edgeLoad, ["trace", "--workload", "web", "--zipf", "nan"], "--zipf must be"),
+      (Programs.edgeLoad, ["trace", "--workload", "web", "-o", "/"], "--output: cannot write /"),
+      (
+        Programs.purgeCLI, ["everything", "--timeout", "2562047h"] + nobody,
+        "is too long; at most 24h"
+      ),
+      (
+        Programs.purgeCLI, ["everything", "--receipt", "/no/such/r"] + nobody,
+        "--receipt: cannot write"
+      ),
+      (Programs.purgeCLI, ["everything", "--receipt", ""] + nobody, "a file needs a name"),
+      (Programs.purgeCLI, ["everything", "--spool", ""] + nobody, "--spool: give it a directory"),
     ]
 
     @Test("Wrong use is one line and status 1", arguments: wrong.indices)

@@ -122,6 +122,13 @@ final class Browser: Sendable {
 
   // MARK: Pages
 
+  /// Gives the window another size, in pixels.
+  func resize(width: Int, height: Int) async throws {
+    let _: Nothing = try await command(
+      "Emulation.setDeviceMetricsOverride",
+      "{\"width\": \(width), \"height\": \(height), \"deviceScaleFactor\": 1, \"mobile\": false}")
+  }
+
   /// Opens a page and waits until everything on it is there.
   func open(_ url: String) async throws {
     struct Navigation: Decodable {
