@@ -113,7 +113,8 @@ struct EdgePoPCommand: AsyncParsableCommand {
     if checkConfig {
       if pop != nil { _ = try choosePoP(configuration) }
       let pops = configuration.pops.map(\.id).joined(separator: ", ")
-      print("\(config ?? "configuration"): ok, \(configuration.pops.count) PoPs: \(pops)")
+      StandardOutput.print(
+        "\(config ?? "configuration"): ok, \(configuration.pops.count) PoPs: \(pops)")
       return
     }
     var chosen = try choosePoP(configuration)
@@ -122,6 +123,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
     var logger = Logger(label: "edge-pop") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = level
     logger[metadataKey: "pop"] = "\(chosen.id)"
+    warn(chosen, logger)
     DescriptorLimit.raise()
     let ignored = await IgnoredSignals(logger: logger)
     let server: PoPServer
@@ -149,6 +151,20 @@ struct EdgePoPCommand: AsyncParsableCommand {
         ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
     try await group.run()
+  }
+
+  /// Says what a configuration promises that this machine does not have. It may have been written for a larger one, so
+  /// that is no reason not to start.
+  private func warn(_ pop: FleetConfiguration.PoP, _ logger: Logger) {
+    if let most = MachineMemory.size, pop.memory > most {
+      logger.warning("memory \(pop.memory) is more than this machine has, which is \(most)")
+    }
+    for disk in pop.disks {
+      guard let most = FileSystemSize.of(disk.path), disk.size > most else { continue }
+      logger.warning(
+        "the size of disk \(disk.path), \(disk.size), is more than its file system has, which is \(most)"
+      )
+    }
   }
 
   // MARK: Options
@@ -206,6 +222,9 @@ struct EdgePoPCommand: AsyncParsableCommand {
       if pop.memory.bytes < FleetConfiguration.smallestMemory.bytes {
         throw Failure("--memory \(memory): at least \(FleetConfiguration.smallestMemory)")
       }
+      if let most = MachineMemory.size, pop.memory > most {
+        throw Failure("--memory \(memory): this machine has \(most)")
+      }
     }
     if let largestResponse {
       pop.largestResponse = try described("--largest-response") {
@@ -257,6 +276,9 @@ struct EdgePoPCommand: AsyncParsableCommand {
       let size = try described("--disk-size") { try ByteSize(parsing: text) }
       if size < FleetConfiguration.smallestDisk {
         throw Failure("--disk-size \(text): at least \(FleetConfiguration.smallestDisk)")
+      }
+      if size > FleetConfiguration.largestDisk {
+        throw Failure("--disk-size \(text): at most \(FleetConfiguration.largestDisk)")
       }
       for place in pop.disks.indices where diskSize.count == 1 || place == index {
         pop.disks[place].size = size
@@ -322,6 +344,16 @@ struct EdgePoPCommand: AsyncParsableCommand {
   /// line that says why.
   static func main() async {
     Allocator.configure()
+    StandardOutput.prepare()
+    var status = await runCommand()
+    if let problem = StandardOutput.problem {
+      writeError("edge-pop: \(problem)")
+      if status == 0 { status = 1 }
+    }
+    Foundation.exit(status)
+  }
+
+  private static func runCommand() async -> Int32 {
     // A store is looked at by a program of its own, with statuses of its own.
     let isStore = CommandLine.arguments.dropFirst().first == StoreCommand.name
     do {
@@ -334,17 +366,21 @@ struct EdgePoPCommand: AsyncParsableCommand {
       } else {
         try command.run()
       }
+      return 0
     } catch let failure as Failure {
       for line in failure.lines { writeError("edge-pop: \(line)") }
-      Foundation.exit(failure.status)
+      return failure.status
     } catch let status as ExitCode {
-      Foundation.exit(status.rawValue)
+      return status.rawValue
     } catch {
-      if exitCode(for: error) == .success { exit(withError: error) }
+      if exitCode(for: error) == .success {
+        StandardOutput.print(fullMessage(for: error))
+        return 0
+      }
       let message = message(for: error).split(separator: "\n").first ?? "wrong use"
       let command = isStore ? "edge-pop \(StoreCommand.name)" : "edge-pop"
       writeError("edge-pop: \(message) (see \(command) --help)")
-      Foundation.exit(isStore ? ExitCode.validationFailure.rawValue : 1)
+      return isStore ? ExitCode.validationFailure.rawValue : 1
     }
   }
 }

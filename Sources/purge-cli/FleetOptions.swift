@@ -126,11 +126,18 @@ struct FleetOptions: ParsableArguments {
     }
   }
 
+  /// Nobody waits longer, and sums of times stay far from what clocks can count.
+  private static let longestPatience = Duration.seconds(24 * 3600)
+
   /// How long each PoP has to answer.
   func patience() throws -> Duration {
     do throws(ValueProblem) {
       let duration = try DurationText.parse(timeout)
       guard duration > .zero else { throw ValueProblem(timeout, "is no time at all") }
+      guard duration <= Self.longestPatience else {
+        throw ValueProblem(
+          timeout, "is too long; at most \(DurationText.print(Self.longestPatience))")
+      }
       return duration
     } catch {
       throw WrongUse("--timeout: \(error)")

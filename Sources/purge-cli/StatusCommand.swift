@@ -48,11 +48,11 @@ struct Status: ParsableCommand, FleetCommand {
     var lines = await targets.mapInParallel { await Self.ask($0, id, token, tls, patience) }
     let first = id == nil ? nil : lines.compactMap(\.appliedAt).min()
     for index in lines.indices {
-      if let first, let at = lines[index].appliedAt { lines[index].lagMilliseconds = at - first }
+      if let first, let at = lines[index].appliedAt { lines[index].lagMilliseconds = at &- first }
     }
     let newest = lines.compactMap(\.newest).compactMap { PurgeID($0) }.max()
     if options.json {
-      print(JSONForm.page.text(lines))
+      StandardOutput.print(JSONForm.page.text(lines))
     } else {
       printForPeople(lines, id, newest)
     }
@@ -95,9 +95,8 @@ struct Status: ParsableCommand, FleetCommand {
   private func printForPeople(_ lines: [Line], _ id: PurgeID?, _ newest: PurgeID?) {
     for line in lines {
       let name = line.city.map { "\(line.pop), \($0)" } ?? line.pop
-      print("\(Terminal.plain(name)): \(sentence(line, id, newest))")
+      StandardOutput.print("\(Terminal.plain(name)): \(sentence(line, id, newest))")
     }
-    flushStandardOutput()
   }
 
   private func sentence(_ line: Line, _ id: PurgeID?, _ newest: PurgeID?) -> String {
@@ -113,7 +112,7 @@ struct Status: ParsableCommand, FleetCommand {
     if let own = line.newest {
       text += "; newest purge \(own), applied at \(when ?? "?")"
       if let newest, let own = PurgeID(own), own < newest {
-        text += "; behind \(newest), which is \(newest.milliseconds - own.milliseconds) ms newer"
+        text += "; behind \(newest), which is \(newest.milliseconds &- own.milliseconds) ms newer"
       }
     } else {
       text += newest == nil ? "; no purge in 7 days" : "; has none of them"

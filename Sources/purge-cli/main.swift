@@ -18,7 +18,7 @@ import EdgeFleet
 enum ExitStatus: Int32 {
   /// Every PoP acknowledged the purge, or answered the question.
   case everywhere = 0
-  /// Nothing was sent: wrong use, or a file that cannot be read.
+  /// Nothing was sent: wrong use, or a file that cannot be read. Or it was, and what came of it cannot be written.
   case wrongUse = 1
   /// Some PoP did not answer; after a purge it may still serve what it should not.
   case notEverywhere = 2
@@ -39,7 +39,7 @@ func purgeProgram() async -> ExitStatus {
     return .everywhere
   } catch {
     if PurgeCLI.exitCode(for: error).isSuccess {
-      print(PurgeCLI.fullMessage(for: error))
+      StandardOutput.print(PurgeCLI.fullMessage(for: error))
       return .everywhere
     }
     let message = (error as? WrongUse)?.description ?? PurgeCLI.message(for: error)
@@ -48,4 +48,10 @@ func purgeProgram() async -> ExitStatus {
   }
 }
 
-exit(await purgeProgram().rawValue)
+StandardOutput.prepare()
+var status = await purgeProgram()
+if let problem = StandardOutput.problem {
+  writeToStandardError("purge-cli: what was asked for was done, but \(problem)\n")
+  if status == .everywhere { status = .wrongUse }
+}
+exit(status.rawValue)

@@ -16,6 +16,8 @@ extension FleetConfiguration {
   }
   /// The least that a disk tier takes.
   public static let smallestDisk = ByteSize.mebibytes(16)
+  /// The largest size of a disk, and of memory: a store has a million segments of 64 MiB at most.
+  public static let largestDisk = ByteSize.mebibytes(64 << 20)
 
   /// The most threads that can be asked for.
   public static let mostThreads = 1024
@@ -388,6 +390,8 @@ private struct FleetReading {
     reader.value(node) { text throws(ValueProblem) in
       let size = try ByteSize(parsing: text)
       guard size >= least else { throw ValueProblem(text, "is too little; at least \(least)") }
+      let most = FleetConfiguration.largestDisk
+      guard size <= most else { throw ValueProblem(text, "is too much; at most \(most)") }
       return size
     }
   }

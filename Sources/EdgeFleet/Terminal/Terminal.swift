@@ -42,12 +42,6 @@ public enum Terminal: Sendable {
   }
 }
 
-/// Writes out what was printed, so that both streams of a pipe or a log are in order.
-public func flushStandardOutput() {
-  // All streams rather than the C library's global `stdout`; there is only that one.
-  fflush(nil)
-}
-
 /// Writes `text` to standard error as it is.
 public func writeToStandardError(_ text: String) {
   // Straight to the descriptor: unbuffered, and free of the C library's global `stderr`.

@@ -32,7 +32,9 @@ struct StoreCheck: StoreSubcommand {
         let store = try openStore(path)
         check(store, beside: opened, &report)
         opened.append(store)
-        if !json { print(report.summary(coloured: Terminal.standardOutput.hasColour)) }
+        if !json {
+          StandardOutput.print(report.summary(coloured: Terminal.standardOutput.hasColour))
+        }
       } catch {
         switch error {
         case .store(.damaged): show(.damagedHeader, &report)
@@ -44,8 +46,7 @@ struct StoreCheck: StoreSubcommand {
       }
       reports.append(report)
     }
-    if json { print(JSONForm.page.text(reports.map(\.document))) }
-    flushStandardOutput()
+    if json { StandardOutput.print(JSONForm.page.text(reports.map(\.document))) }
     if reports.contains(where: { $0.reason != nil }) { throw StoreStatus.notOpened }
     if reports.contains(where: { $0.damage > 0 }) { throw StoreStatus.damaged }
   }
@@ -84,9 +85,8 @@ struct StoreCheck: StoreSubcommand {
     let word =
       isColoured ? Terminal.coloured(kind, finding.kind == .damage ? 31 : 33) : kind
     let url = finding.url.map { " (\(Terminal.plain($0)))" } ?? ""
-    print(
+    StandardOutput.print(
       "\(report.path)/\(finding.file): offset \(finding.offset): \(word): \(finding.what); "
         + "\(finding.meaning)\(url)")
-    flushStandardOutput()
   }
 }

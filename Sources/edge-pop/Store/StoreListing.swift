@@ -12,12 +12,16 @@ struct StoreListing {
   private let now: Instant
   private var table: TextTable
   private var rows: [[TextTable.Cell]] = []
+  /// Lines that are not written yet.
+  private var text = ""
   /// Records so far, and bytes of their content.
   private(set) var count = 0
   private(set) var bytes = 0
 
   /// Rows whose columns are made as wide as they need to be.
   private static let batch = 500
+  /// Bytes of lines that are written at a time.
+  private static let piece = 64 << 10
   /// URLs may be as long as they like; the columns behind them are to be seen all the same.
   private static let widest = 80
 
@@ -38,7 +42,8 @@ struct StoreListing {
     count += 1
     bytes += record.piece == nil ? record.size : 0
     if asJSON {
-      print(JSONForm.line.text(Line(record, now: now)))
+      text += JSONForm.line.text(Line(record, now: now)) + "\n"
+      if text.utf8.count > Self.piece { flush() }
       return
     }
     rows.append(row(record))
@@ -62,13 +67,13 @@ struct StoreListing {
 
   /// Prints what is left.
   mutating func end() {
-    if !rows.isEmpty { flush() }
-    flushStandardOutput()
+    if !rows.isEmpty || !text.isEmpty { flush() }
   }
 
   private mutating func flush() {
-    for line in table.lines(rows) { print(line) }
-    rows = []
+    if !rows.isEmpty { text += table.lines(rows).map { "\($0)\n" }.joined() }
+    StandardOutput.write(text)
+    (rows, text) = ([], "")
   }
 
   /// A record for programs, as docs/disk.md describes it.

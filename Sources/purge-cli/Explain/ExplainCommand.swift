@@ -33,7 +33,7 @@ struct Explain: ParsableCommand, FleetCommand {
     let results = await fanOut.ask(query)
     let account = ExplainAccount(results: results)
     if options.json {
-      print(account.json)
+      StandardOutput.print(account.json)
     } else {
       printForPeople(account)
     }
@@ -50,8 +50,7 @@ struct Explain: ParsableCommand, FleetCommand {
 
   private func printForPeople(_ account: ExplainAccount) {
     let text = account.text(coloured: Terminal.standardOutput.hasColour)
-    if !text.isEmpty { print(text) }
-    flushStandardOutput()
+    if !text.isEmpty { StandardOutput.print(text) }
     for result in account.results {
       guard case .failure(let error) = result.outcome else { continue }
       writeToStandardError(

@@ -34,8 +34,7 @@ final class PurgeBoard {
   /// Takes away what was drawn.
   func clear() {
     guard isShown, drawn > 0 else { return }
-    print("\u{1B}[\(drawn)A\u{1B}[J", terminator: "")
-    flushStandardOutput()
+    StandardOutput.write("\u{1B}[\(drawn)A\u{1B}[J")
     drawn = 0
   }
 
@@ -44,13 +43,13 @@ final class PurgeBoard {
     clear()
     let rows = targets.prefix(Self.mostLines).map(row)
     let table = PurgeReport.columns(rows, coloured: Terminal.standardOutput.hasColour)
-    print(table)
+    StandardOutput.print(table)
     drawn = rows.count + 1
     if targets.count > Self.mostLines {
-      print("and \(targets.count - Self.mostLines) more; \(found.count) of \(targets.count) done")
+      StandardOutput.print(
+        "and \(targets.count - Self.mostLines) more; \(found.count) of \(targets.count) done")
       drawn += 1
     }
-    flushStandardOutput()
   }
 
   private func row(_ target: PurgeFanOut.Target) -> PurgeReport.Row {

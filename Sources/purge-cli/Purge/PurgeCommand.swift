@@ -28,6 +28,15 @@ struct PurgeOptions: ParsableArguments {
 
   @OptionGroup var spool: SpoolOptions
 
+  /// Says before a purge is sent, and not after it, that its receipts cannot be written.
+  func checkReceipt() throws {
+    do throws(OutputFile.Problem) {
+      if let receipt { try OutputFile.check(receipt) }
+    } catch {
+      throw WrongUse("--receipt: \(error)")
+    }
+  }
+
   /// The request for a scope.
   func request(_ scope: PurgeRequest.Scope) throws -> PurgeRequest {
     do throws(PurgeRequest.Problem) {

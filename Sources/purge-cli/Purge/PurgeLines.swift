@@ -21,6 +21,9 @@ enum PurgeLines {
   /// The scopes of a text; lines of one kind that follow each other are one scope.
   static func parse(_ text: String, name: String) throws -> [PurgeRequest.Scope] {
     var scopes: [PurgeRequest.Scope] = []
+    // Some editors begin a file with a byte order mark.
+    let text =
+      text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
     for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
       .enumerated()
     {

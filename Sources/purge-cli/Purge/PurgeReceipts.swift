@@ -18,11 +18,10 @@ struct PurgeReceipts: Codable {
   }
 
   func write(to path: String) throws {
-    do {
-      try Data((JSONForm.page.text(self) + "\n").utf8).write(
-        to: URL(filePath: path), options: .atomic)
+    do throws(OutputFile.Problem) {
+      try OutputFile.write(JSONForm.page.text(self) + "\n", to: path)
     } catch {
-      throw WrongUse("the purge was sent, but --receipt \(path) cannot be written: \(error)")
+      throw WrongUse("the purge was sent, but --receipt: \(error)")
     }
   }
 

@@ -19,9 +19,9 @@ struct PurgeReport {
   /// Whether every PoP acknowledged.
   var isComplete: Bool { results.allSatisfy { $0.acknowledgement != nil } }
   /// How many stored responses were purged, of all PoPs together.
-  var matched: Int { results.reduce(0) { $0 + ($1.acknowledgement?.matched ?? 0) } }
+  var matched: Int { results.reduce(0) { $0 &+ ($1.acknowledgement?.matched ?? 0) } }
   /// How many bytes were freed, of all PoPs together.
-  var freedBytes: Int { results.reduce(0) { $0 + ($1.acknowledgement?.freedBytes ?? 0) } }
+  var freedBytes: Int { results.reduce(0) { $0 &+ ($1.acknowledgement?.freedBytes ?? 0) } }
 
   // MARK: - For people
 

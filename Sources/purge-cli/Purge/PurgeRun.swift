@@ -14,7 +14,8 @@ struct PurgeRun {
   private let bus: PurgeBusFanOut?
   private let waits: Bool
   private let options: FleetOptions
-  private let spool: Spool
+  /// Nil for what changes nothing, and need not be kept.
+  private let spool: Spool?
   private let receipt: String?
   private let verifies: Bool
   private let isSecure: Bool
@@ -32,8 +33,10 @@ struct PurgeRun {
     if purging.noWait, bus == nil {
       throw WrongUse("--no-wait goes only with a purgeBus in the configuration")
     }
+    try purging.checkReceipt()
+    let spool = purging.dryRun ? nil : try purging.spool.open()
     try self.init(
-      request, at: try options.targets(), purging.spool.open(), options, bus, try options.tls(),
+      request, at: try options.targets(), spool, options, bus, try options.tls(),
       waits: !purging.noWait, receipt: purging.receipt,
       verifies: purging.verify && !purging.dryRun)
     guard purging.verify else { return }
@@ -61,7 +64,7 @@ struct PurgeRun {
   }
 
   private init(
-    _ request: PurgeRequest, at targets: [PurgeFanOut.Target], _ spool: Spool,
+    _ request: PurgeRequest, at targets: [PurgeFanOut.Target], _ spool: Spool?,
     _ options: FleetOptions, _ bus: PurgeBusFanOut?, _ tls: NIOSSLContext?, waits: Bool,
     receipt: String?, verifies: Bool
   ) throws {
@@ -92,7 +95,7 @@ struct PurgeRun {
       return failed(error)
     }
     guard waits else {
-      print(
+      StandardOutput.print(
         options.json
           ? JSONForm.page.text(["id": "\(request.id ?? .zero)"])
           : "Ordered as \(request.id ?? .zero); see purge-cli status \(request.id ?? .zero).")
@@ -104,7 +107,7 @@ struct PurgeRun {
   /// The stream is out of reach: the purge is kept, to be sent to each PoP directly.
   private func failed(_ error: RedisError) -> ExitStatus {
     writeToStandardError("purge-cli: \(error)\n")
-    if let id = request.id, (try? keep(request, id, fanOut.targets)) != nil {
+    if let spool, let id = request.id, (try? keep(request, id, fanOut.targets)) != nil {
       writeToStandardError(
         "purge-cli: it is kept in \(spool.directory); purge-cli retry sends it to each PoP\n")
     }
@@ -138,13 +141,13 @@ struct PurgeRun {
       try PurgeReceipts(request, id, results).write(to: receipt)
     }
     if options.json {
-      print(report.json)
+      StandardOutput.print(report.json)
     } else {
       printForPeople(report)
     }
     if let problem {
       writeToStandardError("purge-cli: \(problem)\n")
-    } else if results.contains(where: \.isPending), request.id != nil {
+    } else if let spool, results.contains(where: \.isPending), request.id != nil {
       writeToStandardError(
         bus == nil
           ? "purge-cli: it is kept in \(spool.directory); send it again with purge-cli retry\n"
@@ -157,13 +160,12 @@ struct PurgeRun {
   private func keep(
     _ request: PurgeRequest, _ id: PurgeID, _ targets: [PurgeFanOut.Target]
   ) throws {
-    try spool.keep(request, id: id, targets, isSecure: isSecure)
+    try spool?.keep(request, id: id, targets, isSecure: isSecure)
   }
 
   private func printForPeople(_ report: PurgeReport) {
-    print(report.table(coloured: Terminal.standardOutput.hasColour))
-    print(report.summary)
-    flushStandardOutput()
+    StandardOutput.print(report.table(coloured: Terminal.standardOutput.hasColour))
+    StandardOutput.print(report.summary)
     for result in report.results {
       guard let failure = result.failure else { continue }
       let attempts = result.attempts == 1 ? "" : " (\(result.attempts) attempts)"

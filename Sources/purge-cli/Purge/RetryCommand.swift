@@ -1,6 +1,7 @@
 // Sends again what the spool has kept.
 
 import ArgumentParser
+import EdgeFleet
 
 struct Retry: ParsableCommand, FleetCommand {
   static let configuration = CommandConfiguration(
@@ -11,14 +12,15 @@ struct Retry: ParsableCommand, FleetCommand {
   @OptionGroup var options: FleetOptions
 
   func send() async throws -> ExitStatus {
-    let pending = try spool.open().pending()
+    let spool = try spool.open()
+    let pending = try spool.pending()
     if pending.isEmpty {
-      print(options.json ? "[]" : "Nothing is pending.")
+      StandardOutput.print(options.json ? "[]" : "Nothing is pending.")
       return .everywhere
     }
     var worst = ExitStatus.everywhere
     for kept in pending {
-      let run = try PurgeRun(resuming: kept, spool.open(), options)
+      let run = try PurgeRun(resuming: kept, spool, options)
       if try await run.send() != .everywhere { worst = .notEverywhere }
     }
     return worst

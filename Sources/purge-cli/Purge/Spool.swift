@@ -5,24 +5,32 @@ import ArgumentParser
 import EdgeCache
 import EdgeFleet
 import FoundationEssentials
+import Glibc
 
 /// Where pending purges are kept.
 struct SpoolOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Where purges are kept that are pending at some PoP (default: $EDGE_PURGE_SPOOL, or "
-        + "edgecache/purges in $XDG_STATE_HOME or ~/.local/state).",
+        + "edgecache/purges in $XDG_STATE_HOME or ~/.local/state, or in /var/lib for root without "
+        + "a home).",
       valueName: "directory"),
     completion: .directory)
   var spool: String?
 
-  /// The spool.
-  func open() -> Spool {
-    let state =
-      Environment.value("XDG_STATE_HOME") ?? Environment.value("HOME").map { "\($0)/.local/state" }
-      ?? ".edgecache"
-    return Spool(
-      directory: spool ?? Environment.value("EDGE_PURGE_SPOOL") ?? "\(state)/edgecache/purges")
+  /// The spool. Where nobody says where it is, it is never a place that depends on where one happens to be.
+  func open() throws -> Spool {
+    if let spool {
+      guard !spool.isEmpty else { throw WrongUse("--spool: give it a directory") }
+      return Spool(directory: spool)
+    }
+    if let named = Environment.value("EDGE_PURGE_SPOOL") { return Spool(directory: named) }
+    guard let directory = StateDirectory.path("purges", isRoot: geteuid() == 0) else {
+      throw WrongUse(
+        "there is no place for what some PoP does not acknowledge, as HOME is not set to a directory of "
+          + "yours; give one with --spool DIRECTORY or EDGE_PURGE_SPOOL")
+    }
+    return Spool(directory: directory)
   }
 }
 

@@ -34,7 +34,7 @@ struct Verify: ParsableCommand, FleetCommand {
       )
     }
     if receipts.pops.isEmpty { lines.append("there are no receipts in it") }
-    print(lines.joined(separator: "\n"))
+    StandardOutput.print(lines.joined(separator: "\n"))
     return all ? .everywhere : .notEverywhere
   }
 }
