@@ -124,6 +124,7 @@ let package = Package(
     .executableTarget(
       name: "edge-load",
       dependencies: [
+        "CZlib",
         "EdgeSocket",
         "EdgeCache",
         "EdgeFleet",

@@ -21,17 +21,31 @@ struct EdgeLoad: ParsableCommand {
 
   /// Parses the arguments, runs the command, and turns what it throws into one line and a status.
   static func main() {
+    StandardOutput.prepare()
+    var status = runCommand()
+    if let problem = StandardOutput.problem {
+      writeToStandardError("edge-load: \(problem)\n")
+      if status == 0 { status = CommandFailure.sawErrors }
+    }
+    Glibc.exit(status)
+  }
+
+  private static func runCommand() -> Int32 {
     do {
       var command = try parseAsRoot()
       try command.run()
+      return 0
     } catch let failure as CommandFailure {
       if let line = failure.line { writeToStandardError("edge-load: \(line)\n") }
-      Glibc.exit(failure.status)
+      return failure.status
     } catch {
-      // Help and version arrive as errors too; ArgumentParser prints those to stdout, status 0.
-      if exitCode(for: error).isSuccess { exit(withError: error) }
+      // Help and version arrive as errors too.
+      if exitCode(for: error).isSuccess {
+        StandardOutput.print(fullMessage(for: error))
+        return 0
+      }
       writeToStandardError("edge-load: \(message(for: error)) (see edge-load --help)\n")
-      Glibc.exit(CommandFailure.wrongUse)
+      return CommandFailure.wrongUse
     }
   }
 }
@@ -52,11 +66,6 @@ struct CommandFailure: Error, Equatable {
   static func cannotStart(_ line: String) -> CommandFailure {
     CommandFailure(status: wrongUse, line: line)
   }
-}
-
-/// Writes text to standard error at once: ready lines and progress must not wait in a buffer.
-func writeToStandardError(_ text: String) {
-  writeWhole(text, to: STDERR_FILENO)
 }
 
 /// Writes all of the text to a descriptor; gives up silently when nobody reads it any more.

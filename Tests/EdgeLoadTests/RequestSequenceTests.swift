@@ -9,7 +9,7 @@ private func plan(_ targets: [String] = ["http://a/"], _ paths: [String] = []) t
 
 /// The heads of the first requests of a plan.
 private func heads(_ plan: LoadPlan, _ count: Int, loop: Int = 0) throws -> [String] {
-  var sequence = try RequestSequence(plan, requests: RequestTable(plan), loop: loop)
+  var sequence = RequestSequence(plan, requests: RequestTable(plan), loop: loop)
   return (0..<count).compactMap { _ in
     sequence.next(target: 0, intended: 0).map { String(decoding: $0.head, as: UTF8.self) }
   }
@@ -38,7 +38,7 @@ struct RequestSequenceTests {
     var plan = try plan([], ["/a"])
     plan.targets = [try LoadTarget(url: "http://a")]
     plan.conditional = 1
-    var sequence = try RequestSequence(plan, requests: RequestTable(plan), loop: 0)
+    var sequence = RequestSequence(plan, requests: RequestTable(plan), loop: 0)
     let next = sequence.next(target: 0, intended: 0)
     let first = try #require(next)
     #expect(!String(decoding: first.head, as: UTF8.self).contains("If-None-Match"))
@@ -78,7 +78,26 @@ struct RequestSequenceTests {
     #expect(plan.dealtTargets(7) == [0, 1, 2, 0, 1, 2, 0])
   }
 
-  @Test("Bad weights", arguments: ["http://a@0", "http://a@-1", "http://a@5000"])
+  @Test(
+    "What is a weight, and what is part of a path",
+    arguments: [
+      ("http://a@3", 3, "/"), ("http://a/@3", 3, "/"), ("http://a:81@2.5/x", 2.5, "/x"),
+      ("http://[::1]:81@2", 2, "/"), ("http://a/npm/vue@3", 1, "/npm/vue@3"),
+      ("http://a/@5/x", 1, "/@5/x"),
+      ("http://a/@5000", 1, "/@5000"), ("http://a/@x", 1, "/@x"), ("http://a/?q=@5", 1, "/?q=@5"),
+      ("http://a@2/@5", 2, "/@5"), ("http://a?@5", 1, "/?@5"), ("http://a/é", 1, "/%C3%A9"),
+    ])
+  func weightGrammar(text: String, weight: Double, path: String) throws {
+    let target = try LoadTarget(argument: text)
+    #expect(target.weight == weight && target.path == path)
+  }
+
+  @Test(
+    "Bad weights",
+    arguments: [
+      "http://a@0", "http://a@-1", "http://a@5000", "http://a@nan", "http://a@inf", "http://a@0x2",
+      "http://a@1e2", "http://a@", "http://u@a/", "http://a@0/x",
+    ])
   func badWeights(text: String) {
     #expect(throws: LoadPlanError.self) { try LoadTarget(argument: text) }
   }
@@ -106,35 +125,119 @@ struct ReplayTests {
     return try body(path)
   }
 
-  @Test("Paths and times come from the log; numbers become paths of that size")
-  func rows() throws {
-    let text = "time,key,size\n10,/a,1\n10.5,77,200\n12,http://x.example/b?c,3\n"
+  /// All requests of a log, and what became of its lines.
+  private func replay(
+    _ text: String, _ change: (inout ReplayPlan) -> Void = { _ in }
+  ) throws -> (requests: [(Int64, String)], account: LogAccount) {
     try withLog(text) { path in
-      let replay = try Replay(ReplayPlan(path: path, speed: 2), loop: 0, threads: 1)
-      var found: [(Int64?, String)] = []
-      while let time = replay.nextTime, let next = replay.next() {
-        found.append((time, String(decoding: next, as: UTF8.self)))
+      var plan = ReplayPlan(path: path, speed: 1)
+      change(&plan)
+      let log = try ReplayLog(plan)
+      var found: [(Int64, String)] = []
+      while let request = log.next() {
+        found.append((request.due, String(decoding: request.path, as: UTF8.self)))
       }
-      #expect(found.map(\.0) == [0, 250_000_000, 1_000_000_000])
-      #expect(found.map(\.1) == ["/a", "/w/200/77", "/b?c"])
+      return (found, log.account)
     }
   }
 
-  @Test("Threads share the log, and other methods and torn lines are left out")
-  func threads() throws {
-    let line = "1.2.3.4 - - [01/Jan/2026:00:00:00 +0000] "
+  @Test("Paths and times come from the log; numbers become paths of that size")
+  func rows() throws {
+    let text = "time,key,size\n10,/a,1\n10.5,77,200\n12,http://x.example/b?c,3\n"
+    let found = try replay(text) { $0.speed = 2 }.requests
+    #expect(found.map(\.0) == [0, 250_000_000, 1_000_000_000])
+    #expect(found.map(\.1) == ["/a", "/w/200/77", "/b?c"])
+  }
+
+  static let paths: [(key: String, path: String)] = [
+    ("/a?b=c", "/a?b=c"), ("/café.html", "/caf%C3%A9.html"), ("/caf%C3%A9.html", "/caf%C3%A9.html"),
+    ("/a b", "/a%20b"), ("/a\tb\u{7F}", "/a%09b%7F"), ("/\"<>\\", "/\"<>\\"),
+    ("http://www.example/a b", "/a%20b"), ("HTTPS://www.example:443/é?x", "/%C3%A9?x"),
+    ("https://www.example", "/"), ("http://www.example?x", "/?x"), ("http://www.example/a#b", "/a"),
+    ("http://", "/w/5/http%3A%2F%2F"), ("obj 7/é", "/w/5/obj%207%2F%C3%A9"),
+  ]
+
+  @Test("What is asked for can stand in a request line", arguments: paths)
+  func path(row: (key: String, path: String)) {
+    let request = TraceRequest(line: 1, time: 0, key: Array(row.key.utf8), size: 5)
+    #expect(String(decoding: ReplayLog.path(of: request), as: UTF8.self) == row.path)
+  }
+
+  @Test("Bytes that are no UTF-8 are asked for as they are")
+  func bytes() {
+    let request = TraceRequest(line: 1, time: 0, key: [0x2F, 0xE9, 0xFF], size: 5)
+    #expect(String(decoding: ReplayLog.path(of: request), as: UTF8.self) == "/%E9%FF")
+  }
+
+  static let clocks: [(times: [Double], due: [Double], cuts: Int)] = [
+    ([10, 10.5, 12], [0, 0.5, 2], 0),
+    // A little out of order: as answers ended.
+    ([10, 9.5, 11], [0, 0, 1], 0),
+    // Years apart, and back.
+    ([0, 1, 1e9, 1e9 + 1], [0, 1, 61, 62], 1),
+    ([0, 1, 1e9, 2, 3], [0, 1, 61, 61, 62], 2),
+    // What no clock can count.
+    ([0, 1e12, -1e12, 1e12], [0, 60, 60, 120], 3),
+  ]
+
+  @Test("Silences of years are cut short, whichever way the time goes", arguments: clocks)
+  func gaps(row: (times: [Double], due: [Double], cuts: Int)) {
+    var clock = ReplayClock(speed: 1, longestGap: .seconds(60))
+    let taken = row.times.map { clock.take($0) }
+    #expect(taken.map { Double($0.due) / 1e9 } == row.due)
+    #expect(taken.count { $0.cut != nil } == row.cuts)
+  }
+
+  @Test("Times in nanoseconds are as far apart as they say")
+  func nanoseconds() throws {
+    let (found, account) = try replay("1781956800000000000,/a,1\n1781956801500000000,/b,1\n")
+    #expect(found.map(\.0) == [0, 1_500_000_000])
+    #expect(account.shortenedGaps == nil)
+  }
+
+  @Test("Every line that is left out is counted, with its reason")
+  func leftOut() throws {
+    func line(_ request: String, _ size: String) -> String {
+      "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"\(request)\" 200 \(size)\n"
+    }
     let text =
-      line + "\"GET /a HTTP/1.1\" 200 5\n" + line + "\"POST /b HTTP/1.1\" 200 5\ntorn\n"
-      + line + "\"GET /c HTTP/1.1\" 200 5\n"
-    try withLog(text) { path in
-      func paths(_ loop: Int) throws -> [String] {
-        let replay = try Replay(ReplayPlan(path: path, speed: nil), loop: loop, threads: 2)
-        return sequence(first: replay.next()) { _ in replay.next() }.prefix { $0 != nil }
-          .compactMap { $0.map { String(decoding: $0, as: UTF8.self) } }
+      line("GET /a HTTP/1.1", "5") + line("POST /b HTTP/1.1", "5") + "torn\n" + line("-", "0")
+      + line("GET /c HTTP/1.1", "x") + line("HEAD /d HTTP/1.1", "5") + "\n# comment\n"
+    let (found, account) = try replay(text)
+    #expect(found.map(\.1) == ["/a", "/d"])
+    #expect(account.leftOut == ["method": 1, "time": 1, "request": 1, "size": 1])
+    #expect(account.examples["time"] == "line 3 has no time in brackets")
+    #expect(account.format == "common" && account.requests == 2)
+    #expect(account.complaint?.contains("66.7 % of the lines") == true)
+    let words = account.text("requests").joined(separator: "\n")
+    #expect(words.contains("left out  1  of another method, the first: line 2 is POST"))
+    #expect(try replay(text) { $0.mostLeftOut = 0.7 }.account.complaint == nil)
+  }
+
+  @Test("A log of nothing that can be replayed says why")
+  func nothing() throws {
+    let line = "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"POST /b HTTP/1.1\" 200 5\n"
+    for (text, says) in [
+      (line, "has no request that can be replayed; 1 of another method"),
+      ("", "has no request that can be replayed"),
+      ("key,size\n/a,5\n", "replay it with --speed max"),
+    ] {
+      #expect { _ = try replay(text) } throws: { "\($0)".contains(says) }
+    }
+  }
+
+  @Test("Threads share the log: each request is one thread's")
+  func threads() throws {
+    try withLog((0..<20).map { "\($0),/\($0),1\n" }.joined()) { path in
+      let log = try ReplayLog(ReplayPlan(path: path, speed: nil))
+      let (one, other) = (Replay(log), Replay(log))
+      var found: [String] = []
+      while let path = one.next() ?? other.next() {
+        found.append(String(decoding: path, as: UTF8.self))
+        if let path = other.next() { found.append(String(decoding: path, as: UTF8.self)) }
       }
-      let (first, second) = (try paths(0), try paths(1))
-      #expect(first == ["/a"])
-      #expect(second == ["/c"])
+      #expect(found.sorted() == (0..<20).map { "/\($0)" }.sorted())
+      #expect(log.account.requests == 20)
     }
   }
 }

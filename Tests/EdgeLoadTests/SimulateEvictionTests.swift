@@ -67,6 +67,7 @@ extension TraceFile {
     }
     let text = line("GET", 200) + line("POST", 200) + line("GET", 404) + line("GET", 200)
     let report = try report(text, EvictionPlan(memories: [.bytes(10)]))
+    #expect(report.log.leftOut == ["method": 1, "status": 1] && report.log.complaint == nil)
     #expect(report.requests == 2 && report.skipped == 2 && report.rows.allSatisfy { $0.hits == 1 })
   }
 
@@ -77,11 +78,39 @@ extension TraceFile {
     }
     let trace = try file.evictionTrace(skippingDamagedLines: true)
     #expect(trace.damaged == 1 && trace.requests.count == 9)
+    #expect(trace.account.complaint == nil)
+    let worse = try TraceFile(log + "\n9,b\n").evictionTrace(skippingDamagedLines: true)
+    #expect(worse.account.complaint?.contains("11.1 % of the lines") == true)
+  }
+
+  /// Sizes that no sum can hold are no reason to end.
+  @Test func hugeSizes() throws {
+    let size = TraceRequest.largest
+    let text = (0..<9000).map { "\($0),\($0),\(size)\n" }.joined()
+    let plan = EvictionPlan(memories: [.percent(1000), .bytes(SimulatedMemory.most)], asPoP: true)
+    let report = try report(text, plan)
+    #expect(report.bytes == .max && report.footprintBytes == .max)
+    #expect(!report.text.isEmpty)
+  }
+
+  /// The same path at two hosts is two objects, where the log tells them apart.
+  @Test func hosts() throws {
+    let line = { (host: String) in
+      "\(host):80 192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n"
+    }
+    let trace = try TraceFile(line("a.example") + line("b.example")).evictionTrace()
+    #expect(trace.objects.count == 2)
   }
 
   static let wrongUses: [([String], String)] = [
     (["--memory", "64MB"], "is not a size"),
     (["--memory", "0%"], "a share is above 0%"),
+    (["--memory", "nan%"], "a share is above 0%"),
+    (["--memory", "0B"], "that is no memory at all"),
+    (["--memory", "9223372036854775807"], "more than any machine has"),
+    (["--overhead", "9223372036854775807"], "more than any machine has"),
+    (["--most-left-out", "2"], "--most-left-out must be from 0 to 1"),
+    (["--format", "x"], "--format x: there is common"),
     (["--eviction", "fifo"], "--eviction fifo: there is lru, slru, size-lru"),
     (["--shards", "3"], "there can be 1, 2, 4, 8 or 16"),
     (["--changed-size", "x"], "there is keep, resize, replace"),

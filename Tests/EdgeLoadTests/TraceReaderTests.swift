@@ -47,10 +47,11 @@ final class TraceFile {
 @Suite struct TraceReaderTests {
   private static func request(
     _ line: Int, _ time: Double, _ key: String, _ size: Int, _ method: String = "GET",
-    status: Int? = nil
+    status: Int? = nil, isTimed: Bool = true
   ) -> TraceRequest {
     TraceRequest(
-      line: line, time: time, method: method, key: Array(key.utf8), size: size, status: status)
+      line: line, time: time, method: method, key: Array(key.utf8), size: size, status: status,
+      isTimed: isTimed)
   }
 
   static let forms: [(String, [TraceRequest])] = [
@@ -61,7 +62,7 @@ final class TraceFile {
     ("\u{FEFF}ts,op,id,value_size\n2.5,get,/x,17.0\n", [request(2, 2.5, "/x", 17)]),
     ("1995-08-01T04:00:01.5Z,a,1\n", [request(1, 807_249_601.5, "a", 1)]),
     ("time,key,size\n1995-08-01 00:00:01-04:00,a,1\n", [request(2, 807_249_601, "a", 1)]),
-    ("key,size\n/x,3\n", [request(2, 0, "/x", 3)]),
+    ("key,size\n/x,3\n", [request(2, 0, "/x", 3, isTimed: false)]),
     ("time\tkey\tsize\n1\ta b\t2\n", [request(2, 1, "a b", 2)]),
     ("  1   a  2\r\n 3 b 4\r\n", [request(1, 1, "a", 2), request(2, 3, "b", 4)]),
     ("# made by hand\n\n1,a,2\n\n# more\n2,b,3\n", [request(3, 1, "a", 2), request(6, 2, "b", 3)]),
@@ -109,7 +110,6 @@ final class TraceFile {
     ("h [01/Aug/1995:00:00:01 -0400] \"GET / 200 1\n", 1, "has no request line in quotes"),
     ("h [01/Aug/1995:00:00:01 -0400] \"GET /\" 200\n", 1, "has no status and size"),
     ("h [01/Aug/1995:00:00:01 -0400] \"GET /\" 200 x\n", 1, "its size is no number"),
-    ("hello\n", 1, "is neither an access log line"),
   ]
 
   /// A mistake is told with its line, and what comes after it is read.
@@ -144,12 +144,64 @@ final class TraceFile {
     } throws: {
       "\($0)" == "/no/such/trace cannot be opened: No such file or directory"
     }
-    let file = try TraceFile((1...9000).map { "\($0),\($0),1\n" }.joined(), compressed: true)
-    let whole = try Data(contentsOf: URL(fileURLWithPath: file.path))
-    try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: file.path))
-    #expect { _ = try file.read() } throws: { "\($0)".contains("cannot be decompressed after") }
     let endless = try TraceFile(String(repeating: "x", count: 2 << 20))
     var reader = try TraceReader(path: endless.path)
     #expect { _ = try reader.next() } throws: { "\($0)".contains("longer than 1 MiB") }
+  }
+
+  /// A line that is too long is left out, and what comes after it is read.
+  @Test func longLine() throws {
+    let text = "1,a,2\n2," + String(repeating: "x", count: 3 << 20) + ",3\n3,c,4\n"
+    let (requests, problems) = try TraceFile(text).read()
+    #expect(requests.map(\.line) == [1, 3])
+    #expect(problems.map(\.kind) == [.tooLong] && problems.map(\.line) == [2])
+  }
+
+  static let damages: [(name: String, damage: @Sendable (Data) -> Data, says: String?)] = [
+    ("whole", { $0 }, nil),
+    ("two members", { $0 + $0 }, nil),
+    ("zeros behind it", { $0 + Data(repeating: 0, count: 700) }, nil),
+    ("cut in the midst", { $0.prefix($0.count / 2) }, "its gzip data ends early"),
+    ("cut before the checksum", { $0.dropLast(8) }, "its gzip data ends early"),
+    ("cut within the header", { $0.prefix(9) }, "its gzip data ends early"),
+    ("second member cut", { $0 + $0.dropLast(3) }, "its gzip data ends early"),
+    ("wrong checksum", { $0.dropLast(8) + Data([1, 2, 3, 4]) + $0.suffix(4) }, "data is damaged"),
+    ("wrong length", { $0.dropLast(1) + Data([9]) }, "data is damaged"),
+    (
+      "wrong in the midst",
+      { data in
+        var data = data
+        for place in 2000..<2100 { data[place] ^= 0x5A }
+        return data
+      }, "data is damaged"
+    ),
+    ("text behind it", { $0 + Data("hello\n".utf8) }, "something behind its gzip data"),
+    (
+      "text like a header behind it", { $0 + Data([0x1F, 0x20]) }, "something behind its gzip data"
+    ),
+    ("zeros, then text", { $0 + Data([0, 0, 65]) }, "something behind its gzip data"),
+  ]
+
+  /// What is wrong with compressed data is told once, after the lines that are right.
+  @Test(arguments: damages.indices) func damagedGzip(_ index: Int) throws {
+    let (name, damage, says) = Self.damages[index]
+    let file = try TraceFile((1...9000).map { "\($0),\($0),1\n" }.joined(), compressed: true)
+    let url = URL(fileURLWithPath: file.path)
+    try damage(try Data(contentsOf: url)).write(to: url)
+    var reader = try TraceReader(path: file.path)
+    var count = 0
+    var told: [String] = []
+    for _ in 0..<30_000 {
+      do throws(TraceProblem) {
+        guard try reader.next() != nil else { break }
+        count += 1
+      } catch {
+        told.append(error.description)
+      }
+    }
+    #expect(told.count == (says == nil ? 0 : 1), "\(name): \(told)")
+    #expect(says.map { told.first?.contains($0) == true } ?? true, "\(name): \(told)")
+    if says == nil { #expect(count == (name == "two members" ? 18_000 : 9000)) }
+    if name.contains("behind") { #expect(count == 9000) }
   }
 }

@@ -82,15 +82,15 @@ final class LoadLoop {
   /// The share of the loop with that number, of as many as the plan has threads.
   init(
     plan: LoadPlan, requests: RequestTable, addresses: [[InternetAddress]], number: Int,
-    poller: Poller, progress: LoadProgress, board: PurgeBoard? = nil
-  ) throws {
+    poller: Poller, progress: LoadProgress, board: PurgeBoard? = nil, replay: ReplayLog? = nil
+  ) {
     self.plan = plan
     self.requests = requests
     self.addresses = addresses
     self.poller = poller
     self.progress = progress
-    sequence = try RequestSequence(
-      plan, requests: requests, loop: number, board: board)
+    sequence = RequestSequence(
+      plan, requests: requests, loop: number, board: board, replay: replay)
     idle = plan.targets.map { _ in CircularBuffer() }
     waiting = plan.targets.map { _ in CircularBuffer() }
     let threads = plan.threads
@@ -102,7 +102,7 @@ final class LoadLoop {
       pace = plan.replay?.speed == nil ? .closed : .recorded
     }
     prefilled = Array(repeating: plan.prefills ? number : .max, count: plan.targets.count)
-    budget = plan.requests.map { $0 * (number + 1) / threads - $0 * number / threads } ?? .max
+    budget = plan.requests.map { $0 / threads + (number < $0 % threads ? 1 : 0) } ?? .max
     // Each thread has connections to each target: its requests are for all of them.
     for target in plan.dealtTargets(mine.count) { add(target, .load) }
     let resting = stride(from: number, to: plan.restingConnections, by: threads)
@@ -320,14 +320,20 @@ final class LoadLoop {
     case .closed: break
     case .constant(let interval):
       // Rounded, so that a request due exactly at the end is not taken to be due just before it.
-      nextDue = start + Int64((Double(issued) * interval).rounded())
+      nextDue = later(start, by: Int64(Int(nearest: Double(issued) * interval)))
     case .recorded:
       if let time = sequence.nextRecordedTime() {
-        nextDue = start + time
+        nextDue = later(start, by: time)
       } else {
         (isExhausted, nextDue) = (true, .max)
       }
     }
+  }
+
+  /// A moment that may be further away than there is time.
+  private func later(_ moment: Int64, by nanoseconds: Int64) -> Int64 {
+    let (sum, overflows) = moment.addingReportingOverflow(nanoseconds)
+    return overflows ? .max : sum
   }
 
   private var giveUpTime: Int64 { end + plan.timeout.nanoseconds }

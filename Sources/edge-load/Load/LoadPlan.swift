@@ -42,7 +42,8 @@ enum LoadPlanError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .target(let url, let why): "--target \(url): \(why)"
     case .field(let text, let why): "--header '\(text)': \(why)"
-    case .path(let path): "path '\(path)': it must begin with / and be percent-encoded ASCII"
+    case .path(let path):
+      "path '\(path)': it must begin with /, and spaces in it must be percent-encoded"
     case .pathTwice(let path):
       "the target names the path \(path) and --path or --paths-file others; give either"
     case .configuration(let problem): problem
@@ -83,6 +84,8 @@ struct LoadPlan: Equatable, Sendable {
   var requests: Int?
   /// What is requested, instead of paths; nil for the paths.
   var workload: WorkloadModel?
+  /// The name of the workload.
+  var workloadName: String?
   /// The log that is replayed, instead of paths; nil for none.
   var replay: ReplayPlan?
   /// The purges during the run; nil for none.
@@ -112,6 +115,8 @@ struct LoadPlan: Equatable, Sendable {
   static let nominalRate = 10_000.0
   /// The highest rate; far above what one generator can send.
   static let highestRate = 10_000_000.0
+  /// The lowest rate: a request in three hours.
+  static let lowestRate = 0.0001
 
   /// Checks all bounds and how the values stand to each other.
   func validate() throws(LoadPlanError) {
@@ -146,8 +151,10 @@ struct LoadPlan: Equatable, Sendable {
     guard !method.isEmpty, method.utf8.allSatisfy({ $0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A }),
       method != "CONNECT"
     else { throw .value(option: "--method", need: "a method, such as GET, HEAD or POST") }
-    if let rate, !(rate > 0 && rate <= Self.highestRate) {
-      throw .value(option: "--rate", need: "between 0 and \(Int(Self.highestRate)) per second")
+    if let rate, !(Self.lowestRate...Self.highestRate ~= rate) {
+      throw .value(
+        option: "--rate", need: "between \(Self.lowestRate) and \(Int(Self.highestRate)) per second"
+      )
     }
     for (option, share) in [("--conditional", conditional), ("--range", range)]
     where !(0...1 ~= share) {
@@ -163,6 +170,12 @@ struct LoadPlan: Equatable, Sendable {
       }
       if let speed = replay.speed, !(0.001...1_000_000 ~= speed) {
         throw .value(option: "--speed", need: "from 0.001x to 1000000x, or max")
+      }
+      guard 0...1 ~= replay.mostLeftOut else {
+        throw .value(option: "--most-left-out", need: "from 0 to 1")
+      }
+      if let name = replay.format, LogFormatKind.named(name) == nil {
+        throw .value(option: "--format", need: "one of \(LogFormatKind.names)")
       }
     }
     if let zipf {
@@ -202,7 +215,9 @@ struct LoadPlan: Equatable, Sendable {
 
   /// The paths of a file's text: one to a line, empty lines and lines that begin with `#` left out.
   static func paths(inFile text: String) -> [String] {
-    text.split(whereSeparator: \.isNewline)
+    // Some editors begin a file with a byte order mark.
+    (text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text)
+      .split(whereSeparator: \.isNewline)
       .map { $0.drop { $0 == " " || $0 == "\t" } }
       .map { line in String(line.prefix { $0 != " " && $0 != "\t" }) }
       .filter { !$0.isEmpty && !$0.hasPrefix("#") }

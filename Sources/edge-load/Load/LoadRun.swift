@@ -1,6 +1,7 @@
 // A run from start to report: threads, progress lines, an early end on Ctrl-C.
 
 import Dispatch
+import EdgeFleet
 import EdgeSocket
 import Glibc
 import NIOPosix
@@ -12,6 +13,8 @@ struct LoadRun {
   let plan: LoadPlan
   /// Whether a line on standard error shows each second how far it is.
   let showsProgress: Bool
+  /// When it begins, in seconds since 1970.
+  var now = WallClock.seconds
 
   /// Runs to the end and reports; blocks the calling thread.
   func run() throws -> LoadReport {
@@ -22,6 +25,8 @@ struct LoadRun {
       }
       return found
     }
+    let replay = try replayLog()
+    let started = WallClock.iso(now())
     let (plan, requests) = (plan, RequestTable(plan))
     let progress = (0..<plan.threads).map { _ in LoadProgress() }
     let board = plan.purges.map { PurgeBoard(resources: $0.resources) }
@@ -40,9 +45,9 @@ struct LoadRun {
           Poller.makeTimersExact()
           guard let poller = Poller() else { throw CommandFailure.cannotStart("no epoll") }
           // Made on the thread that it is confined to.
-          let loop = try LoadLoop(
+          let loop = LoadLoop(
             plan: plan, requests: requests, addresses: addresses, number: number, poller: poller,
-            progress: progress, board: board)
+            progress: progress, board: board, replay: replay)
           let nanoseconds = loop.run()
           sum.add(loop.tally, nanoseconds: nanoseconds)
         } catch {
@@ -55,7 +60,18 @@ struct LoadRun {
     stopPurging()
     var report = try sum.report(plan)
     report.purges = board?.summary()
+    report.log = replay?.account
+    report.run = RunFacts(plan, started: started)
     return report
+  }
+
+  private func replayLog() throws(CommandFailure) -> ReplayLog? {
+    guard let replay = plan.replay else { return nil }
+    do throws(TraceProblem) {
+      return try ReplayLog(replay) { writeToStandardError("edge-load: \($0)\n") }
+    } catch {
+      throw .cannotStart(error.description)
+    }
   }
 
   /// The first signal ends the run early, with its report; the second one ends the process.

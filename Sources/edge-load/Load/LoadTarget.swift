@@ -11,20 +11,33 @@ struct LoadTarget: Equatable, Sendable {
   /// Its share of requests, in proportion to that of the others.
   var weight = 1.0
 
-  /// Reads `URL` or `URL@weight`, as `http://127.0.0.1:8081@2`.
+  /// Reads `http://HOST[:PORT][@WEIGHT][/PATH]` or `http://HOST[:PORT]/@WEIGHT`.
+  ///
+  /// A path may hold an `@` and a number, as those of packages do (`/npm/vue@3`): behind more of a path than its first
+  /// `/` it is no weight.
   init(argument: String) throws(LoadPlanError) {
-    // A path may hold an @; a weight is a number after the last one, and is not in an authority.
-    guard let at = argument.lastIndex(of: "@"),
-      let weight = Double(argument[argument.index(after: at)...])
-    else {
+    let scheme = "\(argument.prefix { $0 != ":" })://"
+    let rest = argument.hasPrefix(scheme) ? argument.dropFirst(scheme.count) : argument[...]
+    let authority = rest.prefix { !"/?#".contains($0) }
+    let tail = rest.dropFirst(authority.count)
+    if let at = authority.lastIndex(of: "@") {
+      guard let weight = Self.weight(authority[authority.index(after: at)...]) else {
+        throw .target(argument, "a weight is more than 0 and at most 1000; a user cannot be named")
+      }
+      let opening = argument.prefix(argument.count - rest.count)
+      try self.init(url: "\(opening)\(authority[..<at])\(tail)")
+      self.weight = weight
+    } else if tail.hasPrefix("/@"), let weight = Self.weight(tail.dropFirst(2)) {
+      try self.init(url: String(argument.dropLast(tail.count)))
+      self.weight = weight
+    } else {
       try self.init(url: argument)
-      return
     }
-    try self.init(url: String(argument[..<at]))
-    guard weight > 0, weight <= 1000 else {
-      throw .target(argument, "its weight must be more than 0 and at most 1000")
-    }
-    self.weight = weight
+  }
+
+  /// A weight, more than 0 and at most 1000; nil for anything else.
+  static func weight(_ text: some StringProtocol) -> Double? {
+    DecimalText.parse(text).flatMap { $0 > 0 && $0 <= 1000 ? $0 : nil }
   }
 
   /// A target of its parts.
@@ -38,7 +51,7 @@ struct LoadTarget: Equatable, Sendable {
     let rest = url.dropFirst(7).prefix { $0 != "#" }
     let authority = rest.prefix { $0 != "/" && $0 != "?" }
     let tail = rest.dropFirst(authority.count)
-    path = tail.isEmpty ? "/" : tail.hasPrefix("/") ? String(tail) : "/" + tail
+    path = Self.encoded(tail.isEmpty ? "/" : tail.hasPrefix("/") ? String(tail) : "/" + tail)
     var name = authority
     var digits: Substring = "80"
     if authority.hasPrefix("[") {
@@ -65,6 +78,13 @@ struct LoadTarget: Equatable, Sendable {
   var authority: String {
     let name = host.contains(":") ? "[\(host)]" : host
     return port == 80 ? name : "\(name):\(port)"
+  }
+
+  /// A path as it is asked for: what is not ASCII is percent-encoded.
+  static func encoded(_ path: String) -> String {
+    path.utf8.allSatisfy { $0 < 0x80 }
+      ? path
+      : String(decoding: TargetText.requestable(Array(path.utf8)) { $0 >= 0x80 }, as: UTF8.self)
   }
 
   /// Whether text can stand in a request line: begins with `/`, visible ASCII only.

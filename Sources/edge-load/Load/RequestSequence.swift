@@ -41,16 +41,19 @@ struct RequestSequence {
   /// Length of the part that a request for a range asks for.
   private static let part = 64 * 1024
 
-  /// The sequence of one thread of a plan. Throws if a log that is to be replayed cannot be read.
-  init(_ plan: LoadPlan, requests: RequestTable, loop: Int, board: PurgeBoard? = nil) throws {
+  /// The sequence of one thread of a plan. A log that is replayed is shared by all threads.
+  init(
+    _ plan: LoadPlan, requests: RequestTable, loop: Int, board: PurgeBoard? = nil,
+    replay: ReplayLog? = nil
+  ) {
     self.requests = requests
     self.board = board
     versioned = plan.purges?.resources ?? 0
     let isAlone = plan.workload == nil && plan.paths.isEmpty && plan.replay == nil
     versionedShare = isAlone ? 1 : PurgePlan.readShare
     (self.loop, step) = (loop, plan.threads)
-    if let replay = plan.replay {
-      source = .replay(try Replay(replay, loop: loop, threads: plan.threads))
+    if let replay {
+      source = .replay(Replay(replay))
     } else if let model = plan.workload {
       source = .workload(
         WorkloadSequence(

@@ -55,8 +55,22 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup(title: "Workload") var options: WorkloadOptions
 
-  @Option(help: "Replay a request log: common log format, or CSV of time, key, size; .gz too.")
+  @Option(help: "Replay a request log, in any format that --format names; .gz too.")
   var replay: String?
+
+  @Option(help: "The log's format, if its first lines do not tell: \(LogFormatKind.names).")
+  var format: String?
+
+  @Option(
+    help:
+      "The share of the log's lines that may be left out with status 0, from 0 to 1 (default: 0.1)."
+  )
+  var mostLeftOut: Double?
+
+  @Option(
+    help: "The longest time without a request that is waited for (default: 10m).",
+    transform: TimeSpan.parse)
+  var longestGap: TimeSpan?
 
   @Option(help: "How fast to replay: 1x as recorded, 2x, or max (as fast as answers come).")
   var speed = "1x"
@@ -127,13 +141,43 @@ struct RunCommand: ParsableCommand {
     } catch {
       throw CommandFailure.cannotStart(error.description)
     }
+    try checkFiles()
     DescriptorLimit.raise()
     let report = try LoadRun(plan: plan, showsProgress: !quiet).run()
-    let text = json ? try report.json() : ReportText(report: report).text
-    writeWhole(text, to: STDOUT_FILENO)
-    if let file = self.report { try Self.write(try report.json(), to: file) }
-    if let html { try Self.write(ReportPage(report: report).html, to: html) }
-    guard report.isClean else { throw CommandFailure(status: CommandFailure.sawErrors) }
+    StandardOutput.write(json ? try report.json() : ReportText(report: report).text)
+    // What cannot be written must not keep the other from being written.
+    var problems: [String] = []
+    do throws(OutputFile.Problem) {
+      if let file = self.report { try OutputFile.write((try? report.json()) ?? "", to: file) }
+    } catch {
+      problems.append("--report: \(error)")
+    }
+    do throws(OutputFile.Problem) {
+      if let html { try OutputFile.write(ReportPage(report: report).html, to: html) }
+    } catch {
+      problems.append("--html: \(error)")
+    }
+    if let complaint = report.log?.complaint { problems.append(complaint) }
+    guard report.isClean, problems.isEmpty else {
+      throw CommandFailure(
+        status: CommandFailure.sawErrors,
+        line: problems.isEmpty ? nil : problems.joined(separator: "; "))
+    }
+  }
+
+  /// Says before a run of an hour, and not after it, that its report cannot be written.
+  private func checkFiles() throws(CommandFailure) {
+    if let report, report == html {
+      throw .cannotStart("--report and --html are the same file, \(report)")
+    }
+    for (option, file) in [("--report", report), ("--html", html)] {
+      guard let file else { continue }
+      do throws(OutputFile.Problem) {
+        try OutputFile.check(file)
+      } catch {
+        throw .cannotStart("\(option): \(error)")
+      }
+    }
   }
 
   private func plan(paths: [String]) throws(LoadPlanError) -> LoadPlan {
@@ -143,12 +187,22 @@ struct RunCommand: ParsableCommand {
     var size = 0
     if let bodySize { size = try WorkloadOptions.size(bodySize, option: "--body-size") }
     var plan = LoadPlan(
-      targets: targets, connections: connections, rate: rate, paths: paths, zipf: options.zipf,
+      targets: targets, connections: connections, rate: rate, paths: paths.map(LoadTarget.encoded),
+      zipf: options.zipf,
       seed: options.seed, host: host, fields: fields, timeout: timeout, threads: threads)
     plan.duration = duration ?? (requests == nil && replay == nil ? .seconds(10) : .longest)
-    if let replay { plan.replay = ReplayPlan(path: replay, speed: try Self.speed(speed)) }
+    if let replay {
+      plan.replay = ReplayPlan(path: replay, speed: try Self.speed(speed), format: format)
+      plan.replay?.mostLeftOut = mostLeftOut ?? LogAccount.usualShare
+      plan.replay?.longestGap = longestGap ?? ReplayPlan.usualGap
+    } else if let option = [
+      ("--format", format != nil), ("--most-left-out", mostLeftOut != nil),
+      ("--longest-gap", longestGap != nil),
+    ].first(where: \.1)?.0 {
+      throw .value(option: option, need: "used with --replay")
+    }
     plan.purges = try places.purges()
-    plan.workload = try options.model()
+    (plan.workload, plan.workloadName) = (try options.model(), options.workload)
     (plan.conditional, plan.range, plan.prefills) = (conditional, range, prefill)
     (plan.requests, plan.warmup, plan.restingConnections) = (requests, warmup, idle)
     (plan.newConnections, plan.isUnique, plan.contentSize) = (newConnections, unique, size)
@@ -156,18 +210,10 @@ struct RunCommand: ParsableCommand {
     return plan
   }
 
-  private static func write(_ text: String, to file: String) throws(CommandFailure) {
-    do {
-      try text.write(toFile: file, atomically: true, encoding: .utf8)
-    } catch {
-      throw .cannotStart("cannot write the report to \(file)")
-    }
-  }
-
   /// `2x`, or nil for `max`.
   private static func speed(_ text: String) throws(LoadPlanError) -> Double? {
     if text == "max" { return nil }
-    guard text.hasSuffix("x"), let speed = Double(text.dropLast()), speed > 0 else {
+    guard text.hasSuffix("x"), let speed = DecimalText.parse(text.dropLast()), speed > 0 else {
       throw .value(option: "--speed", need: "max or a factor, such as 2x")
     }
     return speed

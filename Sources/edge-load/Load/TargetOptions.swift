@@ -6,7 +6,9 @@ import EdgeFleet
 /// The servers of a run.
 struct TargetOptions: ParsableArguments {
   @Option(
-    help: "A server's http:// URL; repeat it for several, each with its share as URL@WEIGHT.")
+    help:
+      "A server's http:// URL; repeat it for several, each with its share as http://HOST:PORT@WEIGHT."
+  )
   var target: [String] = []
 
   @Option(
@@ -91,7 +93,7 @@ struct TargetOptions: ParsableArguments {
     var members: [Member] = []
     for text in pop {
       let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-      guard let weight = parts.count == 2 ? Double(parts[1]) : 1, weight > 0, weight <= 1000
+      guard let weight = parts.count == 2 ? LoadTarget.weight(parts[1]) : 1
       else { throw .value(option: "--pop", need: "ID or ID@WEIGHT, such as iad1@2") }
       do throws(UnknownPoP) {
         members.append(Member(pop: try configuration.pop(id: String(parts[0])), weight: weight))

@@ -1,6 +1,7 @@
 // One line per request, for a person who wonders what reached the origin. Written with one write(2)
 // per line, so that lines of several processes appended to one file stay whole.
 
+import EdgeFleet
 import Glibc
 
 /// The origin's request log.
@@ -28,6 +29,11 @@ struct OriginLog: Sendable {
     guard let descriptor else { return }
     let time = WallClock.iso(WallClock.seconds())
     let length = count.map(String.init) ?? "-"
-    writeWhole("\(time) \(method) \(target) \(status) \(length)\n", to: descriptor)
+    let line = "\(time) \(method) \(target) \(status) \(length)\n"
+    if descriptor == STDOUT_FILENO {
+      StandardOutput.write(line)
+    } else {
+      writeWhole(line, to: descriptor)
+    }
   }
 }

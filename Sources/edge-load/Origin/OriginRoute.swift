@@ -162,17 +162,33 @@ enum TargetText {
     return String(validating: bytes, as: UTF8.self)
   }
 
-  /// The text with everything but unreserved characters (RFC 3986 §2.3) percent-encoded.
+  /// The text with everything but unreserved characters percent-encoded.
   static func percentEncoded(_ text: String) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var bytes: [UInt8] = []
-    for byte in text.utf8 {
+    String(decoding: percentEncoded(Array(text.utf8)), as: UTF8.self)
+  }
+
+  /// The bytes with everything but unreserved characters (RFC 3986 §2.3) percent-encoded.
+  static func percentEncoded(_ text: [UInt8]) -> [UInt8] {
+    requestable(text) { byte in
       switch byte {
-      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: bytes.append(byte)
-      default: bytes += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: false
+      default: true
       }
     }
-    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// The bytes with those percent-encoded that cannot stand in a request line (spaces, controls, what is not ASCII) or,
+  /// if it is said, with others.
+  static func requestable(
+    _ text: [UInt8], encoding isEncoded: (UInt8) -> Bool = { $0 <= 0x20 || $0 >= 0x7F }
+  ) -> [UInt8] {
+    guard text.contains(where: isEncoded) else { return text }
+    let digits = Array("0123456789ABCDEF".utf8)
+    var bytes: [UInt8] = []
+    for byte in text {
+      bytes += isEncoded(byte) ? [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]] : [byte]
+    }
+    return bytes
   }
 
   /// The parameters of a query; the first of a repeated name counts, a broken one is left out.

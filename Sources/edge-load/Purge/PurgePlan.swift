@@ -20,8 +20,9 @@ struct PurgePlan: Equatable, Sendable {
 
   /// Checks all bounds.
   func validate() throws(LoadPlanError) {
-    guard rate > 0, rate <= 1000 else {
-      throw .value(option: "--purge-rate", need: "more than 0 and at most 1000 per second")
+    guard LoadPlan.lowestRate...1000 ~= rate else {
+      throw .value(
+        option: "--purge-rate", need: "from \(LoadPlan.lowestRate) to 1000 per second")
     }
     guard !admins.isEmpty else {
       throw .value(option: "--purge-rate", need: "used with --pops or --admin")

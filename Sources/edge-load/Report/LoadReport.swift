@@ -66,6 +66,10 @@ struct LoadReport: Codable, Equatable, Sendable {
   var askedRate: Double?
   /// The log that was replayed, if one was.
   var replayed: String?
+  /// What became of its lines.
+  var log: LogAccount?
+  /// What was run, and when.
+  var run: RunFacts?
   /// From the first request until the last response.
   var seconds: Double
   /// Complete responses.
@@ -156,6 +160,7 @@ struct LoadReport: Codable, Equatable, Sendable {
   /// a 5xx, nor a purge that did not keep its promise.
   var isClean: Bool {
     requests > 0 && errors.isEmpty && statusClasses["5xx"] == nil && statusClasses["other"] == nil
+      && log?.complaint == nil
       && purges.map { $0.failed == 0 && $0.staleAfterAcknowledgement == 0 } ?? true
   }
 

@@ -19,6 +19,10 @@ struct ReportText {
       lines += ["", "purges"]
       lines += Self.aligned(Self.rows(purges), indent: "  ")
     }
+    if let log = report.log {
+      lines += ["", "log"] + log.text("requests")
+      if let complaint = log.complaint { lines.append("  \(complaint)") }
+    }
     if !report.errors.isEmpty {
       let kinds = report.errors.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
       lines += ["", "errors: " + kinds.joined(separator: ", ")]
@@ -27,7 +31,8 @@ struct ReportText {
   }
 
   private var heading: String {
-    var shape = report.askedRate.map { "open loop at \(Self.number($0))/s" } ?? "closed loop"
+    let rate = report.askedRate.map { Self.number($0, digits: $0 < 10 ? 4 : 0) }
+    var shape = rate.map { "open loop at \($0)/s" } ?? "closed loop"
     if let log = report.replayed { shape = "replay of \(log)" }
     let seconds = Self.number(report.seconds, digits: 2)
     return "\(report.connections) connections, \(shape), \(seconds) s"
@@ -115,11 +120,13 @@ struct ReportText {
   static func number(_ value: Double, digits: Int = 0) -> String {
     var scale = 1.0
     for _ in 0..<digits { scale *= 10 }
+    // What is beyond whole numbers has no decimals that mean anything.
+    guard abs(value) < 0x1p62 / scale else { return "\(value)" }
     let scaled = Int((value * scale).rounded())
     guard digits > 0 else { return "\(scaled)" }
     let fraction = String(abs(scaled) % Int(scale))
     let padded = String(repeating: "0", count: digits - fraction.count) + fraction
-    return "\(scaled / Int(scale)).\(padded)"
+    return "\(value < 0 && scaled != 0 ? "-" : "")\(abs(scaled / Int(scale))).\(padded)"
   }
 
   /// A ratio as a percentage.
@@ -142,7 +149,8 @@ struct ReportText {
     case ..<1024: number(count) + " B"
     case ..<1_048_576: number(count / 1024, digits: 1) + " KiB"
     case ..<1_073_741_824: number(count / 1_048_576, digits: 1) + " MiB"
-    default: number(count / 1_073_741_824, digits: 2) + " GiB"
+    case ..<1_099_511_627_776: number(count / 1_073_741_824, digits: 2) + " GiB"
+    default: number(count / 1_099_511_627_776, digits: 2) + " TiB"
     }
   }
 

@@ -31,6 +31,8 @@ struct EvictionReport: Codable, Equatable, Sendable {
   /// Requests that no cache could answer.
   var skipped: Int
   var damagedLines: Int
+  /// What became of the lines of the log.
+  var log: LogAccount
   /// Hit ratios of a memory that keeps everything.
   var unlimitedObjectHitRatio: Double
   var unlimitedByteHitRatio: Double
@@ -44,6 +46,8 @@ struct EvictionReport: Codable, Equatable, Sendable {
     objects = trace.objects.count
     footprintBytes = trace.footprint
     (skipped, damagedLines) = (trace.skipped, trace.damaged)
+    log = trace.account
+    log.path = name
     unlimitedObjectHitRatio = Self.ratio(requests - objects, requests)
     unlimitedByteHitRatio = Self.ratio(bytes - trace.firstBytes, bytes)
   }
@@ -74,8 +78,7 @@ struct EvictionReport: Codable, Equatable, Sendable {
       ["requests", "\(requests)", ReportText.bytes(Double(bytes))],
       ["objects", "\(objects)", ReportText.bytes(Double(footprintBytes))],
     ])
-    if skipped > 0 { lines.append("skipped   \(skipped), not GET or not status 200") }
-    if damagedLines > 0 { lines.append("damaged   \(damagedLines) lines left out") }
+    if log.leftOutCount > 0 { lines += ["log"] + log.text("replayed") }
     lines.append("")
     let four = { ReportText.number($0, digits: 4) }
     var table = [

@@ -17,10 +17,12 @@ struct EvictionTrace: Sendable {
   private(set) var requests: [Request] = []
   /// What is requested.
   private(set) var objects: [EvictionReplay.Object] = []
-  /// Requests that no cache could answer: those that are no GET or have another status than 200.
-  private(set) var skipped = 0
+  /// What became of the lines. Requests that no cache could answer (no GET, or another status than 200) are unwanted.
+  private(set) var account = LogAccount(path: "")
+  /// Requests that no cache could answer.
+  var skipped: Int { account.unwanted }
   /// Lines that were not understood.
-  private(set) var damaged = 0
+  var damaged: Int { account.leftOutCount - account.unwanted }
   /// Bytes of all requests.
   private(set) var bytes = 0
   /// Bytes of the first request of each object.
@@ -35,21 +37,34 @@ struct EvictionTrace: Sendable {
   init() {}
 
   /// Reads a log to its end.
-  init(path: String, skippingDamagedLines skips: Bool) throws(TraceProblem) {
-    var reader = try TraceReader(path: path)
+  init(
+    path: String, skippingDamagedLines skips: Bool, format: String? = nil,
+    mostLeftOut: Double = LogAccount.usualShare
+  ) throws(TraceProblem) {
+    var reader = try TraceReader(path: path, format: format)
+    account = LogAccount(path: path)
+    account.mostLeftOut = mostLeftOut
     while true {
-      do {
+      do throws(TraceProblem) {
         guard let request = try reader.next() else { break }
-        if request.method == "GET", (request.status ?? 200) == 200 {
-          append(request.key, size: request.size)
+        let line = request.line
+        if request.method != "GET" {
+          account.leaveOut(
+            .method, line: line, "is \(request.method.prefix(32))", isWanted: false)
+        } else if let status = request.status, status != 200 {
+          account.leaveOut(.status, line: line, "has status \(status)", isWanted: false)
+        } else if !request.isSized {
+          throw TraceProblem(path, line: line, "does not say how many bytes were sent", .size)
         } else {
-          skipped += 1
+          append(request.cacheKey, size: request.size)
         }
       } catch {
         guard skips, error.line != nil else { throw error }
-        damaged += 1
+        account.leaveOut(error)
       }
     }
+    account.format = reader.formatName
+    account.requests = requests.count
     numbers = [:]
   }
 
@@ -63,12 +78,12 @@ struct EvictionTrace: Sendable {
       numbers[key] = object
       objects.append(EvictionReplay.object(key))
       largest.append(0)
-      firstBytes += size
+      firstBytes = firstBytes.adding(size)
     }
-    footprint += max(0, size - largest[object])
+    footprint = footprint.adding(max(0, size - largest[object]))
     largest[object] = max(size, largest[object])
     requests.append(Request(object: object, size: size))
-    bytes += size
+    bytes = bytes.adding(size)
   }
 
   /// Replays all requests through a memory tier that is empty at first. O(requests).
@@ -78,7 +93,7 @@ struct EvictionTrace: Sendable {
       switch tier.request(objects[request.object], size: request.size) {
       case .hit:
         result.hits += 1
-        result.hitBytes += request.size
+        result.hitBytes = result.hitBytes.adding(request.size)
       case .stored: break
       case .tooLarge: result.tooLarge += 1
       }
@@ -106,11 +121,15 @@ enum SimulatedMemory: Equatable, Sendable {
   /// Percent of the footprint.
   case percent(Double)
 
+  /// More than any machine has, and far from what arithmetic can do.
+  static let most = 1 << 50
+
   /// The number of bytes for a log.
   func bytes(footprint: Int) -> Int {
     switch self {
     case .bytes(let bytes): bytes
-    case .percent(let percent): max(1, Int((Double(footprint) * percent / 100).rounded()))
+    case .percent(let percent):
+      min(Self.most, max(1, Int(nearest: Double(footprint) * percent / 100)))
     }
   }
 }

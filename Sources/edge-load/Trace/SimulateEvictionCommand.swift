@@ -14,9 +14,10 @@ struct SimulateEvictionCommand: ParsableCommand {
     discussion: """
       TRACE holds one request to a line: comma-separated values, or columns between tabs or spaces, \
       with the time in seconds, the key and the size in bytes, in this order or as a heading names \
-      them (time, key, size; also objid, url, bytes and others); or an access log in the common or \
-      combined format. It may be compressed by gzip. - is standard input. Of an access log only GET \
-      requests with status 200 are replayed.
+      them (time, key, size; also objid, url, bytes and others); or an access log of Apache, nginx, \
+      HAProxy, Squid, Caddy, Traefik, CloudFront, Fastly or Amazon's load balancers. It may be \
+      compressed by gzip. - is standard input. Of an access log only GET requests with status 200 \
+      are replayed.
 
       A hit is a request whose key is stored when it comes. Anything else is a miss, and its object \
       is stored at once, after others have been evicted until it fits; nothing is ever stale. An \
@@ -29,7 +30,8 @@ struct SimulateEvictionCommand: ParsableCommand {
       compared with other simulators. --as-pop counts as edge-pop does: its shards, its overhead \
       for each stored response and its largest stored response.
 
-      Exits with 0, or with 1 for wrong use and for a log that cannot be read.
+      Exits with 0, with 1 for wrong use and for a log that cannot be read, or with 2 if more lines \
+      were left out than --most-left-out says.
       """
   )
 
@@ -66,26 +68,48 @@ struct SimulateEvictionCommand: ParsableCommand {
   @Flag(help: "Leave out lines that are not understood, and say how many, instead of stopping.")
   var skipDamagedLines = false
 
+  @Option(
+    help: "The share of lines that may be left out as damaged with status 0, from 0 to 1.")
+  var mostLeftOut = LogAccount.usualShare
+
+  @Option(help: "The log's format, if its first lines do not tell: \(LogFormatKind.names).")
+  var format: String?
+
   @Flag(help: "Report as JSON.")
   var json = false
 
   func validate() throws {
     _ = try plan()
+    guard 0...1 ~= mostLeftOut else {
+      throw ValidationError("--most-left-out must be from 0 to 1")
+    }
+    if let format, LogFormatKind.named(format) == nil {
+      throw ValidationError("--format \(format): there is \(LogFormatKind.names)")
+    }
   }
 
   func run() throws {
     let plan = try plan()
     let requests: EvictionTrace
     do {
-      requests = try EvictionTrace(path: trace, skippingDamagedLines: skipDamagedLines)
+      requests = try EvictionTrace(
+        path: trace, skippingDamagedLines: skipDamagedLines, format: format,
+        mostLeftOut: mostLeftOut)
     } catch {
-      throw CommandFailure.cannotStart(error.description)
+      throw CommandFailure.cannotStart(
+        error.line == nil
+          ? error.description
+          : "\(error.description) (--skip-damaged-lines leaves out such lines, and counts them)")
     }
     guard !requests.requests.isEmpty else {
-      throw CommandFailure.cannotStart("\(trace) has no request that could be answered from memory")
+      throw CommandFailure.cannotStart(
+        "\(trace) has no request that could be answered from memory\(requests.account.leftOutText)")
     }
     let report = plan.run(requests, name: trace)
-    writeWhole(json ? try report.json() : report.text, to: 1)
+    StandardOutput.write(json ? try report.json() : report.text)
+    if let complaint = requests.account.complaint {
+      throw CommandFailure(status: CommandFailure.sawErrors, line: complaint)
+    }
   }
 
   private func plan() throws -> EvictionPlan {
@@ -94,8 +118,8 @@ struct SimulateEvictionCommand: ParsableCommand {
         memories: try memory.map(Self.memory),
         policies: eviction.isEmpty
           ? EvictionPolicy.allCases : try eviction.map { try Self.choice($0, "--eviction") },
-        overhead: try overhead.map { try ByteSize(parsing: $0).bytes },
-        largest: try largest.map { try ByteSize(parsing: $0).bytes },
+        overhead: try overhead.map { try Self.size($0, "--overhead") },
+        largest: try largest.map { try Self.size($0, "--largest") },
         shards: try shards.map(Self.shards), asPoP: asPop,
         changedSize: try Self.choice(changedSize, "--changed-size"))
     } catch let problem as ValueProblem {
@@ -104,11 +128,25 @@ struct SimulateEvictionCommand: ParsableCommand {
   }
 
   private static func memory(_ text: String) throws -> SimulatedMemory {
-    guard text.hasSuffix("%") else { return .bytes(try ByteSize(parsing: text).bytes) }
-    guard let percent = Double(text.dropLast()), percent > 0, percent <= 1000 else {
+    guard text.hasSuffix("%") else {
+      let bytes = try Self.size(text, "--memory")
+      guard bytes > 0 else { throw ValidationError("--memory \(text): that is no memory at all") }
+      return .bytes(bytes)
+    }
+    guard let percent = DecimalText.parse(text.dropLast()), percent > 0, percent <= 1000 else {
       throw ValidationError("--memory \(text): a share is above 0% and at most 1000%")
     }
     return .percent(percent)
+  }
+
+  private static func size(_ text: String, _ option: String) throws -> Int {
+    let size = try ByteSize(parsing: text)
+    guard size.bytes <= SimulatedMemory.most else {
+      throw ValidationError(
+        "\(option) \(text): at most \(ByteSize(bytes: SimulatedMemory.most)), which is more than any machine has"
+      )
+    }
+    return size.bytes
   }
 
   private static func shards(_ count: Int) throws -> Int {

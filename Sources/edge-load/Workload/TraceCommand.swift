@@ -1,7 +1,7 @@
 // `edge-load trace`: a workload as a file, for simulators and for replay.
 
 import ArgumentParser
-import Glibc
+import EdgeFleet
 
 /// Writes the requests of a workload as rows of time, key and size.
 struct TraceCommand: ParsableCommand {
@@ -37,20 +37,22 @@ struct TraceCommand: ParsableCommand {
       throw ValidationError(error.description)
     }
     guard requests >= 1 else { throw ValidationError("--requests must be at least 1") }
-    guard rate > 0, rate <= LoadPlan.highestRate else {
-      throw ValidationError("--rate must be more than 0")
+    guard LoadPlan.lowestRate...LoadPlan.highestRate ~= rate else {
+      throw ValidationError(
+        "--rate must be between \(LoadPlan.lowestRate) and \(Int(LoadPlan.highestRate))")
     }
   }
 
   func run() throws {
     guard let model = try options.model() else { return }
-    var descriptor = STDOUT_FILENO
-    if output != "-" {
-      descriptor = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else {
-        throw CommandFailure.cannotStart("cannot write \(output): \(describeErrno(errno))")
-      }
+    do throws(OutputFile.Problem) {
+      try write(model, to: try OutputFile(output))
+    } catch {
+      throw CommandFailure.cannotStart("--output: \(error)")
     }
+  }
+
+  private func write(_ model: WorkloadModel, to file: OutputFile) throws(OutputFile.Problem) {
     var sequence = WorkloadSequence(model, seed: options.seed, rate: rate)
     var text = "time,key,size\n"
     var (written, number) = (0, 0)
@@ -62,11 +64,11 @@ struct TraceCommand: ParsableCommand {
       let time = ReportText.number(Double(number - 1) / rate, digits: 6)
       text += "\(time),\(String(decoding: request.path, as: UTF8.self)),\(request.size)\n"
       if text.utf8.count > 1 << 16 {
-        writeWhole(text, to: descriptor)
+        try file.write(text)
         text = ""
       }
     }
-    writeWhole(text, to: descriptor)
-    if output != "-" { close(descriptor) }
+    try file.write(text)
+    try file.commit()
   }
 }

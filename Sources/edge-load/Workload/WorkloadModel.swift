@@ -21,11 +21,11 @@ struct SizeModel: Equatable, Sendable {
   /// The size that three numbers from 0 up to 1 select; `allowsTail` false leaves out the tail.
   func size(_ first: Double, _ second: Double, _ third: Double, allowsTail: Bool) -> Int {
     if allowsTail, third < tailShare {
-      return min(largest, Int(tailStart / pow(1 - first, 1 / tailSlope)))
+      return min(largest, Int(nearest: (tailStart / pow(1 - first, 1 / tailSlope)).rounded(.down)))
     }
     // Box-Muller.
     let normal = sqrt(-2 * log(1 - first)) * cos(2 * Double.pi * second)
-    return max(64, min(largest, Int(median * exp(sigma * normal))))
+    return max(64, min(largest, Int(nearest: (median * exp(sigma * normal)).rounded(.down))))
   }
 }
 

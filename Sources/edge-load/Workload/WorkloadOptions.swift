@@ -63,6 +63,12 @@ struct WorkloadOptions: ParsableArguments {
     if let largestSize {
       model.sizes.largest = try Self.size(largestSize, option: "--largest-size")
     }
+    for (option, size) in [
+      ("--median-size", model.sizes.median), ("--largest-size", Double(model.sizes.largest)),
+    ] where !(1...Double(GeneratedName.largest) ~= size) {
+      throw .value(option: option, need: "from 1B to \(ByteSize(bytes: GeneratedName.largest))")
+    }
+    guard 0...10 ~= model.zipf else { throw .value(option: "--zipf", need: "from 0 to 10") }
     guard 1...1_000_000 ~= model.core else {
       throw .value(option: "--core", need: "between 1 and 1000000")
     }

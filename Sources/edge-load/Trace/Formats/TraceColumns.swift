@@ -39,7 +39,7 @@ struct TraceColumns: Equatable, Sendable {
     }
     guard names.count >= 3, Self.seconds(Array(names[0].utf8)) != nil else {
       throw LineProblem(
-        "is neither an access log line, nor time, key and size, nor a heading that names a key"
+        "is neither time, key and size, nor a heading that names a key"
           + " (\(Self.keys.joined(separator: ", "))) and a size"
           + " (\(Self.sizes.joined(separator: ", ")))")
     }
@@ -48,21 +48,22 @@ struct TraceColumns: Equatable, Sendable {
   }
 
   /// The request of a row.
-  func read(_ line: [UInt8], number: Int) throws(LineProblem) -> TraceRequest {
+  func read(_ line: [UInt8]) throws(LineProblem) -> TraceRequest {
     let fields = try Self.fields(line, separator)
     let needed = max(key, size, max(time ?? 0, max(method ?? 0, status ?? 0)))
     guard fields.count > needed else {
       throw LineProblem("has \(fields.count) columns where \(needed + 1) or more are expected")
     }
     guard let bytes = Self.size(fields[size]) else {
-      throw LineProblem("'\(Self.text(fields[size]))' is no size in bytes")
+      throw LineProblem("'\(Self.text(fields[size]))' is no size in bytes", .size)
     }
-    guard !fields[key].isEmpty else { throw LineProblem("the key is empty") }
-    var request = TraceRequest(line: number, time: 0, key: fields[key], size: bytes)
+    guard !fields[key].isEmpty else { throw LineProblem("the key is empty", .request) }
+    var request = TraceRequest(line: 0, time: 0, key: fields[key], size: bytes)
+    request.isTimed = time != nil
     if let time {
       guard let seconds = Self.seconds(fields[time]) else {
         throw LineProblem(
-          "'\(Self.text(fields[time]))' is no time in seconds or as RFC 3339 has it")
+          "'\(Self.text(fields[time]))' is no time in seconds or as RFC 3339 has it", .time)
       }
       request.time = seconds
     }
@@ -151,15 +152,34 @@ struct TraceColumns: Equatable, Sendable {
   /// A size in bytes; some programs write whole numbers as `17.0`.
   private static func size(_ field: [UInt8]) -> Int? {
     number(field.suffix(2).elementsEqual(".0".utf8) ? field.dropLast(2) : field[...])
+      .flatMap { $0 <= TraceRequest.largest ? $0 : nil }
   }
 
   /// A time: a number of seconds, with or without a fraction, or a date with a time of the day.
   static func seconds(_ field: [UInt8]) -> Double? {
-    if let whole = number(field) { return Double(whole) }
-    if let time = TraceTime.iso(field) { return time }
-    guard let value = Double(String(decoding: field, as: UTF8.self)), value.isFinite else {
-      return nil
+    TraceTime.number(field) ?? TraceTime.iso(field)
+  }
+
+  /// Rows as a format of logs: the first line says which columns there are.
+  struct Rows: LogFormat {
+    private var columns: TraceColumns?
+
+    static func resembles(_ line: ArraySlice<UInt8>) -> Bool {
+      guard let columns = try? TraceColumns(first: Array(line)) else { return false }
+      return columns.isHeading || (try? columns.read(Array(line))) != nil
     }
-    return value
+
+    mutating func read(_ line: ArraySlice<UInt8>) throws(LineProblem) -> TraceRequest? {
+      let line = Array(line)
+      if let columns { return try columns.read(line) }
+      let columns = try TraceColumns(first: line)
+      self.columns = columns
+      return columns.isHeading ? nil : try columns.read(line)
+    }
+
+    /// Rows do not come by way of syslog, and a key may look as if they did.
+    mutating func take(_ line: ArraySlice<UInt8>) throws(LineProblem) -> TraceRequest? {
+      try read(line)
+    }
   }
 }
