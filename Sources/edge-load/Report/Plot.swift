@@ -1,4 +1,8 @@
-// A plot of a few lines as SVG: axes, marks at round values, names at the ends of the lines.
+// A plot of a few lines as SVG: axes, marks at round values, and below it the names of the lines as HTML, which stay as
+// large as the page's text however narrow the page is.
+//
+// Lines that lie on one another (all requests were hits) must all be seen: each is thinner than the one before, and has
+// another pattern of dashes, so that what is below shows on both sides and through the gaps.
 
 import Glibc
 
@@ -29,8 +33,17 @@ struct Plot {
   /// The lines.
   let lines: [Line]
 
-  private static let (width, height) = (720.0, 260.0)
-  private static let (left, right, top, bottom) = (64.0, 120.0, 10.0, 28.0)
+  private static let (width, height) = (480.0, 240.0)
+  private static let (left, right, top, bottom) = (70.0, 18.0, 10.0, 28.0)
+
+  /// How the line of that number is drawn: colour, width and dashes.
+  private static func style(_ index: Int) -> String {
+    let dashes = ["none", "7 5", "2 4", "12 4 2 4", "1 3", "9 9"]
+    let width = max(1.4, 5 - Double(index) * 1.2)
+    return "stroke=\"var(--\(Array("abcdef")[index % 6]))\" "
+      + "stroke-width=\"\(ReportText.number(width, digits: 1))\" "
+      + "stroke-dasharray=\"\(dashes[index % 6])\""
+  }
 
   /// The SVG element, or a sentence when there is nothing to plot.
   var svg: String {
@@ -62,21 +75,19 @@ struct Plot {
         "<text x=\"\(Self.text(x))\" y=\"\(Self.height - 8)\" text-anchor=\"middle\">"
           + "\(mark.label)</text>")
     }
-    var taken: [Double] = []
+    var names: [String] = []
     for (index, line) in lines.enumerated() where !line.points.isEmpty {
-      let colour = "var(--\(Array("abcdef")[index % 6]))"
       let places = line.points.map(place)
-      let path = places.map { "\(Self.text($0.0)) \(Self.text($0.1))" }.joined(separator: "L")
-      parts.append("<path class=\"curve\" stroke=\"\(colour)\" d=\"M\(path)\"/>")
-      // Names that would stand on one another move apart.
-      var label = places[places.count - 1].1 + 4
-      while taken.contains(where: { abs($0 - label) < 12 }) { label += 12 }
-      taken.append(label)
-      parts.append(
-        "<text x=\"\(Self.width - Self.right + 8)\" y=\"\(Self.text(label))\" "
-          + "style=\"fill:\(colour)\">\(line.name)</text>")
+      // A single second is a point, which a line alone would not show.
+      let ends = places.count == 1 ? [places[0], (places[0].0 + 6, places[0].1)] : places
+      let path = ends.map { "\(Self.text($0.0)) \(Self.text($0.1))" }.joined(separator: "L")
+      parts.append("<path class=\"curve\" \(Self.style(index)) d=\"M\(path)\"/>")
+      names.append(
+        "<li><svg class=\"key\" viewBox=\"0 0 36 10\" aria-hidden=\"true\"><path class=\"curve\" "
+          + "\(Self.style(index)) d=\"M0 5H36\"/></svg>\(line.name)")
     }
-    return parts.joined(separator: "\n") + "\n</svg>"
+    return parts.joined(separator: "\n") + "\n</svg>\n<ul class=\"keys\">\n"
+      + names.joined(separator: "\n") + "\n</ul>"
   }
 
   private static func text(_ value: Double) -> String {
@@ -131,7 +142,7 @@ private struct Axis {
       }
       return marks.isEmpty ? [(high, ReportText.microseconds(high))] : marks
     case .percentile:
-      return [(0, "0"), (90, "90"), (99, "99"), (99.9, "99.9"), (99.99, "99.99 %")]
+      return [(0, "0"), (90, "90"), (99, "99"), (99.9, "99.9"), (99.99, "99.99")]
     }
   }
 

@@ -21,22 +21,29 @@ struct ReportPage {
       --d: #ffa94d; --e: #da77f2; --f: #74c0fc; } }
     body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
       padding: 0 1rem; }
+    p, td { overflow-wrap: anywhere; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
     td, th { padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line); }
     td:first-child, th:first-child { text-align: left; }
-    svg { width: 100%; height: auto; overflow: visible; }
-    svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
-    .axis { stroke: var(--line); } .curve { fill: none; stroke-width: 1.8; }
+    svg { width: 100%; height: auto; max-width: 45rem; display: block; }
+    svg text { font: 14px system-ui, sans-serif; fill: currentColor; }
+    @media (min-width: 640px) { svg text { font-size: 10px; } }
+    .axis { stroke: var(--line); } .curve { fill: none; }
+    .keys { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }
+    .keys li { display: flex; align-items: center; gap: .4rem; }
+    .key { width: 36px; height: 10px; }
+    .bar { width: 45%; }
     pre { overflow-x: auto; }
     </style>
     <h1>edge-load report</h1>
     <p>\(Self.escaped(report.targets.joined(separator: " ")))</p>
+    \(facts)
     \(tiles)
     <h2>Requests per second</h2>
     \(rates)
     <h2>Latency of each second</h2>
     \(latencyOverTime)
-    <h2>Latency by percentile and outcome</h2>
+    <h2>Latency by percentile (%) and outcome</h2>
     \(curves)
     <h2>Responses by status</h2>
     \(statuses)
@@ -45,6 +52,13 @@ struct ReportPage {
     </html>
 
     """
+  }
+
+  private var facts: String {
+    guard let run = report.run else { return "" }
+    let cells = run.rows(report).map { "<tr><td>\($0.0)<td>\(Self.escaped($0.1))" }
+    return "<h2>What was run</h2>\n<table>\n" + cells.joined(separator: "\n")
+      + "\n</table>\n<h2>What came of it</h2>"
   }
 
   private var tiles: String {
@@ -111,7 +125,7 @@ struct ReportPage {
       let share = Double(count) / Double(max(1, report.requests))
       return """
         <tr><td>\(name)<td>\(count)<td>\(ReportText.percent(share))\
-        <td style="width:50%"><svg viewBox="0 0 100 4" role="img" aria-label="\(name)">\
+        <td class="bar"><svg viewBox="0 0 100 4" role="img" aria-label="\(name)">\
         <rect width="\(ReportText.number(share * 100, digits: 1))" height="4" \
         fill="var(--\(name == "5xx" ? "c" : "a"))"/></svg>
         """
