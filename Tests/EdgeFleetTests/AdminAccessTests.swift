@@ -1,4 +1,5 @@
 import EdgeCache
+import Foundation
 import Testing
 
 @testable import EdgeFleet
@@ -12,6 +13,16 @@ import Testing
     #expect(holder?.rights == [.purge, .read] && holder?.name == "admin")
     #expect(access.holder(presenting: "Bearer other".utf8) == nil)
     #expect(access.holder(presenting: "s3cret".utf8) == nil)
+  }
+
+  @Test("A byte order mark and the line ends of Windows belong to no token")
+  func windows() throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString).path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try Data("\u{FEFF}sesame\r\n".utf8).write(to: URL(fileURLWithPath: path))
+    #expect(try AdminToken.read(path: path).authorization == "Bearer sesame")
+    let access = try AdminAccess.read(path: path)
+    #expect(access.holder(presenting: "Bearer sesame".utf8) != nil)
   }
 
   @Test("Lines give tokens names and rights")

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import edge_load
@@ -289,8 +290,17 @@ import Testing
       _ = try reader.next()
     } throws: {
       let words = "\($0)"
-      return words.contains("is in no format that is known; its line 1 is 'hello world?'")
+      return words.contains("is in no format that is known; its line 1 is 'hello world\\u{7}'")
         && words.contains("--format: common, haproxy")
+    }
+    for (begin, says) in [
+      ([0x28, 0xB5, 0x2F, 0xFD, 0x20], "zstd"), (Array("BZh91AY".utf8), "bzip2"),
+      ([0xFF, 0xFE, 0x31, 0], "UTF-16"),
+    ] as [([UInt8], String)] {
+      let file = try TraceFile("")
+      try Data(begin).write(to: URL(fileURLWithPath: file.path))
+      var reader = try TraceReader(path: file.path)
+      #expect { _ = try reader.next() } throws: { "\($0)".contains(says) }
     }
     #expect { _ = try TraceReader(path: file.path, format: "x") } throws: {
       "\($0)".contains("no format")

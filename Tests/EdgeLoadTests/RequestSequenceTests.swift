@@ -214,6 +214,12 @@ struct ReplayTests {
     #expect(try replay(text) { $0.mostLeftOut = 0.7 }.account.complaint == nil)
   }
 
+  @Test("What stands in a log does nothing to a terminal")
+  func terminal() throws {
+    let account = try replay("1,/a,5\n2,/b,\u{1B}[31mred\n").account
+    #expect(account.examples["size"] == "line 2 '\\u{1b}[31mred' is no size in bytes")
+  }
+
   @Test("A log of nothing that can be replayed says why")
   func nothing() throws {
     let line = "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"POST /b HTTP/1.1\" 200 5\n"

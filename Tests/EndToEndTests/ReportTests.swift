@@ -87,6 +87,44 @@ extension EndToEnd {
       }
     }
 
+    @Test("A list of purges may begin with a byte order mark, and have the line ends of Windows")
+    func windowsList() async throws {
+      try await Stage.run { stage in
+        try stage.write(
+          "list",
+          "\u{FEFF}url http://www.example/a\r\n\r\nhttp://www.example/b\r\nhost www.example\r\n")
+        let arguments = ["purge", "list", "--admin", "http://127.0.0.1:9", "--timeout", "200ms"]
+        let result = try await run(
+          Programs.purgeCLI, arguments + ["--spool", "spool"], directory: stage.directory)
+        #expect(result.end == .status(2), "\(result.errors)")
+        // Receipts of two purges in one file would be those of the second.
+        for (more, says) in [
+          (["--receipt", "r"], "orders 2"), (["--receipt", "r", "--dry-run"], "of a dry run"),
+        ] {
+          let refused = try await run(
+            Programs.purgeCLI, arguments + more, directory: stage.directory)
+          #expect(refused.end == .status(1))
+          #expect(refused.errors.contains(says), "\(refused.errors)")
+        }
+      }
+    }
+
+    // Root has a place of the system's, which tests leave alone.
+    @Test("Without a home there is a question", .enabled(if: geteuid() != 0))
+    func noHome() async throws {
+      try await Stage.run { stage in
+        for home in [nil, "", "/", "here"] {
+          let result = try await run(
+            Programs.purgeCLI, ["retry"],
+            variables: ["HOME": home, "XDG_STATE_HOME": nil, "EDGE_PURGE_SPOOL": nil],
+            directory: stage.directory)
+          #expect(result.end == .status(1))
+          #expect(result.errors.contains("--spool DIRECTORY or EDGE_PURGE_SPOOL"))
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: stage.directory) == [])
+      }
+    }
+
     // MARK: Logs
 
     private static func line(_ request: String) -> String {

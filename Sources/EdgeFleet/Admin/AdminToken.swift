@@ -44,8 +44,10 @@ public struct AdminToken: Sendable, Hashable, CustomStringConvertible, CustomRef
     } catch {
       throw problem(error.reason)
     }
+    // Some editors begin a file with a byte order mark, which no token has.
+    let hasMark = bytes.starts(with: [0xEF, 0xBB, 0xBF])
     do throws(Problem) {
-      return try parse(bytes)
+      return try parse(hasMark ? Array(bytes.dropFirst(3)) : bytes)
     } catch {
       throw problem(error.description)
     }

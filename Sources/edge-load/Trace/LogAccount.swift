@@ -1,6 +1,8 @@
 // What became of the lines of a log. A line that is left out is counted, with its reason and the first example, so that
 // nobody takes a part of a log for all of it.
 
+import EdgeFleet
+
 /// What became of the lines of a log, as far as it was read.
 struct LogAccount: Codable, Equatable, Sendable {
   /// The log as it was named.
@@ -40,7 +42,9 @@ struct LogAccount: Codable, Equatable, Sendable {
     leftOut[reason.rawValue, default: 0] += 1
     if !isWanted { unwanted += 1 }
     if examples[reason.rawValue] == nil {
-      examples[reason.rawValue] = words.map { "line \(line) \($0)" } ?? "line \(line)"
+      // Whoever wrote into the log is not to write to a terminal.
+      examples[reason.rawValue] =
+        words.map { Terminal.plain("line \(line) \($0)") } ?? "line \(line)"
     }
   }
 

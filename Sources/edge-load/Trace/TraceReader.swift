@@ -3,6 +3,8 @@
 // A reader goes through a file once and holds a few lines of it. A line that is not understood is an error with its
 // number; whoever wants to go on may, for the reader then stands behind that line.
 
+import EdgeFleet
+
 /// One request of a log.
 struct TraceRequest: Equatable, Sendable {
   /// The number of its line, counted from 1.
@@ -78,8 +80,9 @@ struct TraceProblem: Error, Equatable, CustomStringConvertible {
     (self.path, self.line, self.reason, self.kind) = (path, line, reason, kind)
   }
 
+  /// The sentence. What stands in a log is not to do anything to a terminal.
   var description: String {
-    line.map { "\(path), line \($0): \(reason)" } ?? "\(path) \(reason)"
+    Terminal.plain(line.map { "\(path), line \($0): \(reason)" } ?? "\(path) \(reason)")
   }
 }
 
@@ -190,10 +193,9 @@ struct TraceReader {
         return
       }
       let sample = String(decoding: text.prefix(100), as: UTF8.self)
-      let shown = sample.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : "\($0)" }
       throw TraceProblem(
         path,
-        "is in no format that is known; its line \(number) is '\(shown.joined())'. Give it with "
+        "is in no format that is known; its line \(number) is '\(sample)'. Give it with "
           + "--format: \(LogFormatKind.names)")
     }
     (formatName, format) = (kind.name, kind.make())

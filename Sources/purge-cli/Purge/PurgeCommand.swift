@@ -175,6 +175,12 @@ struct PurgeList: ParsableCommand, FleetCommand {
     let runs = try PurgeLines.read(file).map {
       try PurgeRun(try purging.request($0), purging, options)
     }
+    // Each would replace those of the one before.
+    if runs.count > 1, purging.receipt != nil {
+      throw WrongUse(
+        "--receipt holds those of one purge, and \(file) orders \(runs.count); lines of one kind that follow each "
+          + "other are one purge")
+    }
     for run in runs {
       if try await run.send() != .everywhere { worst = .notEverywhere }
     }

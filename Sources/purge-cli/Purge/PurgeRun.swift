@@ -34,7 +34,14 @@ struct PurgeRun {
       throw WrongUse("--no-wait goes only with a purgeBus in the configuration")
     }
     try purging.checkReceipt()
-    let spool = purging.dryRun ? nil : try purging.spool.open()
+    if purging.receipt != nil, request.id == nil {
+      throw WrongUse("--receipt: there are none of a dry run, nor of a purge for some PoPs (--pop)")
+    }
+    if purging.noWait, purging.receipt != nil || purging.verify {
+      throw WrongUse("--receipt and --verify wait for the PoPs; leave out --no-wait")
+    }
+    // What has no name is not kept.
+    let spool = request.id == nil ? nil : try purging.spool.open()
     try self.init(
       request, at: try options.targets(), spool, options, bus, try options.tls(),
       waits: !purging.noWait, receipt: purging.receipt,

@@ -5,24 +5,34 @@
 /// The fields of one JSON object.
 struct JSONFields {
   private struct Field {
-    /// The name, behind that of the object around it and a full stop.
-    var name: [UInt8]
+    /// The name of the object around it, if it is not the outermost one.
+    var outer: Range<Int>?
+    var name: Range<Int>
     /// What stands between the quotes, or the number.
     var value: Range<Int>
+  }
+
+  /// Where a value stands: what it is called, and whether it is wanted.
+  private struct Place {
+    var outer: Range<Int>?
+    var name: Range<Int>?
+    var depth: Int
+    /// Of an object in an object in an object nothing is wanted, nor of what is in an array.
+    var isKept: Bool
   }
 
   private let text: ArraySlice<UInt8>
   private var fields: [Field] = []
 
-  /// Deeper objects are left out, as far as they go; beyond this a line is no log's.
+  /// Beyond this a line is no log's.
   private static let deepest = 64
 
   /// Reads an object; nil for anything else.
   init?(_ line: ArraySlice<UInt8>) {
     text = line
+    fields.reserveCapacity(32)
     var place = line.startIndex
-    skipSpace(&place)
-    guard object(&place, prefix: [], depth: 0) else { return nil }
+    guard object(&place, Place(depth: 0, isKept: true)) else { return nil }
     skipSpace(&place)
     guard place == line.endIndex else { return nil }
   }
@@ -31,17 +41,30 @@ struct JSONFields {
   /// that is null or `-` is not there.
   func first(_ names: [String]) -> [UInt8]? {
     for name in names {
-      guard let field = fields.first(where: { $0.name.elementsEqual(name.utf8) }) else { continue }
+      guard let field = fields.first(where: { isCalled($0, name.utf8) }) else { continue }
       let value = Words.unescapedJSON(text[field.value])
       if !value.elementsEqual("-".utf8) { return value }
     }
     return nil
   }
 
+  private func isCalled(_ field: Field, _ name: String.UTF8View) -> Bool {
+    guard let outer = field.outer else { return text[field.name].elementsEqual(name) }
+    return name.count == outer.count + 1 + field.name.count
+      && name.prefix(outer.count).elementsEqual(text[outer])
+      && name.dropFirst(outer.count).first == UInt8(ascii: ".")
+      && name.suffix(field.name.count).elementsEqual(text[field.name])
+  }
+
   // MARK: Reading
 
   private func skipSpace(_ place: inout Int) {
-    while place < text.endIndex, [0x20, 0x09, 0x0A, 0x0D].contains(text[place]) { place += 1 }
+    while place < text.endIndex {
+      switch text[place] {
+      case 0x20, 0x09, 0x0A, 0x0D: place += 1
+      default: return
+      }
+    }
   }
 
   private func take(_ byte: UInt8, _ place: inout Int) -> Bool {
@@ -51,12 +74,13 @@ struct JSONFields {
     return true
   }
 
-  private mutating func object(_ place: inout Int, prefix: [UInt8], depth: Int) -> Bool {
-    guard depth < Self.deepest, take(UInt8(ascii: "{"), &place) else { return false }
+  private mutating func object(_ place: inout Int, _ here: Place) -> Bool {
+    guard here.depth < Self.deepest, take(UInt8(ascii: "{"), &place) else { return false }
     if take(UInt8(ascii: "}"), &place) { return true }
     repeat {
       guard let name = string(&place), take(UInt8(ascii: ":"), &place) else { return false }
-      guard value(&place, name: prefix + text[name], depth: depth) else { return false }
+      let inner = Place(outer: here.name, name: name, depth: here.depth, isKept: here.isKept)
+      guard value(&place, inner) else { return false }
     } while take(UInt8(ascii: ","), &place)
     return take(UInt8(ascii: "}"), &place)
   }
@@ -65,40 +89,51 @@ struct JSONFields {
     guard depth < Self.deepest, take(UInt8(ascii: "["), &place) else { return false }
     if take(UInt8(ascii: "]"), &place) { return true }
     repeat {
-      guard value(&place, name: nil, depth: depth) else { return false }
+      guard value(&place, Place(depth: depth, isKept: false)) else { return false }
     } while take(UInt8(ascii: ","), &place)
     return take(UInt8(ascii: "]"), &place)
   }
 
-  /// A value; without a name it is not kept.
-  private mutating func value(_ place: inout Int, name: [UInt8]?, depth: Int) -> Bool {
+  private mutating func value(_ place: inout Int, _ here: Place) -> Bool {
     skipSpace(&place)
     guard place < text.endIndex else { return false }
     switch text[place] {
     case UInt8(ascii: "{"):
-      // Of an object in an object in an object nothing is wanted.
-      let isDeep = depth > 0 || name == nil
-      let before = fields.count
-      guard object(&place, prefix: (name ?? []) + [UInt8(ascii: ".")], depth: depth + 1) else {
-        return false
-      }
-      if isDeep { fields.removeLast(fields.count - before) }
-      return true
+      return object(
+        &place,
+        Place(name: here.name, depth: here.depth + 1, isKept: here.isKept && here.depth == 0))
     case UInt8(ascii: "["):
-      return array(&place, depth: depth + 1)
+      return array(&place, depth: here.depth + 1)
     case UInt8(ascii: "\""):
       guard let range = string(&place) else { return false }
-      if let name { fields.append(Field(name: name, value: range)) }
+      keep(here, range)
       return true
     default:
       let start = place
-      while place < text.endIndex, !",]} \t".utf8.contains(text[place]) { place += 1 }
-      let word = text[start..<place]
-      guard let first = word.first else { return false }
-      if ["true", "false", "null"].contains(where: { word.elementsEqual($0.utf8) }) { return true }
-      guard first == UInt8(ascii: "-") || (0x30...0x39).contains(first) else { return false }
-      if let name { fields.append(Field(name: name, value: start..<place)) }
+      while place < text.endIndex, !Self.ends(text[place]) { place += 1 }
+      guard start < place else { return false }
+      switch text[start] {
+      case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): keep(here, start..<place)
+      case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"):
+        let word = text[start..<place]
+        return word.elementsEqual("true".utf8) || word.elementsEqual("false".utf8)
+          || word.elementsEqual("null".utf8)
+      default: return false
+      }
       return true
+    }
+  }
+
+  private mutating func keep(_ here: Place, _ value: Range<Int>) {
+    guard here.isKept, let name = here.name else { return }
+    fields.append(Field(outer: here.outer, name: name, value: value))
+  }
+
+  /// Whether a byte ends a number or a word.
+  private static func ends(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}"), 0x20, 0x09, 0x0A, 0x0D: true
+    default: false
     }
   }
 
