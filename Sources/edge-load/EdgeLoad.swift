@@ -68,21 +68,20 @@ struct CommandFailure: Error, Equatable {
   }
 }
 
-/// Writes all of the text to a descriptor; gives up silently when nobody reads it any more.
-func writeWhole(_ text: String, to descriptor: Int32) {
+/// Writes all of the text to a descriptor; returns the errno if that did not work.
+func writeWhole(_ text: String, to descriptor: Int32) -> Int32? {
   var text = text
-  text.withUTF8 { bytes in
+  return text.withUTF8 { bytes in
     var rest = UnsafeRawBufferPointer(bytes)
     while let base = rest.baseAddress, !rest.isEmpty {
       let written = write(descriptor, base, rest.count)
       if written > 0 {
         rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-      } else if written < 0 && errno == EINTR {
-        continue
-      } else {
-        return
+      } else if written == 0 || errno != EINTR {
+        return written == 0 ? EIO : errno
       }
     }
+    return nil
   }
 }
 

@@ -348,14 +348,18 @@ struct EdgePoPCommand: AsyncParsableCommand {
     var status = await runCommand()
     if let problem = StandardOutput.problem {
       writeError("edge-pop: \(problem)")
-      if status == 0 { status = 1 }
+      // Of a store the lower ones say something else.
+      if status == 0 { status = isStore ? StoreStatus.lost.rawValue : 1 }
     }
     Foundation.exit(status)
   }
 
+  /// A store is looked at by a program of its own, with statuses of its own.
+  private static var isStore: Bool {
+    CommandLine.arguments.dropFirst().first == StoreCommand.name
+  }
+
   private static func runCommand() async -> Int32 {
-    // A store is looked at by a program of its own, with statuses of its own.
-    let isStore = CommandLine.arguments.dropFirst().first == StoreCommand.name
     do {
       var command = try parseAsRoot()
       if !isStore, command is any StoreSubcommand {

@@ -57,7 +57,7 @@ struct TestOrigin {
         }
       }
       guard status == 0 else { return "" }
-      writeWhole(request, to: socket)
+      _ = writeWhole(request, to: socket)
       var bytes: [UInt8] = []
       var buffer = [UInt8](repeating: 0, count: 65536)
       while case let count = read(socket, &buffer, buffer.count), count > 0 {

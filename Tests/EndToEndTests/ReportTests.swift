@@ -19,6 +19,8 @@ extension EndToEnd {
       (Programs.edgeLoad, ["run", "--target", "http://127.0.0.1:9", "-n", "1", "-q"]),
       (Programs.edgePoP, ["--help"]), (Programs.edgePoP, ["--version"]),
       (Programs.edgePoP, ["--config", "good.json", "--check-config"]),
+      (Programs.edgePoP, ["store", "--help"]),
+      (Programs.edgePoP, ["store", "check", "none", "--json"]),
     ]
 
     /// Ways to have no standard output, as a shell writes them. A pipe without a reader is one from the start: `| true`
@@ -44,7 +46,9 @@ extension EndToEnd {
             Issue.record("\(result.end) of \(arguments), \(output)")
             return
           }
-          #expect(status == 1 || status == 2, "\(arguments), \(output)")
+          let isStore = arguments.first == "store"
+          #expect(
+            isStore ? [2, 74].contains(status) : [1, 2].contains(status), "\(arguments), \(output)")
           #expect(result.errors.contains("cannot "), "\(arguments), \(output): \(result.errors)")
           #expect(
             result.errors.contains("written:") || result.errors.contains("write -:"),
@@ -84,6 +88,17 @@ extension EndToEnd {
         #expect(both.end == .status(0), "\(both.errors)")
         let all = try String(contentsOfFile: stage.path("all"), encoding: .utf8)
         #expect(all.hasPrefix("target ") && all.contains("\"requests\" : 5"))
+      }
+    }
+
+    @Test("The log of the sample origin that is lost is said, and its status tells")
+    func originLog() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage, ["--log", "/dev/full"])
+        for _ in 0..<3 { _ = try await origin.request("GET", "/bytes/5") }
+        _ = try await origin.process.line(containing: "lines of the log /dev/full were lost")
+        origin.process.send(SIGTERM)
+        #expect(try await origin.process.ended() == .status(2))
       }
     }
 

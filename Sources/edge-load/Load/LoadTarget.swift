@@ -69,7 +69,9 @@ struct LoadTarget: Equatable, Sendable {
       digits = authority[authority.index(after: colon)...]
     }
     guard !name.isEmpty, !name.contains("@") else { throw .target(url, "it names no host") }
-    guard let port = UInt16(digits), port > 0 else { throw .target(url, "its port is no port") }
+    guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits),
+      port > 0
+    else { throw .target(url, "its port is no port") }
     guard Self.isPath(path) else { throw .target(url, "its path has characters to be encoded") }
     (host, self.port) = (String(name), Int(port))
   }

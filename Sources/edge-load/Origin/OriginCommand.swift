@@ -47,9 +47,10 @@ struct OriginCommand: ParsableCommand {
     DescriptorLimit.raise()
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
+    let log = try OriginLog(log)
     let site = OriginSite(
       files: files, api: OriginAPI(region: name), counts: RequestCounts(), latency: latency,
-      log: try OriginLog(log), threads: threads)
+      log: log, threads: threads)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let servers = try listen.map { try site.listen(on: $0, group: group) }
     let stop = StopSignal { for server in servers { server.close(promise: nil) } }
@@ -61,6 +62,9 @@ struct OriginCommand: ParsableCommand {
     try? group.syncShutdownGracefully()
     try? threads.syncShutdownGracefully()
     stop.cancel()
+    if let problem = log.problem {
+      throw CommandFailure(status: CommandFailure.sawErrors, line: problem)
+    }
   }
 }
 
@@ -80,7 +84,9 @@ struct ListenAddress: Equatable, Sendable, ExpressibleByArgument, CustomStringCo
   init?(argument: String) {
     guard let colon = argument.lastIndex(of: ":") else { return nil }
     let digits = argument[argument.index(after: colon)...]
-    guard let port = UInt16(digits) else { return nil }
+    guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits) else {
+      return nil
+    }
     var host = argument[..<colon]
     if host.hasPrefix("[") {
       guard host.hasSuffix("]") else { return nil }

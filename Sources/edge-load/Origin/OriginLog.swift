@@ -3,13 +3,17 @@
 
 import EdgeFleet
 import Glibc
+import Synchronization
 
 /// The origin's request log.
-struct OriginLog: Sendable {
+final class OriginLog: Sendable {
+  private let place: String
   private let descriptor: Int32?
+  private let failure = Mutex<String?>(nil)
 
   /// Opens `-` (standard output), `off`, or a file to append to.
   init(_ place: String) throws(CommandFailure) {
+    self.place = place
     switch place {
     case "off": descriptor = nil
     case "-": descriptor = STDOUT_FILENO
@@ -24,16 +28,24 @@ struct OriginLog: Sendable {
     }
   }
 
+  /// What kept lines from being written to a file; nil if nothing did.
+  var problem: String? { failure.withLock { $0 } }
+
   /// Writes the line of one request.
   func record(method: String, target: String, status: UInt, count: Int?) {
     guard let descriptor else { return }
     let time = WallClock.iso(WallClock.seconds())
     let length = count.map(String.init) ?? "-"
     let line = "\(time) \(method) \(target) \(status) \(length)\n"
-    if descriptor == STDOUT_FILENO {
-      StandardOutput.write(line)
-    } else {
-      writeWhole(line, to: descriptor)
+    // Standard output keeps its own failure.
+    if descriptor == STDOUT_FILENO { return StandardOutput.write(line) }
+    guard let code = writeWhole(line, to: descriptor) else { return }
+    failure.withLock { failure in
+      guard failure == nil else { return }
+      let sentence = "lines of the log \(place) were lost: \(describeErrno(code))"
+      failure = sentence
+      // Told at once: the origin goes on.
+      writeToStandardError("edge-load: \(sentence)\n")
     }
   }
 }

@@ -66,8 +66,9 @@ struct LogAccount: Codable, Equatable, Sendable {
   var complaint: String? {
     if let problem { return problem }
     guard share > mostLeftOut else { return nil }
-    return "\(ReportText.percent(share)) of the lines of \(path) were left out, more than "
-      + "\(ReportText.percent(mostLeftOut)) (--most-left-out)"
+    let missing = leftOutCount - unwanted
+    return "\(ReportText.percent(share)) of the lines of \(path) were left out (\(missing) of "
+      + "\(missing + requests)), more than \(ReportText.percent(mostLeftOut)) (--most-left-out)"
   }
 
   /// What was left out, as words that follow a sentence.

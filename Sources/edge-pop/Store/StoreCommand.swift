@@ -26,6 +26,8 @@ enum StoreStatus {
   static let damaged = ExitCode(1)
   /// A store cannot be opened.
   static let notOpened = ExitCode(2)
+  /// What was found cannot be written: EX_IOERR of sysexits.h.
+  static let lost = ExitCode(74)
 }
 
 /// Why a store cannot be looked at.
