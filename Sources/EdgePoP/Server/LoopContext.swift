@@ -87,11 +87,16 @@ final class LoopContext {
     checkTime(.now())
   }
 
+  /// Milliseconds by which the wall clock is set that people should know of.
+  private static let notableStep: Int64 = 1000
+
   /// Notices that the wall clock was set.
   func checkClock() {
     clock.refresh()
     guard let step = clock.takeStep() else { return }
-    shared.logger.warning(
+    // What keeps the clock right all day moves it by less.
+    shared.logger.log(
+      level: abs(step) < Self.notableStep ? .debug : .warning,
       "the wall clock was set; ages and time limits do not follow it",
       metadata: ["milliseconds": "\(step)"])
   }
