@@ -31,7 +31,7 @@ test: ## Install what tests need, build, test, lint
 	@scripts/timed build swift build --build-tests
 	@scripts/timed "pure tests" swift test --skip-build --filter '^EdgeCacheTests\.'
 	@scripts/timed "socket tests" $(few_tests) swift test --skip-build \
-	  --filter '^(EdgeFleetTests|EdgeLoadTests|EdgeSocketTests|EdgePoPTests)\.'
+	  --filter '^(EdgeFleetTests|EdgeLoadTests|EdgeNamesTests|EdgeSocketTests|EdgePoPTests)\.'
 	@scripts/timed "end-to-end tests" swift test --skip-build --no-parallel \
 	  --filter '^EndToEndTests\.'
 	@scripts/timed lint scripts/lint

@@ -59,6 +59,7 @@ let package = Package(
         "CDisk",
         "EdgeCache",
         "EdgeFleet",
+        "EdgeNames",
         "EdgeSocket",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -121,6 +122,10 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // DNS, and the file of hosts.
+    .systemLibrary(name: "CAres", providers: [.apt(["libc-ares-dev"])]),
+    // Names and their addresses: what is known of them, and how it is asked for.
+    .target(name: "EdgeNames", dependencies: ["CAres", "EdgeSocket"], swiftSettings: settings),
     .executableTarget(
       name: "edge-load",
       dependencies: [
@@ -163,6 +168,13 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // A name server that does as tests tell it.
+    .target(name: "NameServer", path: "Tests/NameServer", swiftSettings: settings),
+    .testTarget(
+      name: "EdgeNamesTests",
+      dependencies: ["EdgeNames", "EdgeSocket", "NameServer"],
+      swiftSettings: settings
+    ),
     .testTarget(
       name: "EdgeFleetTests",
       dependencies: [
@@ -198,7 +210,7 @@ let package = Package(
     ),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["EdgeFleet", "edge-pop", "purge-cli", "edge-load"],
+      dependencies: ["EdgeFleet", "NameServer", "edge-pop", "purge-cli", "edge-load"],
       exclude: ["Servers"],
       swiftSettings: settings
     ),

@@ -5,25 +5,6 @@ import NIOCore
 // preference with families alternating, each getting a head start before the next one is tried beside
 // it, and whoever connects first wins (RFC 8305 §4, §5).
 
-/// Why no connection was made.
-public enum ConnectProblem: Error, CustomStringConvertible {
-  /// The name has no address.
-  case unknownHost
-  /// It took too long.
-  case timeout
-  /// The last attempt ended so.
-  case refused(IOError)
-
-  /// Why, in words.
-  public var description: String {
-    switch self {
-    case .unknownHost: "no host has this name"
-    case .timeout: "no connection in time"
-    case .refused(let error): String(cString: strerror(error.errnoCode))
-    }
-  }
-}
-
 /// The making of one connection. Kept alive by what it waits for.
 public final class ConnectRace {
   /// The head start of each attempt, in nanoseconds (RFC 8305 §5: 250 ms).
@@ -34,25 +15,28 @@ public final class ConnectRace {
   private var attempts: [ConnectingSocket] = []
   private var next: TimerID?
   private var limit: TimerID?
-  private var lastProblem = ConnectProblem.unknownHost
+  private var lastProblem: ConnectProblem
+  /// What this machine lacked for one of the attempts, an `errno`.
+  private var lack: CInt?
   private var completion: ((Result<CInt, ConnectProblem>) -> Void)?
 
   private init(
-    _ addresses: [InternetAddress], reactor: Reactor,
+    _ addresses: [InternetAddress], name: String, reactor: Reactor,
     completion: @escaping (Result<CInt, ConnectProblem>) -> Void
   ) {
     self.reactor = reactor
     self.completion = completion
+    lastProblem = .lookup(.noAddress, name: name)
     waiting = Self.alternating(addresses)[...]
   }
 
-  /// Connects to one of the addresses within so many nanoseconds; `completion` gets the descriptor, which
-  /// is not watched, on this thread and maybe at once.
+  /// Connects to one of the addresses of `name` within so many nanoseconds; `completion` gets the descriptor,
+  /// which is not watched, on this thread and maybe at once.
   public static func run(
-    _ addresses: [InternetAddress], reactor: Reactor, timeout: Int64,
+    _ addresses: [InternetAddress], name: String = "the host", reactor: Reactor, timeout: Int64,
     completion: @escaping (Result<CInt, ConnectProblem>) -> Void
   ) {
-    let race = ConnectRace(addresses, reactor: reactor, completion: completion)
+    let race = ConnectRace(addresses, name: name, reactor: reactor, completion: completion)
     race.limit = reactor.schedule(after: timeout) { race.end(.failure(.timeout)) }
     race.tryNext()
   }
@@ -75,13 +59,13 @@ public final class ConnectRace {
     next = nil
     guard completion != nil else { return }
     guard let address = waiting.popFirst() else {
-      if attempts.isEmpty { end(.failure(lastProblem)) }
+      if attempts.isEmpty { end(.failure(lack.map { .local($0) } ?? lastProblem)) }
       return
     }
     let descriptor = socket(
       address.family,
       CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { return failed(errno) }
+    guard descriptor >= 0 else { return failed(errno, address) }
     var on: CInt = 1
     setsockopt(
       descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
@@ -91,25 +75,30 @@ public final class ConnectRace {
     guard errno == EINPROGRESS else {
       let code = errno
       close(descriptor)
-      return failed(code)
+      return failed(code, address)
     }
     let attempt = ConnectingSocket(descriptor, reactor: reactor)
     attempts.append(attempt)
-    attempt.begin { self.ended(attempt, $0) }
+    attempt.begin { self.ended(attempt, $0, address) }
     if !waiting.isEmpty {
       next = reactor.schedule(after: Self.headStart) { self.tryNext() }
     }
   }
 
-  private func ended(_ attempt: ConnectingSocket, _ code: CInt) {
+  private func ended(_ attempt: ConnectingSocket, _ code: CInt, _ address: InternetAddress) {
     attempts.removeAll { $0 === attempt }
     if code == 0 { return end(.success(attempt.release())) }
     attempt.close()
-    failed(code)
+    failed(code, address)
   }
 
-  private func failed(_ code: CInt) {
-    lastProblem = .refused(IOError(errnoCode: code, reason: "connect"))
+  private func failed(_ code: CInt, _ address: InternetAddress) {
+    // Of a family that this machine has no address of, the address is at fault: others may do.
+    if ConnectProblem.isLocal(code), code != EADDRNOTAVAIL || address.source != nil {
+      lack = code
+    } else {
+      lastProblem = .refused(IOError(errnoCode: code, reason: "connect"))
+    }
     tryNext()
   }
 

@@ -8,7 +8,7 @@ import CEpoll
 import Glibc
 
 /// An address and a port of the Internet's protocols.
-public struct InternetAddress: Sendable {
+public struct InternetAddress: Sendable, Hashable, CustomStringConvertible {
   private var storage = sockaddr_storage()
   private var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
 
@@ -25,6 +25,58 @@ public struct InternetAddress: Sendable {
     }
     guard isThere else { return nil }
     length = min(size, length)
+  }
+
+  /// An address from its bytes in the order of the network, 4 or 16, and a port; nil for any other number of bytes.
+  public init?(bytes: [UInt8], port: Int = 0) {
+    self.init()
+    let isIPv4 = bytes.count == 4
+    guard isIPv4 || bytes.count == 16 else { return nil }
+    length = socklen_t(isIPv4 ? MemoryLayout<sockaddr_in>.size : MemoryLayout<sockaddr_in6>.size)
+    storage.ss_family = sa_family_t(isIPv4 ? AF_INET : AF_INET6)
+    withUnsafeMutableBytes(of: &storage) { memory in
+      for (index, byte) in bytes.enumerated() { memory[(isIPv4 ? 4 : 8) + index] = byte }
+    }
+    self = with(port: port)
+  }
+
+  /// A copy of an address of the system's; nil if it is of another family.
+  public init?(copying source: UnsafePointer<sockaddr>, length: Int) {
+    self.init()
+    let family = CInt(source.pointee.sa_family)
+    let least = family == AF_INET ? MemoryLayout<sockaddr_in>.size : MemoryLayout<sockaddr_in6>.size
+    guard family == AF_INET || family == AF_INET6, length >= least else { return nil }
+    self.length = socklen_t(least)
+    withUnsafeMutableBytes(of: &storage) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(start: source, count: least))
+    }
+  }
+
+  /// The same address with another port.
+  public func with(port: Int) -> InternetAddress {
+    var address = self
+    withUnsafeMutableBytes(of: &address.storage) {
+      $0[2] = UInt8(truncatingIfNeeded: port >> 8)
+      $0[3] = UInt8(truncatingIfNeeded: port)
+    }
+    return address
+  }
+
+  /// The bytes of the address in the order of the network: 4 or 16.
+  public var bytes: [UInt8] {
+    withUnsafeBytes(of: storage) { family == AF_INET ? Array($0[4..<8]) : Array($0[8..<24]) }
+  }
+
+  /// The address of this machine from which it would be connected to; nil if there is none. Sends nothing.
+  public var source: InternetAddress? {
+    let descriptor = socket(
+      family, CInt(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    // Any port will do, but 0 is no destination.
+    let target = port == 0 ? with(port: 53) : self
+    guard target.withSocketAddress({ connect(descriptor, $0, $1) }) == 0 else { return nil }
+    return InternetAddress { getsockname(descriptor, $0, $1) == 0 }
   }
 
   /// Calls `body` with the address as the kernel takes it.
@@ -94,5 +146,19 @@ public struct InternetAddress: Sendable {
     }
     guard isText else { return "unknown" }
     return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// Address and port as text, for people.
+  public var description: String {
+    family == AF_INET6 ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
+
+  public static func == (left: Self, right: Self) -> Bool {
+    left.family == right.family && left.port == right.port && left.bytes == right.bytes
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(port)
+    hasher.combine(bytes)
   }
 }

@@ -52,7 +52,7 @@ struct ConnectRaceTests {
     let sound = try address("127.0.0.1", loopback.port)
     #expect(await run([refusing, sound], on: loopback) == "127.0.0.1:\(loopback.port)")
     #expect(await run([refusing, refusing], on: loopback) == "Connection refused")
-    #expect(await run([], on: loopback) == "no host has this name")
+    #expect(await run([], on: loopback) == "the host has no address")
     close(closed)
     await loopback.stop()
   }
@@ -100,5 +100,29 @@ struct InternetAddressTests {
     // Too long a label: no name server has to be asked about it.
     let noName = String(repeating: "x", count: 64) + ".invalid"
     #expect(InternetAddress.resolve(host: noName, port: 1).isEmpty)
+  }
+
+  @Test("are made of their bytes, and are the same if their bytes and ports are")
+  func bytes() throws {
+    let four = try #require(InternetAddress(bytes: [192, 0, 2, 7], port: 443))
+    #expect("\(four)" == "192.0.2.7:443")
+    #expect(four.bytes == [192, 0, 2, 7])
+    #expect(four.with(port: 80).port == 80)
+    #expect(four.with(port: 80) != four)
+    #expect(
+      InternetAddress.resolve(host: "192.0.2.7", port: 443, numericOnly: true).first == four)
+    let bytes: [UInt8] = [0x20, 0x01, 0x0D, 0xB8] + Array(repeating: 0, count: 11) + [1]
+    let six = try #require(InternetAddress(bytes: bytes, port: 65535))
+    #expect("\(six)" == "[2001:db8::1]:65535")
+    #expect(six.bytes == bytes)
+    #expect(InternetAddress(bytes: [1, 2, 3]) == nil)
+  }
+
+  @Test("tell from where they would be connected to")
+  func source() throws {
+    let here = try #require(InternetAddress(bytes: [127, 0, 0, 1]))
+    #expect(here.source?.host == "127.0.0.1")
+    let nowhere = try #require(InternetAddress(bytes: [255, 255, 255, 255], port: 1))
+    #expect(nowhere.source == nil)
   }
 }
