@@ -104,6 +104,12 @@ struct EdgePoPCommand: AsyncParsableCommand {
         + "besides those of the system.", valueName: "file"))
   var upstreamCA: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Name server that is asked where upstreams are, ADDRESS[:PORT]; may be repeated. (default: "
+        + "those of the system)", valueName: "address"))
+  var resolver: [String] = []
+
   func run() async throws {
     guard let level = Logger.Level(rawValue: logLevel.lowercased()) else {
       throw Failure(
@@ -132,7 +138,8 @@ struct EdgePoPCommand: AsyncParsableCommand {
         PoPOptions(
           configuration: configuration, pop: chosen, access: try access(),
           purgeFrom: try clientsThatPurge(configuration), trustedProxies: try believedProxies(),
-          upstreamCA: upstreamCA, accessLog: accessLogTarget, logger: logger))
+          upstreamCA: upstreamCA, resolvers: try nameServers(), accessLog: accessLogTarget,
+          logger: logger))
     } catch let problem as StartProblem {
       throw Failure(problem.description)
     } catch let problem as AccessLogProblem {
@@ -314,6 +321,17 @@ struct EdgePoPCommand: AsyncParsableCommand {
     return try trustedProxy.map { text in
       try described("--trusted-proxy") { try AddressRange(parsing: text) }
     }
+  }
+
+  private func nameServers() throws -> [ResolverAddress]? {
+    if resolver.isEmpty { return nil }
+    let servers = try resolver.map { text in
+      try described("--resolver") { try ResolverAddress(parsing: text) }
+    }
+    if Set(servers).count < servers.count {
+      throw Failure("--resolver: the same name server twice")
+    }
+    return servers
   }
 
   private func access() throws -> AdminAccess? {

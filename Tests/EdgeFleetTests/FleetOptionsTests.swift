@@ -27,14 +27,17 @@ import Testing
     let plain = try Self.parse("")
     #expect(plain.purgeFrom == [] && plain.purgeBus == nil && plain.adminTLS == nil)
     #expect(plain.maxUnsynced == .seconds(30))
+    #expect(plain.resolvers == [] && plain.pops.allSatisfy { $0.resolvers == nil })
     let full = try Self.parse(
       """
       "purgeFrom": ["10.0.0.0/8", "::1"], "maxUnsynced": "500ms",
+      "resolvers": ["192.0.2.53", "[2001:db8::53]:5353"],
       "purgeBus": { "redis": "rediss://u:p%20w@r.example:7000/2", "stream": "s", "ca": "ca.pem" },
       "adminTLS": { "ca": "a", "certificate": "b", "key": "c", "requireClientCertificate": false },
       """, parents: ["a": "b", "b": "c"])
     #expect(full.purgeFrom.map(\.description) == ["10.0.0.0/8", "::1"])
     #expect(full.maxUnsynced == .milliseconds(500))
+    #expect(full.resolvers.map(\.description) == ["192.0.2.53:53", "[2001:db8::53]:5353"])
     let redis = try #require(full.purgeBus?.redis)
     #expect(redis.isSecure && redis.user == "u" && redis.password == "p w" && redis.database == 2)
     #expect(redis.endpoint == SocketEndpoint(host: "r.example", port: 7000))
@@ -47,6 +50,16 @@ import Testing
   @Test(arguments: [
     (#""purgeFrom": ["10.0.0.0/40"],"#, "purgeFrom[0]: \"10.0.0.0/40\" has a length"),
     (#""purgeFrom": "::1","#, "purgeFrom: is the string"),
+    (#""resolvers": [],"#, "resolvers: must"),
+    (#""resolvers": "192.0.2.53","#, "resolvers: is the string"),
+    (
+      #""resolvers": ["dns.example"],"#,
+      "resolvers[0]: \"dns.example\" is a name; a name server must"
+    ),
+    (
+      #""resolvers": ["192.0.2.53", "192.0.2.53:53"],"#,
+      "resolvers[1]: \"192.0.2.53:53\" is already taken by resolvers[0]"
+    ),
     (#""maxUnsynced": 3,"#, "maxUnsynced: is"),
     (#""maxUnsynced": "3","#, "maxUnsynced: \"3\""),
     (#""purgeBus": {},"#, "purgeBus.redis: is required"),

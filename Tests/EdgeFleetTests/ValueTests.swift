@@ -165,3 +165,31 @@ import Testing
     }
   }
 }
+
+@Suite struct ResolverAddressTests {
+  @Test(arguments: [
+    ("192.0.2.53", "192.0.2.53:53"), ("192.0.2.53:5353", "192.0.2.53:5353"),
+    ("::1", "[::1]:53"), ("[::1]", "[::1]:53"), ("[2001:DB8:0::53]:1", "[2001:db8::53]:1"),
+    ("2001:db8::53", "[2001:db8::53]:53"), ("127.0.0.1:65535", "127.0.0.1:65535"),
+  ])
+  func accepted(text: String, printed: String) throws {
+    #expect(try ResolverAddress(parsing: text).description == printed)
+    #expect(try ResolverAddress(parsing: printed).description == printed)
+  }
+
+  @Test(arguments: [
+    ("", "is not a name server"), ("dns.example", "is a name"), ("localhost:53", "is a name"),
+    ("192.0.2.53:0", "has a port"), ("192.0.2.53:65536", "has a port"),
+    ("192.0.2.53:", "has a port"), ("192.0.2.53:x", "has a port"),
+    ("0.0.0.0", "stands for every address"), ("[::]:53", "stands for every address"),
+    ("udp://192.0.2.53", "is not a name server"), ("192.0.2.53,192.0.2.54", "is not a name server"),
+    ("[fe80::1%eth0]:53", "is not a name server"), ("192.0.2.53 ", "is not a name server"),
+  ])
+  func refused(text: String, problem: String) {
+    #expect {
+      try ResolverAddress(parsing: text)
+    } throws: {
+      "\($0)".contains(problem)
+    }
+  }
+}

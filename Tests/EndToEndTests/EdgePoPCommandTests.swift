@@ -39,6 +39,11 @@ extension EndToEnd {
       (one + ports + ["--admin-token-file", "/no/such"], "/no/such"),
       (one + ports + ["--access-log", "/no/such/log"], "/no/such/log"),
       (one + ["--log-level", "loud"], "--log-level loud"),
+      (one + ports + ["--resolver", "dns.example"], "--resolver: \"dns.example\" is a name"),
+      (
+        one + ports + ["--resolver", "192.0.2.1", "--resolver", "192.0.2.1:53"],
+        "--resolver: the same name server twice"
+      ),
       (one + ["--pop", "iad1"], "--pop needs --config"),
       (one + ["--check-config"], "--check-config needs --config"),
       (one + ["--config", "pops.json"], "exclude each other"),

@@ -70,8 +70,9 @@ private struct FleetReading {
     guard
       let fields = reader.fields(
         node, required: ["fleet", "regions", "sites", "pops"],
-        optional: ["purgeFrom", "trustedProxies", "maxUnsynced", "purgeBus", "adminTLS"]
-          + FleetConfiguration.Limits.keys)
+        optional: [
+          "purgeFrom", "trustedProxies", "resolvers", "maxUnsynced", "purgeBus", "adminTLS",
+        ] + FleetConfiguration.Limits.keys)
     else { return nil }
     let fleet = reader.value(fields["fleet"], parseName)
     let regions = fields["regions"].flatMap { readRegions($0) }
@@ -86,6 +87,7 @@ private struct FleetReading {
     let trustedProxies = reader.values(fields["trustedProxies"]) { text throws(ValueProblem) in
       try AddressRange(parsing: text)
     }
+    let resolvers = readResolvers(fields["resolvers"]) ?? []
     let bus = readBus(fields["purgeBus"])
     let tls = readTLS(fields["adminTLS"])
     let maxUnsynced = reader.value(fields["maxUnsynced"]) { text throws(ValueProblem) in
@@ -98,7 +100,21 @@ private struct FleetReading {
       maxUnsynced: maxUnsynced ?? FleetConfiguration.defaultMaxUnsynced, purgeBus: bus,
       adminTLS: tls, trustedProxies: trustedProxies)
     configuration.limits = limits
+    configuration.resolvers = resolvers
     return configuration
+  }
+
+  /// Name servers, each once; nil if the key is not there.
+  private mutating func readResolvers(_ node: ConfigurationNode?) -> [ResolverAddress]? {
+    guard let node else { return nil }
+    var paths: [ResolverAddress: String] = [:]
+    return (reader.elements(node, minimum: 1) ?? []).compactMap { element in
+      let server = reader.value(element) { text throws(ValueProblem) in
+        try ResolverAddress(parsing: text)
+      }
+      if let server { reader.claim(server, at: element, in: &paths) }
+      return server
+    }
   }
 
   private mutating func readTLS(_ node: ConfigurationNode?) -> FleetConfiguration.AdminTLS? {
@@ -265,6 +281,7 @@ private struct FleetReading {
     let required = ["id", "city", "latitude", "longitude", "region", "listen", "admin"]
     let optional = [
       "memory", "largestResponse", "threads", "eviction", "disk", "parent", "trustedProxies",
+      "resolvers",
     ]
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
@@ -308,12 +325,14 @@ private struct FleetReading {
     let trustedProxies = fields["trustedProxies"].map { node in
       reader.values(node) { text throws(ValueProblem) in try AddressRange(parsing: text) }
     }
+    let resolvers = readResolvers(fields["resolvers"])
     guard let id, let city, let latitude, let longitude, let region, let admin else { return nil }
     var pop = FleetConfiguration.PoP(
       id: id, city: city, latitude: latitude, longitude: longitude, region: region,
       listen: listen, admin: admin, memory: memory ?? FleetConfiguration.PoP.defaultMemory,
       largestResponse: largest, threads: threads, eviction: eviction, disks: disks, parent: parent)
     pop.trustedProxies = trustedProxies
+    pop.resolvers = resolvers
     return pop
   }
 

@@ -17,6 +17,8 @@ public struct FleetConfiguration: Sendable, Hashable {
   public var purgeFrom: [AddressRange]
   /// The proxies whose word is taken for who a client is.
   public var trustedProxies: [AddressRange]
+  /// The name servers that are asked where upstreams are; those of the system if there are none.
+  public var resolvers: [ResolverAddress] = []
   /// How long PoPs that do not answer may keep a PoP, after a start, from believing what is on its disk.
   public var maxUnsynced: Duration
   /// What carries purges to the PoPs; nil if they go to each directly.
@@ -185,6 +187,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var parent: String?
     /// The proxies whose word is taken for who a client of this PoP is; nil if they are those of the fleet.
     public var trustedProxies: [AddressRange]?
+    /// The name servers that this PoP asks; nil if they are those of the fleet.
+    public var resolvers: [ResolverAddress]?
 
     /// The capacity of the memory tier where the configuration does not say.
     public static let defaultMemory = ByteSize.mebibytes(256)

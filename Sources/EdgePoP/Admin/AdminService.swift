@@ -14,6 +14,7 @@ struct AdminService: Sendable {
   let life: Life
   private let disk: DiskTier?
   private let accessLog: AccessLog?
+  private let connector: any UpstreamConnector
   private let counters: @Sendable () async -> Counters
 
   /// The service of a PoP; `counters` is what all its event loops have counted.
@@ -33,6 +34,7 @@ struct AdminService: Sendable {
     clock = shared.clock
     disk = shared.disk
     accessLog = shared.accessLog
+    connector = shared.connector
     self.started = started
     self.life = life
     self.counters = counters
@@ -50,6 +52,6 @@ struct AdminService: Sendable {
       pop: popID, uptimeSeconds: uptimeSeconds,
       purgeSequence: store.purges.head, counters: await counters(), store: store.statistics,
       droppedLogLines: accessLog?.dropped ?? 0, disk: disk?.report,
-      purges: purges.statistics(gate))
+      names: connector.names, purges: purges.statistics(gate))
   }
 }

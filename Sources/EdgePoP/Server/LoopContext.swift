@@ -20,6 +20,10 @@ final class LoopContext {
   var gatheredContent = 0
   private let mostGathered: Int
   private(set) var isDraining = false
+  /// Until when nothing more is said about what this machine lacks.
+  private var lackToldUntil = Instant(milliseconds: .min)
+  /// For how long that is, in milliseconds.
+  private static let lackPause: Int64 = 10_000
   private var waiting: [ObjectIdentifier: any TimedWait] = [:]
 
   init(reactor: Reactor, shared: PoPShared) {
@@ -171,22 +175,31 @@ final class LoopContext {
       case .failure(let problem):
         connectFailed(index, problem)
         perform(pools[index].lost(), upstream: index)
-        let failure =
-          if case .timeout = problem { UpstreamFailure.connectTimeout } else {
-            UpstreamFailure.connect
-          }
-        exchange.connectFailed(failure, attempt: attempt)
+        exchange.connectFailed(UpstreamFailure(problem), attempt: attempt)
       }
     }
   }
 
-  /// An upstream could not be connected to: others are asked before it for a while.
+  /// An upstream could not be connected to: others are asked before it for a while, unless the reason is here.
   func connectFailed(_ index: Int, _ problem: ConnectProblem) {
+    if problem.isLocal { return noteLack(index, problem) }
     guard health.failed(index, now: now) else { return }
     shared.logger.warning(
       "cannot connect to upstream",
       metadata: [
         "upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(problem)",
+      ])
+  }
+
+  /// Says that this machine lacks what a connection takes, now and then while it does.
+  private func noteLack(_ index: Int, _ problem: ConnectProblem) {
+    guard lackToldUntil <= now else { return }
+    lackToldUntil = now.adding(milliseconds: Self.lackPause)
+    shared.logger.warning(
+      "no connections to upstreams: a limit of this machine is reached",
+      metadata: [
+        "upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(problem)",
+        "detail": "\(UpstreamFailure(problem).rawValue)",
       ])
   }
 

@@ -15,6 +15,8 @@ public struct PoPOptions: Sendable {
   public var trustedProxies: [AddressRange]?
   /// A file of certificates that upstreams may be certified by besides the system's, in PEM.
   public var upstreamCA: String?
+  /// The name servers that are asked where upstreams are; nil if the configuration says.
+  public var resolvers: [ResolverAddress]?
   /// Where access log lines go.
   public var accessLog: AccessLogTarget
   /// Time limits and bounds.
@@ -28,7 +30,8 @@ public struct PoPOptions: Sendable {
   public init(
     configuration: FleetConfiguration, pop: FleetConfiguration.PoP, access: AdminAccess? = nil,
     purgeFrom: [AddressRange] = [], trustedProxies: [AddressRange]? = nil,
-    upstreamCA: String? = nil, accessLog: AccessLogTarget = .off,
+    upstreamCA: String? = nil, resolvers: [ResolverAddress]? = nil,
+    accessLog: AccessLogTarget = .off,
     limits: ShellLimits = ShellLimits(), logger: Logger = Logger(label: "edge-pop")
   ) {
     self.configuration = configuration
@@ -37,6 +40,7 @@ public struct PoPOptions: Sendable {
     self.purgeFrom = purgeFrom
     self.trustedProxies = trustedProxies
     self.upstreamCA = upstreamCA
+    self.resolvers = resolvers
     self.accessLog = accessLog
     self.limits = limits
     self.logger = logger
@@ -46,6 +50,9 @@ public struct PoPOptions: Sendable {
   var believedProxies: [AddressRange] {
     trustedProxies ?? pop.trustedProxies ?? configuration.trustedProxies
   }
+
+  /// The name servers that are asked; none stands for those of the system.
+  var nameServers: [ResolverAddress] { resolvers ?? pop.resolvers ?? configuration.resolvers }
 
   /// True if whoever comes by way of a TLS terminator on this machine that adds no field may purge: it cannot be told
   /// from who is here.

@@ -73,7 +73,8 @@ public final class PoPServer: Service {
     let purges = try PurgePlane(
       options, storage: storage, routing: routing, tls: tls.client, group: group)
 
-    let connector = try SocketConnector(routing, upstreamCA: options.upstreamCA)
+    let connector = try await SocketConnector.start(
+      routing, upstreamCA: options.upstreamCA, resolvers: options.nameServers)
     ending.add { await connector.stop() }
     let shared = PoPShared(
       options, storage: storage, purges: purges, routing: routing, accessLog: accessLog,

@@ -1,5 +1,6 @@
 import EdgeCache
 import EdgeFleet
+import EdgeNames
 import FoundationEssentials
 
 /// What `GET /stats` reports: all counters of a PoP, added up at the time of asking.
@@ -49,6 +50,8 @@ struct Statistics: Codable, Sendable {
   var upstreamFailures: [String: UInt64]
   var memory: Memory
   var upstream: Upstream
+  /// Of upstreams whose address is not given in the configuration.
+  var names: NameStatistics
   /// Absent without a disk tier.
   var disk: DiskReport?
   var purges: PurgeStatistics
@@ -56,8 +59,9 @@ struct Statistics: Codable, Sendable {
   init(
     pop: String, uptimeSeconds: Int, purgeSequence: UInt64, counters: Counters,
     store: StoreStatistics, droppedLogLines: UInt64, disk: DiskReport? = nil,
-    purges: PurgeStatistics
+    names: NameStatistics = NameStatistics(), purges: PurgeStatistics
   ) {
+    self.names = names
     self.purges = purges
     self.disk = disk
     self.pop = pop

@@ -1,54 +1,98 @@
+import EdgeCache
 import EdgeFleet
+import EdgeNames
 import EdgeSocket
 import NIOCore
 import NIOSSL
 
-/// Connects to upstreams over TCP, in TLS where the URL says so. The name is resolved for each
-/// connection, and both address families are tried (RFC 8305).
+/// Connects to upstreams over TCP, in TLS where the URL says so. Both address families are tried (RFC 8305); names
+/// are kept for as long as they hold (``EdgeNames/NameResolver``).
 final class SocketConnector: UpstreamConnector {
-  private let upstreams: [Upstream]
-  private let tlsContext: NIOSSLContext?
-  private let resolver: NameResolver
-
-  /// A connector for the upstreams of a PoP. `upstreamCA` is a file of certificates, in PEM, that they may be
-  /// certified by besides the system's. Throws ``StartProblem`` if it cannot be used.
-  init(_ routing: Routing, upstreamCA: String?) throws {
-    upstreams = routing.upstreams
-    tlsContext = try Self.tlsContext(routing, upstreamCA: upstreamCA)
-    // Last, for its threads are ended only by ``stop()``.
-    resolver = NameResolver()
+  /// Where an upstream is.
+  private enum Place {
+    case address(InternetAddress)
+    case name(String)
   }
 
-  /// Ends the threads that look names up.
-  func stop() async { await resolver.stop() }
+  private let upstreams: [Upstream]
+  private let places: [Place]
+  private let tlsContext: NIOSSLContext?
+  /// Nil if all upstreams are given by their address.
+  private let resolver: NameResolver?
+
+  private init(
+    _ upstreams: [Upstream], _ places: [Place], _ tlsContext: NIOSSLContext?,
+    _ resolver: NameResolver?
+  ) {
+    (self.upstreams, self.places) = (upstreams, places)
+    (self.tlsContext, self.resolver) = (tlsContext, resolver)
+  }
+
+  /// A connector for the upstreams of a PoP. `upstreamCA` is a file of certificates, in PEM, that they may be
+  /// certified by besides the system's; `resolvers` are asked for their names, or those of the system. Throws
+  /// ``StartProblem`` if it cannot be used.
+  static func start(
+    _ routing: Routing, upstreamCA: String?, resolvers: [ResolverAddress] = []
+  ) async throws -> SocketConnector {
+    let context = try tlsContext(routing, upstreamCA: upstreamCA)
+    let places = routing.upstreams.map { upstream in
+      let (host, port) = (upstream.url.host, upstream.url.port)
+      return InternetAddress.resolve(host: host, port: port, numericOnly: true).first
+        .map(Place.address) ?? .name(host)
+    }
+    let hasNames = places.contains { if case .name = $0 { true } else { false } }
+    // Last, for its thread is ended only by ``stop()``.
+    let resolver =
+      hasNames ? try await NameResolver.start(servers: resolvers.map(\.description)) : nil
+    return SocketConnector(routing.upstreams, places, context, resolver)
+  }
+
+  /// Ends the thread that looks names up.
+  func stop() async { await resolver?.stop() }
+
+  var names: NameStatistics { resolver?.statistics ?? NameStatistics() }
 
   func connect(
     _ index: Int, loop: LoopContext,
     completion: @escaping (Result<UpstreamConnection, ConnectProblem>) -> Void
   ) {
-    let (host, port) = (upstreams[index].url.host, upstreams[index].url.port)
     let timeout = loop.limits.connect.nanoseconds
-    let numeric = InternetAddress.resolve(host: host, port: port, numericOnly: true)
-    if !numeric.isEmpty {
-      return race(numeric, index, loop, timeout: timeout, completion)
-    }
-    let began = Monotonic.coarse()
-    let waiting = Confined((loop, completion), to: loop.reactor)
-    resolver.resolve(host: host, port: port) { [self] addresses in
-      waiting.mailbox.execute { [self] in
-        let (loop, completion) = waiting.value
-        let left = timeout - (Monotonic.coarse() - began)
-        if left <= 0 { return completion(.failure(.timeout)) }
-        race(addresses, index, loop, timeout: left, completion)
+    switch places[index] {
+    case .address(let address):
+      race([address], index, loop, timeout: timeout, completion)
+    case .name(let name):
+      guard let resolver else { invariantFailed("a name without a resolver") }
+      let began = Monotonic.coarse()
+      let wait = NameWait(on: loop.reactor, limit: timeout) { [self] outcome in
+        switch outcome {
+        case .success(let addresses):
+          let left = timeout - (Monotonic.coarse() - began)
+          let port = upstreams[index].url.port
+          race(
+            addresses.map { $0.with(port: port) }, index, loop, timeout: left, name: name,
+            completion)
+        case .failure(let problem):
+          completion(.failure(.lookup(problem, name: name)))
+        }
       }
+      let waiting = Confined(wait, to: loop.reactor)
+      let known = resolver.resolve(name) { outcome in
+        waiting.mailbox.execute { waiting.value.end(outcome) }
+      }
+      if let known { wait.end(known) }
     }
   }
 
   private func race(
     _ addresses: [InternetAddress], _ index: Int, _ loop: LoopContext, timeout: Int64,
+    name: String? = nil,
     _ completion: @escaping (Result<UpstreamConnection, ConnectProblem>) -> Void
   ) {
-    ConnectRace.run(addresses, reactor: loop.reactor, timeout: timeout) { [self] result in
+    ConnectRace.run(
+      addresses, name: name ?? "the host", reactor: loop.reactor, timeout: timeout
+    ) { [self] result in
+      // What does not answer any more may have moved.
+      if let name, case .failure(let problem) = result, !problem.isLocal { resolver?.doubt(name) }
       completion(
         result.map { descriptor in
           UpstreamConnection(descriptor, loop: loop, upstream: index, filter: filter(index))

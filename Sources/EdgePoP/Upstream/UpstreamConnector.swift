@@ -1,3 +1,4 @@
+import EdgeNames
 import EdgeSocket
 
 /// Makes connections to upstreams: the network, as the event loops see it.
@@ -8,4 +9,11 @@ protocol UpstreamConnector: Sendable {
   func connect(
     _ index: Int, loop: LoopContext,
     completion: @escaping (Result<UpstreamConnection, ConnectProblem>) -> Void)
+
+  /// What was counted of the names of upstreams.
+  var names: NameStatistics { get }
+}
+
+extension UpstreamConnector {
+  var names: NameStatistics { NameStatistics() }
 }

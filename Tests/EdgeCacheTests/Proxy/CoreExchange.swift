@@ -294,7 +294,9 @@ final class CoreExchange {
   func upstreamFails(_ failure: UpstreamFailure, mayRetry: Bool = false) {
     awaitsUpstream = false
     switch failure {
-    case .connect, .connectTimeout, .queueFull, .queueTimeout: break
+    case .connect, .connectTimeout, .queueFull, .queueTimeout, .dnsTimeout, .dnsError,
+      .outOfDescriptors, .outOfPorts, .outOfMemory:
+      break
     default: transaction.requestLeft(whole: true)
     }
     handle(.upstreamFailed(failure, mayRetry: mayRetry))

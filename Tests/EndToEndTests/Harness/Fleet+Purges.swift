@@ -15,7 +15,7 @@ extension PoP {
   }
 
   /// A document of the admin API.
-  private func document<Document: Decodable>(_ path: String) async throws -> Document {
+  func document<Document: Decodable>(_ path: String) async throws -> Document {
     let result = try await run(
       try Programs.system("curl"), ["-sS", "--noproxy", "*", "\(adminURL)\(path)"])
     return try JSONDecoder().decode(Document.self, from: Data(result.output.utf8))
