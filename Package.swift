@@ -191,6 +191,7 @@ let package = Package(
         "EdgePoP",
         "EdgeCache",
         "EdgeFleet",
+        "NameServer",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),

@@ -44,6 +44,7 @@ final class DNSChannel {
   private var timer: TimerID?
   private var completed: [(Completion, FamilyAnswer)] = []
   private var depth = 0
+  private var isDestroyed = false
   /// What this machine lacked when a socket was wanted the last time, an `errno`.
   private var lack: CInt?
   /// Questions that have no answer yet.
@@ -55,9 +56,13 @@ final class DNSChannel {
   init(_ settings: DNSSettings, reactor: Reactor) throws(DNSChannelProblem) {
     self.reactor = reactor
     functions.initialize(to: Self.socketFunctions)
+    // Counted, and undone by `destroy`; does nothing on Linux.
+    let status = ares_library_init(CInt(ARES_LIB_INIT_ALL))
     do throws(DNSChannelProblem) {
-      try Self.check(ares_library_init(CInt(ARES_LIB_INIT_ALL)))
+      try Self.check(status)
+      try Self.probe(settings.resolvConf)
       channel = try open(settings, lookups: "b")
+      try Self.probe(settings.resolvConf)
       files = try open(settings, lookups: "f")
       if let servers = settings.servers {
         try Self.check(ares_set_servers_ports_csv(channel, servers))
@@ -70,19 +75,19 @@ final class DNSChannel {
     }
   }
 
-  deinit { precondition(channel == nil && files == nil, "a channel that was not destroyed") }
+  deinit { precondition(isDestroyed, "a channel that was not destroyed") }
 
   /// Ends all questions, which are answered before this returns, and closes all sockets.
   func destroy() {
     enter { _ in
       if let channel { ares_destroy(channel) }
       if let files { ares_destroy(files) }
-      if channel != nil || files != nil {
+      if !isDestroyed {
         functions.deinitialize(count: 1)
         functions.deallocate()
         ares_library_cleanup()
       }
-      (channel, files) = (nil, nil)
+      (channel, files, isDestroyed) = (nil, nil, true)
     }
     for socket in sockets.values { socket.close() }
     sockets = [:]
@@ -92,13 +97,7 @@ final class DNSChannel {
 
   /// The addresses that /etc/hosts has for a name; empty if it has none. Reads the file.
   func hosts(_ name: String) throws(DNSChannelProblem) -> [InternetAddress] {
-    // c-ares takes a file that it cannot open for one without the name.
-    let probe = Glibc.open("/etc/hosts", O_RDONLY | O_CLOEXEC)
-    if probe >= 0 {
-      close(probe)
-    } else if ConnectProblem.isLocal(errno) {
-      throw DNSChannelProblem(problem: .local(errno))
-    }
+    try Self.probe("/etc/hosts")
     guard let files else { return [] }
     var answer: FamilyAnswer?
     pending += 1
@@ -186,6 +185,17 @@ final class DNSChannel {
       problem: isLocal
         ? .local(status == CInt(ARES_ENOMEM) ? ENOMEM : EMFILE)
         : .server(String(cString: ares_strerror(status))))
+  }
+
+  /// Makes sure that a file can be opened, if it is there: c-ares takes one that cannot be for an empty one, and would
+  /// ask other name servers, or none about what is in it.
+  private static func probe(_ path: String) throws(DNSChannelProblem) {
+    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    if descriptor >= 0 {
+      close(descriptor)
+    } else if ConnectProblem.isLocal(errno) {
+      throw DNSChannelProblem(problem: .local(errno))
+    }
   }
 
   private func open(

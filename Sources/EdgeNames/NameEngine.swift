@@ -97,7 +97,7 @@ final class NameEngine {
   private func answered(
     _ number: UInt64, _ candidate: String, _ family: AddressFamily, _ answer: FamilyAnswer
   ) {
-    retire()
+    defer { retire() }
     let action = running[number]?.lookup.answered(candidate, family, answer, now: now)
     if let action { perform(action, number) }
     watch(number)
@@ -183,8 +183,12 @@ final class NameEngine {
 
   /// Lets go of channels that nobody waits for any more.
   private func retire() {
-    for channel in retired where channel.pending == 0 { channel.destroy() }
-    retired.removeAll { $0.pending == 0 }
+    retired.removeAll { channel in
+      guard channel.pending == 0, !running.values.contains(where: { $0.channel === channel })
+      else { return false }
+      channel.destroy()
+      return true
+    }
   }
 
   private static func mark(_ path: String) -> FileMark {

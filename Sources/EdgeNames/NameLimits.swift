@@ -21,6 +21,8 @@ public struct NameLimits: Sendable {
   public var names = 4096
   /// Addresses of each family that are kept of an answer.
   public var addresses = 16
+  /// For how long an answer about one family alone is used at most, where it is not known what the other has.
+  public var half: Int64 = 30 * second
   /// How long a look-up may take, all questions that belong to it together.
   public var lookup: Int64 = 5 * second
   /// How long addresses of the other family are waited for once one has come (RFC 8305 §3).

@@ -92,7 +92,11 @@ struct NameLookup {
       addresses[family] = Array(some.prefix(limits.addresses))
       least = min(least ?? seconds, seconds)
     }
-    guard let least else { return nil }
+    guard var least else { return nil }
+    // Or a name server that was away for a moment would take a family away for as long as the other holds.
+    if problem != nil || answers.count < AddressFamily.allCases.count {
+      least = min(least, Int(limits.half / NameLimits.second))
+    }
     return .found(
       ipv4: addresses[.ipv4] ?? [], ipv6: addresses[.ipv6] ?? [], seconds: least, isLast: isLast)
   }

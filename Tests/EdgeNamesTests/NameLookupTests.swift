@@ -43,6 +43,26 @@ struct NameLookupTests {
         == .found(ipv4: four, ipv6: [], seconds: 9, isLast: true))
   }
 
+  @Test(
+    "Where one family is not known the other holds for half a minute at most",
+    arguments: [
+      (FamilyAnswer.none, 600), (.problem(.timeout), 30), (.problem(.server("SERVFAIL")), 30),
+    ])
+  func half(answer: FamilyAnswer, expected: Int) {
+    var lookup = lookup("a.")
+    #expect(lookup.answered("a.", .ipv6, answer, now: 0) == nil)
+    #expect(
+      lookup.answered("a.", .ipv4, .addresses(four, seconds: 600), now: 1)
+        == .found(ipv4: four, ipv6: [], seconds: expected, isLast: true))
+    lookup = self.lookup("a.")
+    #expect(lookup.answered("a.", .ipv4, .addresses(four, seconds: 600), now: 0) == nil)
+    for (time, isLast) in [(1.0, false), (5.0, true)] {
+      #expect(
+        lookup.timePassed(seconds(time))
+          == .found(ipv4: four, ipv6: [], seconds: 30, isLast: isLast))
+    }
+  }
+
   @Test("A family that is silent keeps nobody waiting for more than 50 ms (RFC 8305 §3)")
   func silentFamily() {
     var lookup = lookup("a.")

@@ -89,8 +89,7 @@ extension EndToEnd {
         #expect(statistics.upstreamFailures["dns-timeout", default: 0] > 0)
         #expect(statistics.upstreamFailures["dns-error"] == 1)
         #expect(statistics.names.kept == 4)
-        _ = try await pop.process.line(
-          containing: "no name server has answered in time for silent.example")
+        _ = try await pop.process.line(containing: "upstream=http://silent.example")
         _ = try await pop.process.line(containing: "none.example has no address")
       }
     }
@@ -143,15 +142,22 @@ extension EndToEnd {
       }
     }
 
-    @Test("What this machine lacks is no fault of an upstream, and is named")
-    func descriptors() async throws {
+    @Test(
+      "What this machine lacks is no fault of an upstream, and is named",
+      arguments: ["127.0.0.1", "origin.example"])
+    func descriptors(host: String) async throws {
       try await Stage.run { stage in
         let origin = try await origin(on: stage)
+        let server = try NameServer()
+        defer { server.stop() }
+        server.set("origin.example", .init(.addresses(["127.0.0.1"])))
         let process = try stage.start(
           "/bin/sh",
           [
-            "-c", "ulimit -n 80; exec \"$@\"", "sh", Programs.edgePoP, "--upstream", origin.url,
-            "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--threads", "1",
+            "-c", "ulimit -n 80; exec \"$@\"", "sh", Programs.edgePoP, "--upstream",
+            "http://\(host):\(origin.port)", "--resolver", server.address, "--listen",
+            "127.0.0.1:0",
+            "--admin", "127.0.0.1:0", "--threads", "1",
           ])
         let line = try await process.line(containing: "listening on ")
         let match = try #require(line.firstMatch(of: /listening on http:\/\/127.0.0.1:(\d+)/))
@@ -160,7 +166,8 @@ extension EndToEnd {
         @Sendable func ask() async throws -> Response {
           try await onThread { try client.value.request("GET", "/file") }
         }
-        #expect(try await ask().status == 200)
+        // A name that is known would need no descriptor.
+        if host == "127.0.0.1" { #expect(try await ask().status == 200) }
         // As many clients as there are descriptors.
         var others = try (0..<100).map { _ in try Socket.connect(to: port) }
         let path = "/proc/\(process.pid)/fd"

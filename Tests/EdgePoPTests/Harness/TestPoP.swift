@@ -25,6 +25,8 @@ struct TestPoP: Sendable {
     var purgeFrom: [AddressRange] = []
     var trustedProxies: [AddressRange]?
     var accessLog = AccessLogTarget.off
+    /// Name servers of the test, instead of those of the system.
+    var resolvers: [ResolverAddress]?
     var clock = TestClock()
     /// Where stores are on disk, if there are any.
     var disks: [FleetConfiguration.Disk] = []
@@ -91,7 +93,7 @@ struct TestPoP: Sendable {
       configuration: configuration, pop: pop,
       access: setup.access ?? setup.token.map(AdminAccess.init), purgeFrom: setup.purgeFrom,
       trustedProxies: setup.trustedProxies,
-      accessLog: setup.accessLog, limits: setup.limits, logger: logger)
+      resolvers: setup.resolvers, accessLog: setup.accessLog, limits: setup.limits, logger: logger)
     options.clock = setup.clock.clock
     // One with a port of its own is about sockets.
     if Carrier.current == .memory, pop.listen.allSatisfy({ $0.port == 0 }) {
