@@ -5,7 +5,7 @@ public struct NameLimits: Sendable {
 
   /// For how long an answer is used, whatever it says itself: less would ask for each connection, more would
   /// notice a move only after a day.
-  public var lifetime: ClosedRange<Int64> = 5 * second...3600 * second
+  public var lifetime: ClosedRange<Int64> = second...3600 * second
   /// For how long past its lifetime an answer is used while name servers fail (RFC 8767 §5 suggests 1 to 3 days).
   public var stale: Int64 = 86_400 * second
   /// For how long somebody waits for name servers while there is an answer past its lifetime (RFC 8767 §5, where

@@ -166,7 +166,7 @@ final class LoopContext {
 
   /// Makes a connection to an upstream for an exchange, whose place in the pool is taken already.
   func connect(_ index: Int, for exchange: Exchange, attempt: Int) {
-    shared.connector.connect(index, loop: self) { [self] result in
+    shared.connector.connect(index, within: exchange.limits.connect, loop: self) { [self] result in
       switch result {
       case .success(let connection):
         health.succeeded(index)

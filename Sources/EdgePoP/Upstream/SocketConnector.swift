@@ -53,10 +53,10 @@ final class SocketConnector: UpstreamConnector {
   var names: NameStatistics { resolver?.statistics ?? NameStatistics() }
 
   func connect(
-    _ index: Int, loop: LoopContext,
+    _ index: Int, within limit: TimeAmount, loop: LoopContext,
     completion: @escaping (Result<UpstreamConnection, ConnectProblem>) -> Void
   ) {
-    let timeout = Self.limit(loop.limits.connect.nanoseconds)
+    let timeout = Self.limit(limit.nanoseconds)
     switch places[index] {
     case .address(let address):
       race([address], index, loop, timeout: timeout, completion)

@@ -1,13 +1,14 @@
 import EdgeNames
 import EdgeSocket
+import NIOCore
 
 /// Makes connections to upstreams: the network, as the event loops see it.
 protocol UpstreamConnector: Sendable {
   /// Connects to an upstream on the loop of `loop`, which hears of the end later or at once: the
-  /// connection, or why there is none. The exchange that asked waits for at most ``ShellLimits/connect``; its
+  /// connection, or why there is none. The exchange that asked waits for no longer than `limit`; its
   /// place in the pool stays taken until the end.
   func connect(
-    _ index: Int, loop: LoopContext,
+    _ index: Int, within limit: TimeAmount, loop: LoopContext,
     completion: @escaping (Result<UpstreamConnection, ConnectProblem>) -> Void)
 
   /// What was counted of the names of upstreams.

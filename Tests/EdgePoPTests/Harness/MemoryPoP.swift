@@ -134,7 +134,7 @@ private final class MemoryNetwork: UpstreamConnector, @unchecked Sendable {
   init(_ routing: Routing) { upstreams = routing.upstreams }
 
   func connect(
-    _ index: Int, loop: LoopContext,
+    _ index: Int, within limit: TimeAmount, loop: LoopContext,
     completion: @escaping (Result<UpstreamConnection, ConnectProblem>) -> Void
   ) {
     guard let pop, let origin = Origin.listening(at: upstreams[index].url) else {

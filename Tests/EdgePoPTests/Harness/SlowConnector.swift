@@ -16,7 +16,9 @@ final class SlowConnector: UpstreamConnector, @unchecked Sendable {
   /// True if connections fail before anybody waits for them.
   var failsAtOnce = false
 
-  func connect(_ index: Int, loop: LoopContext, completion: @escaping Completion) {
+  func connect(
+    _ index: Int, within limit: TimeAmount, loop: LoopContext, completion: @escaping Completion
+  ) {
     if failsAtOnce { return completion(.failure(.timeout)) }
     attempts.append((index, completion))
   }
