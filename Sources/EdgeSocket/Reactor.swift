@@ -9,9 +9,6 @@ import NIOCore
 // Sockets are known to the kernel by a number: their slot, and how often that was given away before.
 // An event for a socket that was closed a moment ago, while others of the same batch were handled,
 // so finds nobody.
-//
-// Unsafe memory: a thread takes what it is to run as a pointer. Invariant: the box behind it is retained
-// once when the thread is created and taken over once by the thread.
 
 /// The loop of one thread.
 public final class Reactor {
@@ -55,8 +52,7 @@ public final class Reactor {
     name: String, _ setup: @escaping @Sendable (Reactor) throws -> State
   ) async throws -> Confined<State> {
     try await withCheckedThrowingContinuation { continuation in
-      let thread = ThreadBody {
-        _ = cepoll_name_thread(name)
+      let code = OwnThread.start(name: name) {
         guard let reactor = Reactor() else {
           return continuation.resume(throwing: ReactorProblem(code: errno))
         }
@@ -68,9 +64,7 @@ public final class Reactor {
         }
         reactor.run()
       }
-      if let code = thread.start() {
-        continuation.resume(throwing: ReactorProblem(code: code))
-      }
+      if let code { continuation.resume(throwing: ReactorProblem(code: code)) }
     }
   }
 
@@ -230,33 +224,5 @@ public struct ReactorProblem: Error, CustomStringConvertible {
   /// Why.
   public var description: String {
     "cannot start an event loop: \(String(cString: strerror(code)))"
-  }
-}
-
-/// What a thread runs.
-private final class ThreadBody {
-  private let body: () -> Void
-
-  init(_ body: @escaping () -> Void) {
-    self.body = body
-  }
-
-  /// Starts the thread; returns an `errno` if there is none to be had.
-  func start() -> CInt? {
-    let box = Unmanaged.passRetained(self)
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread, nil,
-      { pointer in
-        guard let pointer else { return nil }
-        Unmanaged<ThreadBody>.fromOpaque(pointer).takeRetainedValue().body()
-        return nil
-      }, box.toOpaque())
-    if code != 0 {
-      box.release()
-      return code
-    }
-    pthread_detach(thread)
-    return nil
   }
 }
