@@ -76,6 +76,20 @@ extension UInt8 {
   }
 }
 
+extension UInt32 {
+  /// The eight hexadecimal digits of the number as characters, the first one lowest. O(1).
+  @inlinable
+  public var hexadecimalDigits: UInt64 {
+    // A digit for each byte, all at once.
+    var word = UInt64(self)
+    word = (word | word << 16) & 0x0000_FFFF_0000_FFFF
+    word = (word | word << 8) & 0x00FF_00FF_00FF_00FF
+    word = (word | word << 4) & 0x0F0F_0F0F_0F0F_0F0F
+    let letters = ((word &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
+    return (word &+ 0x3030_3030_3030_3030 &+ letters &* 0x27).byteSwapped
+  }
+}
+
 /// Where a run of bytes lies within its head, relative to the head's first byte.
 public struct ByteRange: Sendable, Hashable {
   /// Distance from the first byte of the head.

@@ -14,7 +14,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   case surrogateControl, surrogateKey, te, trailer
   case transferEncoding, upgrade, vary, via, xForwardedFor, xForwardedProto, http2Settings
   // Stored heads have these numbers, on disk too: new names go to the end.
-  case acceptRanges, purgesApplied
+  case acceptRanges, purgesApplied, referer, userAgent, xRequestID
 
   /// The name's bit in a set of names.
   @inline(__always)
@@ -77,6 +77,9 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
     case .http2Settings: "http2-settings"
     case .acceptRanges: "accept-ranges"
     case .purgesApplied: "edgecache-purges"
+    case .referer: "referer"
+    case .userAgent: "user-agent"
+    case .xRequestID: "x-request-id"
     }
   }
 

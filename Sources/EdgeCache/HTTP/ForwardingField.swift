@@ -106,6 +106,7 @@ enum ForwardingField {
     ("x-middleware-subrequest", .settings),
     // These have names of their own, so what is found here is in disguise: behind CGI it would be taken for them.
     ("host", .settings), ("content-length", .settings), ("transfer-encoding", .settings),
+    ("x-request-id", .settings),
   ]
 }
 

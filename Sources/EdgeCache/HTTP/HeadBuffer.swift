@@ -183,6 +183,17 @@ public struct HeadBuffer: ~Copyable {
     } while rest > 0
   }
 
+  /// Writes a number in 16 hexadecimal digits.
+  mutating func writeHexadecimal(word: UInt64) {
+    if room &- count < 16 { grow(16) }
+    let halves = (UInt32(truncatingIfNeeded: word >> 32), UInt32(truncatingIfNeeded: word))
+    base.storeBytes(
+      of: halves.0.hexadecimalDigits.littleEndian, toByteOffset: count, as: UInt64.self)
+    base.storeBytes(
+      of: halves.1.hexadecimalDigits.littleEndian, toByteOffset: count &+ 8, as: UInt64.self)
+    count &+= 16
+  }
+
   /// Writes a number in hexadecimal digits. O(digits).
   mutating func writeHexadecimal(_ value: Int) {
     if value >= 16 { writeHexadecimal(value >> 4) }

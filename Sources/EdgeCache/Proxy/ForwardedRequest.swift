@@ -8,11 +8,11 @@ public enum ForwardedRequest {
   /// Writes the head of `request` and says how its content is delimited. O(bytes of the head).
   ///
   /// `upstreamAuthority` stands in for `Host` in requests of HTTP/1.0 that have none. `purgesApplied` says to
-  /// another PoP which purges this one has applied; empty for other upstreams.
+  /// another PoP which purges this one has applied; empty for other upstreams. `requestID` is what the request is called.
   public static func write(
     _ request: borrowing RequestHead, _ forward: Transaction.Forward, client: ClientIdentity,
     cacheName: [UInt8], upstreamAuthority: String, purgesApplied: String = "",
-    to buffer: inout HeadBuffer
+    requestID: RequestID? = nil, to buffer: inout HeadBuffer
   ) -> MessageFraming {
     buffer.writeRange(request.methodRange, of: request.fields)
     buffer.writeInteger(ASCII.space)
@@ -39,6 +39,7 @@ public enum ForwardedRequest {
       buffer.writeStaticString("\r\n")
     }
     writeClient(client, request, cacheName: cacheName, to: &buffer)
+    requestID?.write(of: request, to: &buffer)
     let framing = writeFraming(request, to: &buffer)
     writeConnection(request, forward, to: &buffer)
     buffer.writeStaticString("\r\n")
@@ -146,7 +147,7 @@ public enum ForwardedRequest {
     _ name: FieldName, _ request: borrowing RequestHead, _ forward: Transaction.Forward
   ) -> Bool {
     switch name {
-    case .host, .xForwardedProto, .maxForwards, .purgesApplied: true
+    case .host, .xForwardedProto, .maxForwards, .purgesApplied, .xRequestID: true
     // Written anew, with what is believed of them.
     case .xForwardedFor, .forwarded: true
     // Credentials for a proxy on the way to us are not for the origin (RFC 9110 §11.7.2).

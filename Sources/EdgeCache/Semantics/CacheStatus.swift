@@ -84,6 +84,11 @@ public struct CacheStatus: Sendable, Hashable {
     return status
   }
 
+  /// True for a hit of which no more is said than how fresh it is.
+  public var isPlainHit: Bool {
+    isHit && forward == nil && detail == nil && forwardStatus == nil && !isStored && !isCollapsed
+  }
+
   /// Writes what follows the name. O(1).
   func writeParameters(to buffer: inout HeadBuffer) {
     if isHit { buffer.writeStaticString("; hit") }

@@ -49,7 +49,7 @@ public struct VariantSelector: Sendable, Hashable {
   /// True for fields that are written anew for each client: what a request has of them is not what the origin saw.
   private static func isOfOneClient(_ name: [UInt8]) -> Bool {
     switch FieldNameTable.name(name.span) {
-    case .xForwardedFor, .forwarded: true
+    case .xForwardedFor, .forwarded, .xRequestID: true
     default: name.span.equalsIgnoringCase("x-real-ip")
     }
   }
