@@ -37,6 +37,57 @@ private func lines(of text: String) -> [String] {
 }
 
 @Suite struct ConfigurationTests {
+  @Test("Logs, of the fleet and of a PoP")
+  func logs() throws {
+    let text = good.replacing(
+      "\"fleet\": \"test\",",
+      with: """
+        "fleet": "test", "logFormat": "json",
+        "accessLog": { "path": "/var/log/a", "format": "vhost-combined", "sample": 0.5 },
+        """
+    ).replacing(
+      "\"admin\": \"127.0.0.1:9082\"",
+      with: """
+        "admin": "127.0.0.1:9082", "logFormat": "text", "accessLog": { "format": "json" }
+        """)
+    let configuration = try FleetConfiguration.parse(Array(text.utf8), file: "f.json")
+    let (iad1, fra1) = (try configuration.pop(id: "iad1"), try configuration.pop(id: "fra1"))
+    #expect(configuration.logFormat == .json && iad1.logFormat == nil && fra1.logFormat == .text)
+    #expect(
+      iad1.accessLog.filled(from: configuration.accessLog)
+        == .init(path: "/var/log/a", format: .vhostCombined, sample: 0.5))
+    #expect(
+      fra1.accessLog.filled(from: configuration.accessLog)
+        == .init(path: "/var/log/a", format: .json, sample: 0.5))
+  }
+
+  @Test(
+    "Logs that cannot be",
+    arguments: [
+      (#""logFormat": "xml","#, #"f.json: logFormat: "xml" is not "text" or "json""#),
+      (#""logFormat": 1,"#, "f.json: logFormat: is the number 1; expected a string"),
+      (#""accessLog": "-","#, #"f.json: accessLog: is the string "-"; expected an object"#),
+      (
+        #""accessLog": { "paths": "-" },"#,
+        #"f.json: accessLog.paths: is not a known key; did you mean "path"?"#
+      ),
+      (
+        #""accessLog": { "path": "" },"#,
+        #"f.json: accessLog.path: "" is not a file; write - for standard output, or off"#
+      ),
+      (
+        #""accessLog": { "format": "common" },"#,
+        #"f.json: accessLog.format: "common" is not "combined" or "vhost-combined" or "json""#
+      ),
+      (#""accessLog": { "sample": 1.01 },"#, "f.json: accessLog.sample: 1.01 is outside 0...1"),
+    ])
+  func wrongLogs(member: String, line: String) {
+    let text = good.replacing("\"fleet\": \"test\",", with: "\"fleet\": \"test\", \(member)")
+    #expect(lines(of: text) == [line])
+    let pop = good.replacing("\"id\": \"fra1\",", with: "\"id\": \"fra1\", \(member)")
+    #expect(lines(of: pop) == [line.replacing("f.json: ", with: "f.json: pops[1].")])
+  }
+
   @Test func everyPartIsRead() throws {
     let configuration = try FleetConfiguration.parse(Array(good.utf8), file: "f.json")
     #expect(configuration.fleet == "test")

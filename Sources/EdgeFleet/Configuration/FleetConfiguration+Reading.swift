@@ -72,6 +72,7 @@ private struct FleetReading {
         node, required: ["fleet", "regions", "sites", "pops"],
         optional: [
           "purgeFrom", "trustedProxies", "resolvers", "maxUnsynced", "purgeBus", "adminTLS",
+          "accessLog", "logFormat",
         ] + FleetConfiguration.Limits.keys)
     else { return nil }
     let fleet = reader.value(fields["fleet"], parseName)
@@ -94,11 +95,14 @@ private struct FleetReading {
       try DurationText.parse(text)
     }
     let limits = FleetConfiguration.Limits(fields, &reader)
+    let accessLog = readAccessLog(fields["accessLog"])
+    let logFormat = reader.choice(fields["logFormat"], FleetConfiguration.LogFormat.self)
     guard let fleet, let regions, let sites, let pops else { return nil }
     var configuration = FleetConfiguration(
       fleet: fleet, regions: regions, sites: sites, pops: pops, purgeFrom: purgeFrom,
       maxUnsynced: maxUnsynced ?? FleetConfiguration.defaultMaxUnsynced, purgeBus: bus,
       adminTLS: tls, trustedProxies: trustedProxies)
+    (configuration.accessLog, configuration.logFormat) = (accessLog, logFormat)
     configuration.limits = limits
     configuration.resolvers = resolvers
     return configuration
@@ -115,6 +119,21 @@ private struct FleetReading {
       if let server { reader.claim(server, at: element, in: &paths) }
       return server
     }
+  }
+
+  private mutating func readAccessLog(_ node: ConfigurationNode?) -> FleetConfiguration.AccessLog {
+    guard let node,
+      let fields = reader.fields(node, required: [], optional: ["path", "format", "sample"])
+    else { return .init() }
+    let path = reader.value(fields["path"]) { text throws(ValueProblem) in
+      guard !text.isEmpty else {
+        throw ValueProblem(text, "is not a file; write - for standard output, or off")
+      }
+      return text
+    }
+    let format = reader.choice(fields["format"], FleetConfiguration.AccessLogFormat.self)
+    let sample = reader.number(fields["sample"], in: FleetConfiguration.samples)
+    return .init(path: path, format: format, sample: sample)
   }
 
   private mutating func readTLS(_ node: ConfigurationNode?) -> FleetConfiguration.AdminTLS? {
@@ -282,6 +301,7 @@ private struct FleetReading {
     let optional = [
       "memory", "largestResponse", "threads", "eviction", "disk", "parent", "trustedProxies",
       "resolvers",
+      "accessLog", "logFormat",
     ]
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
@@ -326,6 +346,8 @@ private struct FleetReading {
       reader.values(node) { text throws(ValueProblem) in try AddressRange(parsing: text) }
     }
     let resolvers = readResolvers(fields["resolvers"])
+    let accessLog = readAccessLog(fields["accessLog"])
+    let logFormat = reader.choice(fields["logFormat"], FleetConfiguration.LogFormat.self)
     guard let id, let city, let latitude, let longitude, let region, let admin else { return nil }
     var pop = FleetConfiguration.PoP(
       id: id, city: city, latitude: latitude, longitude: longitude, region: region,
@@ -333,6 +355,7 @@ private struct FleetReading {
       largestResponse: largest, threads: threads, eviction: eviction, disks: disks, parent: parent)
     pop.trustedProxies = trustedProxies
     pop.resolvers = resolvers
+    (pop.accessLog, pop.logFormat) = (accessLog, logFormat)
     return pop
   }
 

@@ -27,6 +27,10 @@ public struct FleetConfiguration: Sendable, Hashable {
   public var adminTLS: AdminTLS?
   /// Limits of the requests of all sites.
   public var limits = Limits()
+  /// The access logs of PoPs that do not say themselves.
+  public var accessLog = AccessLog()
+  /// What lines of the log of events are like; nil leaves it to the PoP.
+  public var logFormat: LogFormat?
 
   /// The time where the configuration does not say.
   public static let defaultMaxUnsynced = Duration.seconds(30)
@@ -189,6 +193,10 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var trustedProxies: [AddressRange]?
     /// The name servers that this PoP asks; nil if they are those of the fleet.
     public var resolvers: [ResolverAddress]?
+    /// Its access log; what it does not say is as the fleet has it.
+    public var accessLog = AccessLog()
+    /// What lines of the log of events are like; nil if they are as the fleet has them.
+    public var logFormat: LogFormat?
 
     /// The capacity of the memory tier where the configuration does not say.
     public static let defaultMemory = ByteSize.mebibytes(256)
