@@ -57,6 +57,7 @@ let package = Package(
       name: "EdgePoP",
       dependencies: [
         "CDisk",
+        "CEpoll",
         "EdgeCache",
         "EdgeFleet",
         "EdgeNames",

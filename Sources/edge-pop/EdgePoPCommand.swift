@@ -74,11 +74,32 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "Event loops. (default: one for each core)")
   var threads: Int?
 
-  @Option(help: "off, - for standard output, or a file to append to.")
-  var accessLog = "off"
+  @Option(
+    help: ArgumentHelp(
+      "Access log: off, - for standard output, or a file to append to, which SIGUSR1 and SIGHUP open "
+        + "anew. (default: off)", valueName: "path"), completion: .file())
+  var accessLog: String?
 
-  @Option(help: "trace, debug, info, notice, warning, error or critical.")
+  @Option(
+    help: "Lines of the access log: combined, vhost-combined or json. (default: combined)",
+    completion: .list(FleetConfiguration.AccessLogFormat.allCases.map(\.rawValue)))
+  var accessLogFormat: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Share of requests in the access log, from 0 to 1; errors and refusals are always in it. "
+        + "(default: 1)", valueName: "share"))
+  var accessLogSample: Double?
+
+  @Option(
+    help: "trace, debug, info, notice, warning, error or critical.",
+    completion: .list(Logger.Level.allCases.map(\.rawValue)))
   var logLevel = "info"
+
+  @Option(
+    help: "Lines on standard error: text or json. (default: text)",
+    completion: .list(FleetConfiguration.LogFormat.allCases.map(\.rawValue)))
+  var logFormat: String?
 
   @Option(
     help: ArgumentHelp(
@@ -126,35 +147,59 @@ struct EdgePoPCommand: AsyncParsableCommand {
     var chosen = try choosePoP(configuration)
     try override(&chosen)
 
-    var logger = Logger(label: "edge-pop") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = level
+    let format = chosen.logFormat ?? configuration.logFormat ?? .text
+    guard let log = OperationalLog.standardError(format) else {
+      throw Failure("no thread can be started for the log")
+    }
+    var logger = log.logger(level)
     logger[metadataKey: "pop"] = "\(chosen.id)"
     warn(chosen, logger)
+    do {
+      try await serve(chosen, of: configuration, log, logger)
+    } catch {
+      // What was said before is read before the reason.
+      await log.close(within: Self.mostForLog)
+      throw error
+    }
+    await log.close(within: Self.mostForLog)
+  }
+
+  /// For how long the end of the program waits for whoever reads its log.
+  private static let mostForLog = Duration.seconds(1)
+
+  private func serve(
+    _ chosen: FleetConfiguration.PoP, of configuration: FleetConfiguration, _ log: OperationalLog,
+    _ logger: Logger
+  ) async throws {
     DescriptorLimit.raise()
-    let ignored = await IgnoredSignals(logger: logger)
+    let signals = await LogSignals(logger: logger)
+    let accessLog = chosen.accessLog.filled(from: configuration.accessLog)
+    var options = PoPOptions(
+      configuration: configuration, pop: chosen, access: try access(),
+      purgeFrom: try clientsThatPurge(configuration), trustedProxies: try believedProxies(),
+      upstreamCA: upstreamCA, resolvers: try nameServers(),
+      accessLog: AccessLogTarget(accessLog.path ?? "off"), logger: logger)
+    options.accessLogFormat = accessLog.format ?? .combined
+    options.accessLogSample = accessLog.sample ?? 1
+    options.operationalLog = log
     let server: PoPServer
     do {
-      server = try await PoPServer.start(
-        PoPOptions(
-          configuration: configuration, pop: chosen, access: try access(),
-          purgeFrom: try clientsThatPurge(configuration), trustedProxies: try believedProxies(),
-          upstreamCA: upstreamCA, resolvers: try nameServers(), accessLog: accessLogTarget,
-          logger: logger))
+      server = try await PoPServer.start(options)
     } catch let problem as StartProblem {
       throw Failure(problem.description)
     } catch let problem as AccessLogProblem {
       throw Failure(problem.description)
     }
-    Self.writeError(server.readyLine)
+    log.write(plain: server.readyLine)
 
     var quiet = logger
-    quiet.logLevel = max(level, .warning)
+    quiet.logLevel = max(logger.logLevel, .warning)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
           .init(
             service: server, successTerminationBehavior: .gracefullyShutdownGroup),
-          .init(service: ignored),
+          .init(service: signals.reopening(server)),
         ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
     try await group.run()
@@ -254,12 +299,40 @@ struct EdgePoPCommand: AsyncParsableCommand {
       pop.eviction = policy
     }
     try overrideDisks(&pop)
+    try overrideLogs(&pop)
     if let threads {
       guard (1...FleetConfiguration.mostThreads).contains(threads) else {
         throw Failure("--threads \(threads): from 1 to \(FleetConfiguration.mostThreads)")
       }
       pop.threads = threads
     }
+  }
+
+  private func overrideLogs(_ pop: inout FleetConfiguration.PoP) throws {
+    if let accessLog {
+      if accessLog.isEmpty { throw Failure("--access-log: is not a file; write - or off") }
+      pop.accessLog.path = accessLog
+    }
+    if let accessLogFormat {
+      pop.accessLog.format = try chosen("--access-log-format", accessLogFormat)
+    }
+    if let accessLogSample {
+      guard FleetConfiguration.samples.contains(accessLogSample) else {
+        throw Failure("--access-log-sample \(accessLogSample): from 0 to 1")
+      }
+      pop.accessLog.sample = accessLogSample
+    }
+    if let logFormat { pop.logFormat = try chosen("--log-format", logFormat) }
+  }
+
+  private func chosen<Choice: CaseIterable & RawRepresentable<String>>(
+    _ flag: String, _ text: String
+  ) throws -> Choice {
+    guard let choice = Choice(rawValue: text) else {
+      let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw Failure("\(flag) \(text): there is \(known)")
+    }
+    return choice
   }
 
   private func overrideDisks(_ pop: inout FleetConfiguration.PoP) throws {
@@ -341,14 +414,6 @@ struct EdgePoPCommand: AsyncParsableCommand {
       return AdminAccess(try AdminToken(text))
     } catch {
       throw Failure(error.description)
-    }
-  }
-
-  private var accessLogTarget: AccessLogTarget {
-    switch accessLog {
-    case "off": .off
-    case "-": .standardOutput
-    default: .file(accessLog)
     }
   }
 

@@ -116,7 +116,7 @@ struct TrustedProxyTests {
           + Self.hostile.map { $0 + "\r\n" }.joined()
           + "X-Forwarded-For: 10.0.0.5\r\nForwarded: for=10.0.0.5;host=evil\r\n\r\n"
         let response = try await pop.exchange(request)
-        #expect(response.text == "X-Own X-Forwarded-For X-Real-IP X-Forwarded-Proto")
+        #expect(response.text == "X-Own X-Forwarded-For X-Real-IP X-Forwarded-Proto X-Request-ID")
       }
       let seen = origin.requests[0]
       #expect(seen[all: "X-Forwarded-For"] == ["127.0.0.1"])
@@ -130,7 +130,7 @@ struct TrustedProxyTests {
       try await pop.waitForFills()
       #expect(
         try await pop.get("/GET", "X-Forwarded-Host: other").text
-          == "X-Own X-Forwarded-For X-Real-IP X-Forwarded-Proto")
+          == "X-Own X-Forwarded-For X-Real-IP X-Forwarded-Proto X-Request-ID")
       #expect(origin.requests.count == 2)
     }
   }

@@ -44,6 +44,11 @@ extension EndToEnd {
         one + ports + ["--resolver", "192.0.2.1", "--resolver", "192.0.2.1:53"],
         "--resolver: the same name server twice"
       ),
+      (one + ["--log-format", "xml"], "--log-format xml: there is text, json"),
+      (one + ["--access-log", ""], "--access-log: is not a file"),
+      (one + ["--access-log-format", "common"], "there is combined, vhost-combined, json"),
+      (one + ["--access-log-sample", "1.5"], "--access-log-sample 1.5: from 0 to 1"),
+      (one + ["--access-log-sample", "nan"], "--access-log-sample"),
       (one + ["--pop", "iad1"], "--pop needs --config"),
       (one + ["--check-config"], "--check-config needs --config"),
       (one + ["--config", "pops.json"], "exclude each other"),

@@ -15,6 +15,7 @@ struct AdminService: Sendable {
   private let disk: DiskTier?
   private let accessLog: AccessLog?
   private let connector: any UpstreamConnector
+  private let operationalLog: OperationalLog?
   private let counters: @Sendable () async -> Counters
 
   /// The service of a PoP; `counters` is what all its event loops have counted.
@@ -35,6 +36,7 @@ struct AdminService: Sendable {
     disk = shared.disk
     accessLog = shared.accessLog
     connector = shared.connector
+    operationalLog = options.operationalLog
     self.started = started
     self.life = life
     self.counters = counters
@@ -51,7 +53,8 @@ struct AdminService: Sendable {
     Statistics(
       pop: popID, uptimeSeconds: uptimeSeconds,
       purgeSequence: store.purges.head, counters: await counters(), store: store.statistics,
-      droppedLogLines: accessLog?.dropped ?? 0, disk: disk?.report,
-      names: connector.names, purges: purges.statistics(gate))
+      droppedLogLines: .init(
+        access: accessLog?.dropped ?? 0, operational: operationalLog?.dropped ?? 0),
+      disk: disk?.report, names: connector.names, purges: purges.statistics(gate))
   }
 }

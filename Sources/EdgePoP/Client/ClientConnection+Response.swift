@@ -148,6 +148,7 @@ extension ClientConnection {
   }
 
   func answer(_ answer: OwnAnswer) {
+    served.isOwnAnswer = true
     closeIfContentIsDue()
     composeHead {
       ResponseWriter.error(

@@ -238,6 +238,7 @@ final class ClientConnection: StreamSocket, ClientStream {
       case .needMore: return false
       case .content(let content):
         timing.contentCame(content.readableBytes)
+        served.requestBytes += content.readableBytes
         served.exchange?.requestContent(content)
         return true
       case .end(let trailers):
@@ -271,8 +272,20 @@ final class ClientConnection: StreamSocket, ClientStream {
     response = ResponseFraming(closes: true, minorVersion: 1)
     // What there was of a request is logged with it.
     served.begin(loop.now)
+    if loop.log != nil, served.logged == nil { served.firstLine = firstLine() }
     self.answer(answer)
   }
+
+  /// The beginning of what came, up to the end of its line, for the log.
+  private func firstLine() -> [UInt8] {
+    let bytes = inbound.readableBytesView.prefix(Self.longestFirstLine)
+    return Array(
+      bytes.drop { $0 == ASCII.carriageReturn || $0 == ASCII.lineFeed }
+        .prefix { $0 != ASCII.carriageReturn && $0 != ASCII.lineFeed })
+  }
+
+  /// Bytes that the log has of what is no request.
+  private static let longestFirstLine = 1024
 
   // MARK: After a response
 

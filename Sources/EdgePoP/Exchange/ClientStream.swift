@@ -41,7 +41,9 @@ extension ClientStream {
   /// What is under way for the request is not for its client any more.
   func letGo() {
     served.wait.take()?.cancel()
-    served.exchange.take()?.clientGone()
+    guard let exchange = served.exchange.take() else { return }
+    if exchange.loop.log != nil { served.logged = exchange.request }
+    exchange.clientGone()
   }
 
   func sendError(_ code: Int, _ status: CacheStatus) {

@@ -15,7 +15,9 @@ extension Exchange {
     let purpose = readPurpose ?? loop.store.readPurpose(key.hash, directives: CacheControl())
     switch disk.look(key, request: request.fields, purpose: purpose, now: now) {
     case .nothing: return handle(.consulted(nil))
-    case .found(let found): return handle(.consulted(found.promoted(by: loop.store, now: now)))
+    case .found(let found):
+      stream?.served.isFromDisk = true
+      return handle(.consulted(found.promoted(by: loop.store, now: now)))
     case .waits: break
     }
     let waiting = Confined(self, to: loop.reactor)
@@ -29,6 +31,7 @@ extension Exchange {
 
   private func consulted(_ response: StoredResponse?) {
     guard wait.isReading else { return }
+    if response != nil { stream?.served.isFromDisk = true }
     step(.read)
     handle(.consulted(response))
     flushClient()
@@ -51,6 +54,7 @@ extension Exchange {
       if !wait.isIdle { cancelUpstream() }
     }
     self.forward = forward
+    if times.began == 0 { note(\.began) }
     step(.forward(forward.group))
   }
 
@@ -78,13 +82,15 @@ extension Exchange {
   /// Sends the request, and what came of its content meanwhile.
   func sendRequest(on connection: UpstreamConnection) {
     guard let forward else { invariantFailed("a connection for a request that goes nowhere") }
+    noteSent(to: connection.upstream)
     connection.send(
       request, for: self, limits: limits, isShared: forward.isForStore
     ) {
       ForwardedRequest.write(
         request, forward, client: client, cacheName: loop.shared.cacheName.bytes,
         upstreamAuthority: loop.shared.routing.upstreams[connection.upstream].authority,
-        purgesApplied: loop.purgesApplied(tellingUpstream: connection.upstream), to: &$0)
+        purgesApplied: loop.purgesApplied(tellingUpstream: connection.upstream),
+        requestID: requestID, to: &$0)
     }
     transaction.requestLeft(whole: content.isComplete)
     if content.hasKept { for kept in content.takeKept() { connection.sendContent(kept) } }
@@ -117,6 +123,7 @@ extension Exchange {
 
   /// A connection was made, for this attempt.
   func connected(_ connection: UpstreamConnection, attempt: Int) {
+    note(\.connected)
     step(.connected(connection, attempt: attempt))
   }
 
@@ -134,7 +141,12 @@ extension Exchange {
   func hasRoom() { step(.hasRoom) }
 
   func upstreamInterim(_ head: ResponseHead) { handle(.upstreamInterim(head)) }
-  func upstreamHead(_ head: ResponseHead) { handle(.upstreamHead(head)) }
+
+  func upstreamHead(_ head: ResponseHead) {
+    note(\.answered)
+    handle(.upstreamHead(head))
+  }
+
   func upstreamContent(_ content: ByteBuffer) { handle(.upstreamContent(content)) }
   func upstreamReadComplete() { flushClient() }
 
@@ -144,12 +156,14 @@ extension Exchange {
   }
 
   func upstreamEnded(_ trailers: FieldSection?) {
+    note(\.ended)
     step(.ended)
     handle(.upstreamEnd(trailers))
     flushClient()
   }
 
   func upstreamFailed(_ failure: UpstreamFailure, mayRetry: Bool) {
+    note(\.ended)
     let mayRetry = mayRetry && content.canBeSentAgain
     if mayRetry { content.rewind() }
     step(.broke(mayRetry: mayRetry))
@@ -176,6 +190,21 @@ extension Exchange {
   }
 
   func upstreamIsWritable() { stream?.resumeContent() }
+
+  // MARK: Times
+
+  /// Notes when something happens, where the log tells it.
+  @inline(__always)
+  func note(_ event: WritableKeyPath<UpstreamTimes, Int64>) {
+    guard let log = loop.log, log.isDetailed else { return }
+    times[keyPath: event] = loop.clock.microseconds
+  }
+
+  private func noteSent(to upstream: Int) {
+    note(\.sent)
+    // Of what was asked first there is no answer.
+    (times.upstream, times.answered, times.ended) = (upstream, 0, 0)
+  }
 
   // MARK: Pace
 

@@ -13,6 +13,8 @@ import NIOCore
 final class Exchange: TimedWait {
   /// The request.
   let request: RequestHead
+  /// What it is called.
+  let requestID: RequestID
   let loop: LoopContext
   let client: ClientIdentity
   let directives: CacheControl
@@ -31,6 +33,8 @@ final class Exchange: TimedWait {
   private var countedContent = 0
   /// The upstream on whose connection content is still to arrive, or for one of which this waits.
   var streaming: (upstream: Int, holdsPlace: Bool)?
+  /// When what happened, for the log.
+  var times = UpstreamTimes()
   /// What the tier below memory is asked for.
   var readPurpose: ReadPurpose?
   /// True while the flight has no room for more of the upstream's response.
@@ -51,12 +55,14 @@ final class Exchange: TimedWait {
 
   /// An exchange for the request of a stream, or for nobody.
   init(
-    request: consuming RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
+    request: consuming RequestHead, id: RequestID, key: CacheKey, directives: CacheControl,
+    route: RequestRoute,
     loop: LoopContext, client: ClientIdentity, stream: (any ClientStream)?
   ) {
     content = RequestContent(
       isComplete: !request.hasContent, mayRepeat: request.method.isIdempotent)
     self.request = request
+    requestID = id
     self.loop = loop
     self.client = client
     self.directives = directives
@@ -73,6 +79,7 @@ final class Exchange: TimedWait {
   /// An exchange that gets a piece of content for a request of somebody else.
   init(_ piece: PieceOrder, for parent: Exchange, receiver: PieceFetch) {
     request = parent.request
+    requestID = parent.requestID
     loop = parent.loop
     client = parent.client
     directives = parent.directives
@@ -253,7 +260,9 @@ final class Exchange: TimedWait {
     case .giveUp(let upstream, let anew):
       loop.connectFailed(upstream, .timeout)
       choose(anew: anew)
-    case .connect(let upstream, let attempt): loop.connect(upstream, for: self, attempt: attempt)
+    case .connect(let upstream, let attempt):
+      note(\.connecting)
+      loop.connect(upstream, for: self, attempt: attempt)
     case .send(let connection): sendRequest(on: connection)
     case .release(let connection): loop.release(connection)
     case .abandon(let connection): connection.abandon()

@@ -11,7 +11,14 @@ enum RequestHandler {
   static func handle<Stream: ClientStream>(
     _ head: borrowing RequestHead, for stream: Stream, on loop: LoopContext
   ) {
-    if loop.shared.accessLog != nil { stream.served.logged = head.detached() }
+    loop.handles(&stream.served)
+    answer(head, for: stream, on: loop)
+    loop.handled(&stream.served, head, from: stream.identity)
+  }
+
+  private static func answer<Stream: ClientStream>(
+    _ head: borrowing RequestHead, for stream: Stream, on loop: LoopContext
+  ) {
     if head.method == .other, loop.shared.gate.takesPurgesOfClients,
       let method = ClientPurge.method(head)
     {
@@ -73,6 +80,7 @@ enum RequestHandler {
     guard var route = loop.shared.routing.route(&key, secret: store.secret) else {
       return refuse(.unknownHost, stream)
     }
+    stream.served.site = route.site
     if let own = loop.shared.routing.clientLimits(route) { stream.adopt(own) }
     if case .length(let count) = head.framing,
       count > loop.shared.routing.limits(key, route).largestRequest
@@ -99,6 +107,7 @@ enum RequestHandler {
     if case .consult = look {
       purpose = store.readPurpose(key.hash, directives: directives)
       if let below = loop.look(key, head.fields, purpose: purpose) {
+        stream.served.isFromDisk = true
         look = FirstLook.take(
           request: head, key: key, directives: directives, route: route, store: store,
           now: now, below: below)
@@ -151,11 +160,13 @@ enum RequestHandler {
     _ loop: LoopContext
   ) -> Exchange {
     let client = identity.asToldBy(request)
+    let isBelieved = identity.believes(request)
+    let id = RequestID(of: request, isBelieved: isBelieved, from: &loop.requestIDs)
     request.removeForwardingFields(
-      isBelieved: identity.believes(request), passesMethods: route.passesMethodOverride)
+      isBelieved: isBelieved, passesMethods: route.passesMethodOverride)
     // With memory of its own: that of the loop may be far larger than this key.
     return Exchange(
-      request: request, key: key.compacted, directives: directives, route: route, loop: loop,
-      client: client, stream: stream)
+      request: request, id: id, key: key.compacted, directives: directives, route: route,
+      loop: loop, client: client, stream: stream)
   }
 }

@@ -4,8 +4,12 @@ import EdgeCache
 struct ServedRequest {
   /// When it came.
   private(set) var started: Instant
-  /// The head, where it is to be logged.
+  /// The same in microseconds of the time line, where the log tells them; 0 elsewhere.
+  var startedMicroseconds: Int64 = 0
+  /// The head, where it is to be logged and nobody else keeps it.
   var logged: RequestHead?
+  /// What there is of something that is no request, where it is to be logged.
+  var firstLine: [UInt8] = []
   /// What gets the response, unless that was there at once.
   var exchange: Exchange?
   /// What it waits for before it is served.
@@ -14,11 +18,30 @@ struct ServedRequest {
   var status = CacheStatus()
   var statusCode = 0
   var contentBytes = 0
+  /// Bytes of the request's content that came.
+  var requestBytes = 0
+  /// Index of its site; negative if no site has its host.
+  var site = -1
+  /// True if what is stored was found on disk.
+  var isFromDisk = false
   /// True if another PoP sent it.
   var isOfPoP = false
+  /// True if the answer is one of our own.
+  var isOwnAnswer = false
   /// True once a final head was sent.
   var hasBegun = false
   var isAccounted = false
+  /// Whether whoever has the head, as it was read, still has it, and is to log it.
+  var head = HeadAtHand.gone
+
+  /// What is known of the head of a request as it was read.
+  enum HeadAtHand {
+    /// It is being handled.
+    case held
+    /// It is being handled, and will be logged after that.
+    case due
+    case gone
+  }
 
   /// No request.
   init() { started = Instant(milliseconds: 0) }
@@ -27,10 +50,15 @@ struct ServedRequest {
   @inline(__always)
   mutating func begin(_ now: Instant) {
     started = now
+    startedMicroseconds = 0
     status = CacheStatus()
     statusCode = 0
     contentBytes = 0
+    requestBytes = 0
+    site = -1
+    isFromDisk = false
     isOfPoP = false
+    isOwnAnswer = false
     hasBegun = false
     isAccounted = false
   }
@@ -41,24 +69,107 @@ struct ServedRequest {
     statusCode = code
     self.status = status
   }
+
+  /// True for what is in the log however few lines it takes: errors, refusals and clients that left.
+  var isAlwaysLogged: Bool {
+    if isOwnAnswer || statusCode >= 499 { return true }
+    if case .failed = status.detail { return true }
+    return false
+  }
 }
 
 extension LoopContext {
   /// The status that is logged and counted for a request whose client left before a response began.
   private static let clientLeft = 499
 
-  /// Counts and logs a request, once.
-  func account(_ served: inout ServedRequest, from identity: ClientIdentity) {
+  /// Counts and logs a request, once. `exchange` is what got its response, if that has been let go of.
+  func account(
+    _ served: inout ServedRequest, from identity: ClientIdentity, _ exchange: Exchange? = nil
+  ) {
     if served.isAccounted { return }
     served.isAccounted = true
     counters.count(served.status, statusCode: served.statusCode)
     counters.bytesSent += UInt64(served.contentBytes)
-    guard let log = shared.accessLog, let request = served.logged else { return }
-    served.logged = nil
-    let entry = AccessLogEntry(
-      client: identity.address(toldBy: request), request: request, statusCode: served.statusCode,
-      bytes: served.contentBytes, status: served.status, started: served.started, finished: now)
-    log.append(entry.line(cacheName: shared.cacheName.bytes))
+    guard let log else { return }
+    // Whoever has the head logs it straight from what was read.
+    if case .held = served.head { return served.head = .due }
+    logLater(&served, identity, exchange ?? served.exchange, log)
+  }
+
+  /// A head is about to be handled.
+  @inline(__always)
+  func handles(_ served: inout ServedRequest) {
+    guard let log else { return }
+    served.head = .held
+    if log.isDetailed { served.startedMicroseconds = clock.microseconds }
+  }
+
+  /// A head was handled, and whoever has it will not have it much longer.
+  @inline(__always)
+  func handled(
+    _ served: inout ServedRequest, _ head: borrowing RequestHead, from identity: ClientIdentity
+  ) {
+    guard let log else { return }
+    switch served.head {
+    case .due:
+      served.head = .gone
+      logNow(served, head, identity, log)
+    case .held:
+      served.head = .gone
+      if served.exchange == nil { served.logged = head.detached() }
+    case .gone: break
+    }
+  }
+
+  private func logNow(
+    _ served: borrowing ServedRequest, _ head: borrowing RequestHead, _ identity: ClientIdentity,
+    _ log: LoopLog
+  ) {
+    var line = AccessLogLine(
+      client: identity.address(toldBy: head), cacheName: shared.cacheName.bytes, finished: now)
+    if log.isDetailed {
+      line.id = RequestID(
+        of: head, isBelieved: identity.believes(head), from: &requestIDs)
+      detail(&line, served, nil)
+    } else if case .vhostCombined = log.log.format {
+      line.isSecure = identity.isSecured(head)
+    }
+    log.write(served, head, line)
+  }
+
+  /// For what was answered after its head was gone.
+  @inline(never)
+  private func logLater(
+    _ served: inout ServedRequest, _ identity: ClientIdentity, _ exchange: Exchange?,
+    _ log: LoopLog
+  ) {
+    let logged = served.logged.take()
+    defer { served.firstLine = [] }
+    if let exchange {
+      var line = AccessLogLine(
+        client: exchange.client.address, cacheName: shared.cacheName.bytes, finished: now)
+      line.isSecure = exchange.client.isSecure
+      line.id = exchange.requestID
+      detail(&line, served, exchange.times)
+      return log.write(served, exchange.request, line)
+    }
+    if let logged { return logNow(served, logged, identity, log) }
+    var line = AccessLogLine(
+      client: identity.address, cacheName: shared.cacheName.bytes, finished: now)
+    line.id = RequestID(from: &requestIDs)
+    detail(&line, served, nil)
+    log.write(served, line)
+  }
+
+  private func detail(
+    _ line: inout AccessLogLine, _ served: borrowing ServedRequest, _ times: UpstreamTimes?
+  ) {
+    line.finishedMicroseconds = clock.microseconds
+    line.site = served.site < 0 ? nil : shared.routing.siteName(index: served.site)
+    if let times, times.upstream >= 0 {
+      line.upstream = .init(
+        authority: shared.routing.upstreams[times.upstream].authority, times: times)
+    }
   }
 
   /// The response of a request is complete: it is counted and logged, and its exchange goes on without a client, if
@@ -71,11 +182,13 @@ extension LoopContext {
   /// The client of a request is gone: what is under way for it ends, unless others need it. A response that it
   /// did not get whole is counted and logged, with 499 if it got nothing.
   func clientGone(_ stream: some ClientStream) {
-    stream.served.wait.take()?.cancel()
-    guard let exchange = stream.served.exchange.take() else { return }
+    let wait = stream.served.wait.take()
+    wait?.cancel()
+    let exchange = stream.served.exchange.take()
+    if wait == nil, exchange == nil { return }
     if !stream.served.hasBegun { stream.served.statusCode = Self.clientLeft }
-    stream.served.status = exchange.status
-    account(&stream.served, from: stream.identity)
-    exchange.clientGone()
+    if let exchange { stream.served.status = exchange.status }
+    account(&stream.served, from: stream.identity, exchange)
+    exchange?.clientGone()
   }
 }

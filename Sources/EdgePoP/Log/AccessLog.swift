@@ -1,21 +1,26 @@
 import EdgeCache
 import EdgeFleet
 import Glibc
-import NIOCore
-import Synchronization
+import Logging
 
-// The access log: one line for each response in the combined log format, with the time taken and the
-// Cache-Status member added.
-//
-// Event loops only append to a buffer; a task of its own writes it every 200 ms. A disk that is slow
-// delays the log, never a response: past the bound, and when writing fails, lines are dropped and
-// counted.
+// The access log. Event loops put lines together in memory of their own (LoopLog) and hand over whole blocks; a thread
+// of its own writes them (LogWriter). Whatever becomes of the file delays the log, never a response.
 
 /// Where access log lines go.
 public enum AccessLogTarget: Sendable, Hashable {
   case off
   case standardOutput
   case file(String)
+
+  /// As options and the configuration write it: `off`, `-` or a path.
+  public init(_ text: String) {
+    self =
+      switch text {
+      case "off": .off
+      case "-": .standardOutput
+      default: .file(text)
+      }
+  }
 }
 
 /// The access log could not be opened.
@@ -24,80 +29,73 @@ public struct AccessLogProblem: Error, CustomStringConvertible {
   public let description: String
 }
 
-/// Writes access log lines.
+/// The access log of a PoP, as all its event loops share it.
 final class AccessLog: Sendable {
-  private struct State: Sendable {
-    var buffer: [UInt8] = []
-    var dropped: UInt64 = 0
-    var isClosed = false
-  }
+  let format: FleetConfiguration.AccessLogFormat
+  /// The share of lines that are written, of those that need not be.
+  let sample: Double
+  private let writer: LogWriter
 
+  /// Bytes that may wait to be written; what is more is dropped.
   private static let mostWaiting = 8 << 20
 
-  private let descriptor: CInt
-  private let state = Mutex(State())
-
-  /// Opens the log; nil if it is off.
-  static func open(_ target: AccessLogTarget) throws(AccessLogProblem) -> AccessLog? {
-    switch target {
-    case .off: return nil
-    case .standardOutput: return AccessLog(descriptor: STDOUT_FILENO)
-    case .file(let path):
-      let descriptor = Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else {
-        throw AccessLogProblem(
-          description: "access log \(path): \(String(cString: strerror(errno)))")
+  /// Opens the log; nil if it is off. What becomes of it is told to `logger`.
+  static func open(
+    _ target: AccessLogTarget, format: FleetConfiguration.AccessLogFormat, sample: Double,
+    logger: Logger
+  ) throws(AccessLogProblem) -> AccessLog? {
+    do throws(LogFileProblem) {
+      switch target {
+      case .off: return nil
+      case .standardOutput:
+        return try AccessLog(LogFile(standard: STDOUT_FILENO), format, sample, logger)
+      case .file(let path): return try AccessLog(LogFile(path: path), format, sample, logger)
       }
-      return AccessLog(descriptor: descriptor)
+    } catch {
+      let place = if case .file(let path) = target { path } else { "standard output" }
+      throw AccessLogProblem(description: "access log \(place): \(error.reason)")
     }
   }
 
-  private init(descriptor: CInt) {
-    self.descriptor = descriptor
+  private init(
+    _ file: LogFile, _ format: FleetConfiguration.AccessLogFormat, _ sample: Double,
+    _ logger: Logger
+  ) throws(LogFileProblem) {
+    (self.format, self.sample) = (format, sample)
+    writer = try LogWriter(
+      file, name: "access-log", limit: Self.mostWaiting, tell: { Self.tell($0, logger) })
   }
 
-  /// Adds a line. O(line).
-  func append(_ line: ByteBuffer) {
-    state.withLock { state in
-      if state.buffer.count > Self.mostWaiting {
-        state.dropped += 1
-      } else {
-        state.buffer.append(contentsOf: line.readableBytesView)
-      }
+  private static func tell(_ news: LogNews, _ logger: Logger) {
+    switch news {
+    case .failing(let code):
+      logger.error(
+        "the access log cannot be written; it is tried again",
+        metadata: ["reason": "\(String(cString: strerror(code)))"])
+    case .dropping:
+      logger.error("the access log is not written fast enough; lines are dropped")
+    case .recovered(let dropped):
+      logger.notice("the access log is written again", metadata: ["dropped": "\(dropped)"])
+    case .reopened: logger.info("the access log was opened anew")
+    case .notReopened(let code):
+      logger.error(
+        "the access log cannot be opened anew; the old file stays",
+        metadata: ["reason": "\(LogFileProblem(code: code).reason)"])
     }
   }
 
   /// Number of lines dropped so far.
-  var dropped: UInt64 { state.withLock { $0.dropped } }
+  var dropped: UInt64 { writer.dropped }
 
-  /// Writes what waits. Called on a thread that may block.
-  func flush() {
-    let bytes = state.withLock { state in
-      let bytes = state.buffer
-      state.buffer.removeAll(keepingCapacity: bytes.count < 1 << 20)
-      return bytes
-    }
-    var written = 0
-    while written < bytes.count {
-      let count = bytes.withUnsafeBytes { raw in
-        raw.baseAddress.map { write(descriptor, $0 + written, raw.count - written) } ?? 0
-      }
-      if count < 0, errno == EINTR { continue }
-      if count <= 0 {
-        let lost = bytes[written...].count { $0 == UInt8(ascii: "\n") }
-        return state.withLock { $0.dropped += UInt64(lost) }
-      }
-      written += count
-    }
-  }
+  /// A block to be filled, for a line of so many bytes at most.
+  func takeBlock(atLeast size: Int) -> LogBlock { writer.takeBlock(atLeast: size) }
 
-  /// Writes what waits and closes the file.
-  func close() {
-    flush()
-    let first = state.withLock { state in
-      defer { state.isClosed = true }
-      return !state.isClosed
-    }
-    if first, descriptor != STDOUT_FILENO { Glibc.close(descriptor) }
-  }
+  /// Has lines written. Never waits.
+  func add(_ block: LogBlock) { writer.add(block) }
+
+  /// Opens the file anew, for whoever has moved it away.
+  func reopen() { writer.reopen() }
+
+  /// Writes what waits, for as long as that, and closes the file.
+  func close(within limit: Duration) async { await writer.close(within: limit) }
 }

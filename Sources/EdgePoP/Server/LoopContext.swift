@@ -12,6 +12,10 @@ final class LoopContext {
   let shared: PoPShared
   let clock: ProcessClock
   var counters = Counters()
+  /// The access log, if there is one.
+  let log: LoopLog?
+  /// What requests are called.
+  var requestIDs: RequestIDSource
   var health: UpstreamHealth
   var pools: [ConnectionPool<UpstreamConnection, Exchange>]
   /// Memory for the key of the next request.
@@ -31,6 +35,11 @@ final class LoopContext {
     self.shared = shared
     clock = shared.clock
     mostGathered = max(1 << 20, shared.store.limits.memory / 16) / shared.loopCount
+    log = shared.accessLog.map {
+      LoopLog(
+        $0, on: reactor, names: shared.routing.longestNames + shared.cacheName.bytes.count)
+    }
+    requestIDs = shared.requestIDs()
     health = UpstreamHealth(count: shared.routing.upstreams.count)
     pools = shared.routing.pools.map { limits in
       ConnectionPool(
@@ -137,6 +146,8 @@ final class LoopContext {
   /// Ends the loop, and lets go of whatever waits on it.
   func end() {
     waiting = [:]
+    closeAll()
+    log?.end()
     reactor.stop()
   }
 

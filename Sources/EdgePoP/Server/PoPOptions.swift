@@ -1,3 +1,4 @@
+import EdgeCache
 import EdgeFleet
 import Logging
 
@@ -19,12 +20,22 @@ public struct PoPOptions: Sendable {
   public var resolvers: [ResolverAddress]?
   /// Where access log lines go.
   public var accessLog: AccessLogTarget
+  /// What its lines are like.
+  public var accessLogFormat = FleetConfiguration.AccessLogFormat.combined
+  /// The share of them that is written, of those that need not be.
+  public var accessLogSample = 1.0
   /// Time limits and bounds.
   public var limits: ShellLimits
   /// Where log messages go.
   public var logger: Logger
+  /// The log behind that, where it is ours: what it drops is told in the statistics.
+  public var operationalLog: OperationalLog?
   /// What tells the time.
   var clock = ProcessClock()
+  /// What makes names of requests, for one event loop.
+  var requestIDs: @Sendable () -> RequestIDSource = {
+    RequestIDSource(.random(in: .min ... .max), .random(in: .min ... .max))
+  }
 
   /// Options from their parts.
   public init(

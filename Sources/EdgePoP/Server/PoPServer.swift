@@ -61,8 +61,10 @@ public final class PoPServer: Service {
   private init(_ options: PoPOptions, _ ending: inout Ending) async throws {
     self.options = options
     let started = options.clock.now
-    let accessLog = try AccessLog.open(options.accessLog)
-    ending.add { accessLog?.close() }
+    let accessLog = try AccessLog.open(
+      options.accessLog, format: options.accessLogFormat, sample: options.accessLogSample,
+      logger: options.logger)
+    ending.add { await accessLog?.close(within: .nanoseconds(options.limits.logs.nanoseconds)) }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     ending.add { try? await group.shutdownGracefully() }
 
@@ -97,14 +99,11 @@ public final class PoPServer: Service {
     await clients.accept()
   }
 
+  /// Opens the access log anew, for whoever has moved its file away. If that fails the old one stays.
+  public func reopenLogs() { accessLog?.reopen() }
+
   /// Serves until a graceful shutdown is asked for, then finishes what runs and returns.
   public func run() async throws {
-    let flusher = Task { [accessLog] in
-      while !Task.isCancelled {
-        try? await Task.sleep(for: .milliseconds(200))
-        accessLog?.flush()
-      }
-    }
     let sweeper = Task { [storage] in
       await PurgeSweeper(store: storage.store, disk: storage.disk).run()
     }
@@ -118,7 +117,6 @@ public final class PoPServer: Service {
     options.logger.info("draining")
     await clients.drain(within: .nanoseconds(options.limits.drain.nanoseconds))
     await admin.stop()
-    flusher.cancel()
     await ending.run()
   }
 }

@@ -18,6 +18,8 @@ final class PoPShared: Sendable {
   let tiers: TierFence
   /// Whose word is taken for who a client is.
   let trust: ProxyTrust
+  /// What makes names of requests, for one event loop.
+  let requestIDs: @Sendable () -> RequestIDSource
   /// Event loops among which limits of the whole PoP are divided.
   let loopCount: Int
   /// What makes connections to upstreams.
@@ -34,6 +36,7 @@ final class PoPShared: Sendable {
     cacheName = CacheName(Self.cacheName(options))
     self.accessLog = accessLog
     logger = options.logger
+    requestIDs = options.requestIDs
     clock = options.clock
     self.purges = purges.service
     gate = purges.gate

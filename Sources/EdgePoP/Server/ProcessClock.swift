@@ -52,6 +52,11 @@ final class ProcessClock: Sendable {
       wallOffset: wallOffset.load(ordering: .relaxed))
   }
 
+  /// The present moment of the time line, to the microsecond: for durations that are told. About 25 ns.
+  var microseconds: Int64 {
+    (Self.read(CLOCK_MONOTONIC) &+ lead.load(ordering: .relaxed)) / 1000
+  }
+
   /// The present moment with the wall clock as it is now: for what is compared with dates of others.
   func read() -> Instant {
     let now = now

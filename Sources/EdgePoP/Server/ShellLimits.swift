@@ -67,6 +67,8 @@ public struct ShellLimits: Sendable {
   public var purgesPerSecond = 1000
   /// Finishing what runs at shutdown.
   public var drain: TimeAmount = .seconds(30)
+  /// Writing what waits of the access log at shutdown; then it is dropped.
+  public var logs: TimeAmount = .seconds(2)
 
   /// The limits that `docs/limits.md` lists.
   public init() {}

@@ -22,6 +22,12 @@ struct Statistics: Codable, Sendable {
     var bytes: UInt64
   }
 
+  /// Lines that were dropped because they could not be written, of each log.
+  struct DroppedLogLines: Codable, Sendable {
+    var access: UInt64 = 0
+    var operational: UInt64 = 0
+  }
+
   var pop: String
   var version: String
   var uptimeSeconds: Int
@@ -39,7 +45,7 @@ struct Statistics: Codable, Sendable {
   var tunnels: UInt64
   var bytesSent: UInt64
   var bytesReceived: UInt64
-  var droppedLogLines: UInt64
+  var droppedLogLines: DroppedLogLines
   /// Responses by the first digit of their status.
   var statuses: [String: UInt64]
   /// Forwarded requests by the reason.
@@ -58,7 +64,7 @@ struct Statistics: Codable, Sendable {
 
   init(
     pop: String, uptimeSeconds: Int, purgeSequence: UInt64, counters: Counters,
-    store: StoreStatistics, droppedLogLines: UInt64, disk: DiskReport? = nil,
+    store: StoreStatistics, droppedLogLines: DroppedLogLines, disk: DiskReport? = nil,
     names: NameStatistics = NameStatistics(), purges: PurgeStatistics
   ) {
     self.names = names

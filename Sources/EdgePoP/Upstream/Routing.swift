@@ -309,7 +309,15 @@ final class Routing: Sendable {
   }
 
   /// The name of the site that a route belongs to.
-  func siteName(_ route: RequestRoute) -> String { sites[route.site].name }
+  func siteName(_ route: RequestRoute) -> String { siteName(index: route.site) }
+
+  /// The name of a site.
+  func siteName(index: Int) -> String { sites[index].name }
+
+  /// Bytes of the longest names of sites and upstreams together.
+  var longestNames: Int {
+    (sites.map(\.name.utf8.count).max() ?? 0) + (upstreams.map(\.authority.utf8.count).max() ?? 0)
+  }
 
   private func site(_ key: CacheKey) -> Site? {
     if let any, exact.isEmpty, suffixes.isEmpty { return sites[any] }

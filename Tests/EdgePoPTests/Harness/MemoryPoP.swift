@@ -71,7 +71,7 @@ final class MemoryPoP: @unchecked Sendable {
     let counters = turn { $0.counters }
     return Statistics(
       pop: options.pop.id, uptimeSeconds: 0, purgeSequence: shared.store.purges.head,
-      counters: counters, store: shared.store.statistics, droppedLogLines: 0,
+      counters: counters, store: shared.store.statistics, droppedLogLines: .init(),
       purges: shared.purges.statistics(shared.gate))
   }
 

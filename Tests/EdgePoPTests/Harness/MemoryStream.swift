@@ -206,6 +206,7 @@ final class MemoryStream: ClientStream {
   }
 
   func answer(_ answer: OwnAnswer) {
+    served.isOwnAnswer = true
     write {
       ResponseWriter.error(
         answer.status, reason: answer.reason, served.status, context, allow: answer.allows,

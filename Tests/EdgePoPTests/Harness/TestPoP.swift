@@ -27,6 +27,8 @@ struct TestPoP: Sendable {
     var accessLog = AccessLogTarget.off
     /// Name servers of the test, instead of those of the system.
     var resolvers: [ResolverAddress]?
+    var accessLogFormat = FleetConfiguration.AccessLogFormat.combined
+    var accessLogSample = 1.0
     var clock = TestClock()
     /// Where stores are on disk, if there are any.
     var disks: [FleetConfiguration.Disk] = []
@@ -94,6 +96,9 @@ struct TestPoP: Sendable {
       access: setup.access ?? setup.token.map(AdminAccess.init), purgeFrom: setup.purgeFrom,
       trustedProxies: setup.trustedProxies,
       resolvers: setup.resolvers, accessLog: setup.accessLog, limits: setup.limits, logger: logger)
+    (options.accessLogFormat, options.accessLogSample) = (
+      setup.accessLogFormat, setup.accessLogSample
+    )
     options.clock = setup.clock.clock
     // One with a port of its own is about sockets.
     if Carrier.current == .memory, pop.listen.allSatisfy({ $0.port == 0 }) {
