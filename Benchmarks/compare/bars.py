@@ -4,12 +4,15 @@ so that nobody has to be named beforehand."""
 
 from statistics import median
 
-# case, value, against, limit. Against: "best-caching", "best" or the name of a server.
+# case, value, against, limit. Against: "best-caching", "best", the name of a server, or "own " and the
+# name of another case of ours.
 BARS = [
     ("hit-1k", "cpu", "best-caching", 0.90),
     ("hit-1k", "cpu", "nginx", 0.70),
     ("hit-1k", "cpu", "floor", 1.35),
     ("hit-1k-browser", "cpu", "best-caching", 0.90),
+    ("hit-1k-logged", "cpu", "own hit-1k", 1.12),
+    ("hit-1k-logged", "cpu", "nginx", 0.60),
     ("hit-64k", "cpu", "best", 1.00),
     ("hit-1m", "cpu", "best", 1.00),
     ("not-modified", "cpu", "best", 1.00),
@@ -48,6 +51,12 @@ def judge(measurement):
             continue
         if against is None:
             verdict["measured"] = median(value[key] for value in values[ours])
+        elif against.startswith("own "):
+            other = measurement.values.get(against.removeprefix("own "), {}).get(ours)
+            if not other:
+                continue
+            verdict["measured"] = median(
+                mine[key] / base[key] for mine, base in zip(values[ours], other) if base[key] > 0)
         else:
             worst = worst_ratio(measurement, values, ours, against, key)
             if worst is None:

@@ -37,6 +37,7 @@ class Case:
     method: str = "GET"
     body: int = 0
     connections: int = 64
+    log: bool = False  # with an access log, in the combined format
 
 
 def hit(name, title, size, **more):
@@ -50,6 +51,7 @@ CASES = [
     hit("hit-64k", "hit, 64 KB", 65536),
     hit("hit-1m", "hit, 1 MB", MEGABYTE, connections=16),
     hit("hit-1k-browser", "hit, 1 KB, browser's head", 1024, fields=BROWSER_FIELDS),
+    hit("hit-1k-logged", "hit, 1 KB, access log on", 1024, log=True),
     # The condition is filled in with the ETag that the server itself sends.
     Case("not-modified", "304 on If-None-Match", "hit", "/bytes/1024/hit", 0, 304,
          ["If-None-Match: @ETAG@"]),

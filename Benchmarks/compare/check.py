@@ -19,7 +19,7 @@ def fields_of(case, server):
         return list(case.fields)
     if server.kind == "floor":
         return [line.replace("@ETAG@", '"0123456789abcdef"') for line in case.fields]
-    etag = wire.ask(server.port, case.path).fields.get("etag")
+    etag = wire.ask(server.port_of(case), case.path).fields.get("etag")
     if etag is None:
         raise NotPossible("sends no ETag")
     return [line.replace("@ETAG@", etag) for line in case.fields]
@@ -29,10 +29,12 @@ def prepare(case, server, origin_port):
     """Warms the server for a case and checks its answer. Returns the fields to send."""
     if case.kind in server.cannot:
         raise NotPossible(server.cannot[case.kind])
+    if case.log and "log" in server.cannot:
+        raise NotPossible(server.cannot["log"])
     if case.kind in ("hit", "open", "idle") and server.kind != "floor":
         # What is stored is the whole response, before anything is asked about it.
         for _ in range(3):
-            wire.ask(server.port, case.path)
+            wire.ask(server.port_of(case), case.path)
     fields = fields_of(case, server)
     path = case.path if case.kind not in ("miss", "working-set") else case.path + "/check"
     before = origin_count(origin_port)

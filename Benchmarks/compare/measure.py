@@ -117,7 +117,7 @@ class Measurement:
             # Warm: code, connections to the origin, and the store where it is to be full.
             warm = seconds if case.kind == "working-set" else 0.2
             self.load(case, server, fields, warm, rate, paths_file)
-        pids = server.pids()
+        pids = server.pids_of(case)
         forwards = check.origin_count(self.setup.origin_port)
         core = process.core_seconds(self.setup.server_cpu)
         started, before = time.monotonic(), process.cpu_seconds(pids)

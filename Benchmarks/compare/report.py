@@ -36,6 +36,8 @@ def collect(measurement, judged, about):
     return {
         "about": about, "ours": ours,
         "servers": [{"name": server.name, "label": server.label, "kind": server.kind,
+                     "access log": server.log_note + (
+                         ", on in cases that say so" if server.logged else ""),
                      "idle CPU": measurement.idle_cpu.get(server.name),
                      "memory": measurement.memory[server.name]}
                     for server in measurement.servers],
@@ -111,6 +113,8 @@ def markdown(results):
     lines += ["", "## Memory", ""] + memory_table(head, servers, rows, cells)
     if notes:
         lines += [""] + [f"[{index}] {reason}  " for reason, index in notes.items()]
+    lines += ["", "## Access logs", ""]
+    lines += [f"* {server['label']}: {server['access log']}" for server in servers]
     lines += ["", "## Machine", ""]
     lines += [f"* {name}: {value}" for name, value in about.items() if name != "versions"]
     lines += [f"* {label}: {version}" for label, version in about["versions"].items()]

@@ -19,13 +19,17 @@ class Server:
 
     name = label = ""
     kind = "caching"  # ours, caching, static, floor
-    cannot = {}  # kind of case -> reason
+    cannot = {}  # kind of case, or "log" -> reason
+    # What the server does about an access log in all other cases, and the class of a second process
+    # with one, which does the cases with a log.
+    log_note = "off"
+    logged = None
 
     def __init__(self, setup):
         self.setup = setup  # directory, memory_mb, origin_port, server_cpu, programs
         self.directory = os.path.join(setup.directory, f"{self.name}.d")
         self.log = os.path.join(setup.directory, f"{self.name}.log")
-        self.port = self.process = None
+        self.port = self.process = self.twin = None
         self.cache_directory = None
 
     # What a subclass says.
@@ -64,7 +68,7 @@ class Server:
             "ORIGIN_PORT": self.setup.origin_port, "DIR": self.directory,
             "CACHE": self.cache_directory or "", "MEMORY_MB": self.setup.memory_mb,
             "MEMORY_BYTES": self.setup.memory_mb * MEGABYTE, "STORE_MB": 256,
-            "USER": self.user_line if is_root else "",
+            "USER": self.user_line if is_root else "", "ACCESS_LOG": self.access_log,
         }.items():
             text = text.replace(f"@{word}@", str(value))
         path = os.path.join(self.directory, target or os.path.basename(source))
@@ -73,6 +77,7 @@ class Server:
         return path
 
     user_line = ""
+    access_log = ""
 
     def prepare(self):
         """Writes what the server needs before it starts."""
@@ -88,8 +93,14 @@ class Server:
         command = self.command()
         self.process = process.start(command, self.setup.server_cpu, self.log, self.environment())
         process.wait_for_port(self.process, self.port, self.log)
+        if self.logged is not None:
+            self.twin = self.logged(self.setup)
+            self.twin.start()
 
     def stop(self):
+        if self.twin is not None:
+            self.twin.stop()
+            self.twin = None
         if self.process is not None:
             process.stop(self.process)
             self.process = None
@@ -99,8 +110,11 @@ class Server:
     def pids(self):
         return process.tree(self.process.pid)
 
+    def pids_of(self, case):
+        return self.twin.pids() if case.log and self.twin else self.pids()
+
     def port_of(self, case):
-        return self.port
+        return self.twin.port if case.log and self.twin else self.port
 
     def memory(self):
         """Resident memory and what lies in a tmpfs, which is memory, too."""
@@ -115,15 +129,25 @@ class Server:
         return total
 
 
-class EdgePoP(Server):
-    name, label, kind = "edgecache", "EdgeCache", "ours"
+class LoggedEdgePoP(Server):
+    name, label, kind = "edgecache-logged", "EdgeCache", "ours"
 
     def program(self):
         return os.path.join(self.setup.programs, "edge-pop")
 
     def command(self):
         return [self.find(), "--config", self.fill_in("edgecache.json"), "--pop", "bench",
-                "--access-log", "off", "--log-level", "warning"]
+                "--access-log", self.access_log, "--log-level", "warning"]
+
+    @property
+    def access_log(self):
+        return os.path.join(self.directory, "access.log")
+
+
+class EdgePoP(LoggedEdgePoP):
+    name = "edgecache"
+    access_log = "off"
+    logged = LoggedEdgePoP
 
     def version_command(self):
         return [self.find(), "--version"]
@@ -136,13 +160,20 @@ class EdgePoP(Server):
         return f"{text} ({commit})" if commit else text
 
 
-class Nginx(Server):
-    name, label = "nginx", "nginx"
+class LoggedNginx(Server):
+    name, label = "nginx-logged", "nginx"
     user_line = "user root;"
+
+    def program(self):
+        return "nginx"
+
+    @property
+    def access_log(self):
+        return os.path.join(self.directory, "access.log") + " combined"
 
     def prepare(self):
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else self.setup.directory
-        self.cache_directory = os.path.join(base, f"edgecache-bench-{os.getpid()}")
+        self.cache_directory = os.path.join(base, f"edgecache-bench-{os.getpid()}-{self.name}")
         shutil.rmtree(self.cache_directory, ignore_errors=True)
 
     def command(self):
@@ -150,8 +181,15 @@ class Nginx(Server):
                 "-c", self.fill_in("nginx.conf")]
 
 
+class Nginx(LoggedNginx):
+    name = "nginx"
+    access_log = "off"
+    logged = LoggedNginx
+
+
 class HAProxy(Server):
     name, label = "haproxy", "HAProxy"
+    cannot = {"log": "logs to syslog alone, which would be measured with it"}
 
     def command(self):
         return [self.find(), "-db", "-f", self.fill_in("haproxy.cfg")]
@@ -159,6 +197,7 @@ class HAProxy(Server):
 
 class Varnish(Server):
     name, label = "varnish", "Varnish"
+    log_note = "in shared memory, always; nobody writes it to a file"
 
     def program(self):
         return "varnishd"
@@ -175,6 +214,7 @@ class Varnish(Server):
 
 class TrafficServer(Server):
     name, label = "trafficserver", "Traffic Server"
+    cannot = {"log": "not configured with an access log"}
 
     def program(self):
         return "traffic_server"
@@ -193,7 +233,8 @@ class H2O(Server):
     name, label, kind = "h2o", "h2o (static files)", "static"
     user_line = "user: root"
     cannot = {"miss": "has no cache for proxied content",
-              "working-set": "has no cache for proxied content"}
+              "working-set": "has no cache for proxied content",
+              "log": "not configured with an access log"}
 
     def prepare(self):
         for size in (1024, 16384, 65536, MEGABYTE):
@@ -214,6 +255,7 @@ class Floor(Server):
 
     name, label, kind = "floor", "floor (epoll loop)", "floor"
     cannot = {kind: "answers with canned bytes" for kind in ("miss", "forward", "working-set")}
+    cannot["log"] = "has no access log"
 
     def program(self):
         return os.path.join(self.setup.directory, "floor")

@@ -21,7 +21,8 @@ from cases import BROWSER_FIELDS, CASES
 
 
 def server(name, kind):
-    return types.SimpleNamespace(name=name, label=name.title(), kind=kind)
+    return types.SimpleNamespace(
+        name=name, label=name.title(), kind=kind, log_note="off", logged=None)
 
 
 def measured(**cpu):

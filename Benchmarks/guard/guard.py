@@ -40,10 +40,14 @@ BROWSER = (
     b"Cookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n"
 )
 
-# Name, path, fields besides Host, status, and what Cache-Status has to say.
+# Name, path, fields besides Host, status, and what Cache-Status has to say. With an access log in each format where the
+# name ends so.
 CASES = [
     ("hit", b"/a/style.css", b"User-Agent: guard\r\nAccept: */*\r\n", 200, b"hit"),
     ("hit-browser", b"/a/style.css", BROWSER, 200, b"hit"),
+    ("hit-logged", b"/a/style.css", b"User-Agent: guard\r\nAccept: */*\r\n", 200, b"hit"),
+    ("hit-logged-json", b"/a/style.css", b"User-Agent: guard\r\nAccept: */*\r\n", 200, b"hit"),
+    ("hit-browser-logged", b"/a/style.css", BROWSER, 200, b"hit"),
     ("not-modified", b"/a/style.css", b'If-None-Match: "abc"\r\n', 304, b"hit"),
     ("range", b"/a/style.css", b"Range: bytes=100-199\r\n", 206, b"hit"),
     ("pass-through", b"/api/thing", b"User-Agent: guard\r\nAccept: */*\r\n", 200, b"fwd=bypass"),
@@ -97,7 +101,7 @@ class Origin:
 class PoP:
     """edge-pop under callgrind, counting only when told to."""
 
-    def __init__(self, program, folder, origin):
+    def __init__(self, program, folder, origin, name):
         upstream = [f"http://127.0.0.1:{origin.port}"]
         CONFIG["regions"]["here"]["api"] = upstream
         CONFIG["sites"][0]["origin"] = upstream
@@ -105,10 +109,15 @@ class PoP:
         with open(config, "w", encoding="utf-8") as file:
             json.dump(CONFIG, file)
         self.output = os.path.join(folder, "callgrind.out")
+        # What the thread that writes the log does is counted with it.
+        log = ["--access-log", os.path.join(folder, "access.log")] if "-logged" in name else []
+        if name.endswith("-json"):
+            log += ["--access-log-format", "json"]
         environment = dict(os.environ, LD_PRELOAD=os.path.join(folder, "shim.so"))
         self.process = subprocess.Popen(
             ["valgrind", "--tool=callgrind", "--instr-atstart=no",
-             f"--callgrind-out-file={self.output}", program, "--config", config, "--pop", "guard"],
+             f"--callgrind-out-file={self.output}", program, "--config", config, "--pop", "guard"]
+            + log,
             stderr=subprocess.PIPE, text=True, env=environment)
         said = []
         for line in self.process.stderr:
@@ -181,7 +190,7 @@ def totals(path):
 def measure(program, folder, case, requests):
     name, path, fields, status, says = case
     origin = Origin()
-    pop = PoP(program, folder, origin)
+    pop = PoP(program, folder, origin, name)
     client = Client(pop.port)
     stored = b"" if path.startswith(b"/api/") else b"stored"
     client.ask(path, b"", 200, stored)
@@ -227,7 +236,7 @@ def main():
         fail(f"no case {', '.join(sorted(unknown))}; there are "
              + ", ".join(case[0] for case in CASES))
     broken = 0
-    print(f"{'case':<14}{'instructions':>14}{'at most':>10}{'allocations':>13}{'at most':>9}")
+    print(f"{'case':<20}{'instructions':>14}{'at most':>10}{'allocations':>13}{'at most':>9}")
     with tempfile.TemporaryDirectory() as folder:
         # Valgrind 3.19 cannot read the debug information of today's compilers.
         program = os.path.join(folder, "edge-pop")
@@ -241,7 +250,7 @@ def main():
             instructions, allocations = measure(program, folder, case, options.requests)
             good = instructions <= most["instructions"] and allocations <= most["allocations"]
             broken += not good
-            print(f"{case[0]:<14}{instructions:>14.0f}{most['instructions']:>10}"
+            print(f"{case[0]:<20}{instructions:>14.0f}{most['instructions']:>10}"
                   f"{allocations:>13.2f}{most['allocations']:>9}{'' if good else '  TOO MANY'}",
                   flush=True)
             if options.profile:
