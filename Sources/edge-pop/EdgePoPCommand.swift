@@ -190,8 +190,6 @@ struct EdgePoPCommand: AsyncParsableCommand {
     } catch let problem as AccessLogProblem {
       throw Failure(problem.description)
     }
-    log.write(plain: server.readyLine)
-
     var quiet = logger
     quiet.logLevel = max(logger.logLevel, .warning)
     let group = ServiceGroup(
@@ -200,6 +198,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
           .init(
             service: server, successTerminationBehavior: .gracefullyShutdownGroup),
           .init(service: signals.reopening(server)),
+          .init(service: ReadyLine(line: server.readyLine, log: log)),
         ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
     try await group.run()

@@ -33,8 +33,11 @@ struct LogSignals: Service {
           "signal ignored: the program and its configuration are read at the start alone; restart to change them",
           metadata: ["signal": "\(signal)"])
       default:
-        logger.debug("signal to open logs anew", metadata: ["signal": "\(signal)"])
-        server?.reopenLogs()
+        if server?.reopenLogs() != true {
+          logger.warning(
+            "signal ignored: there is no file of an access log to open anew; the configuration is read at the start alone",
+            metadata: ["signal": "\(signal)"])
+        }
       }
     }
   }

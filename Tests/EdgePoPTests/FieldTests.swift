@@ -35,6 +35,9 @@ struct FieldTests {
         \r
 
         """.replacing("\r\n\r\n\n", with: "\r\n\r\n"))
+      // The name that it has is another one each time.
+      let id = try #require(origin.requests[0]["X-Request-ID"])
+      #expect(id.wholeMatch(of: /[0-9a-f]{32}/) != nil)
       #expect(
         origin.requests[0].head.components(separatedBy: "\r\n") == [
           "GET /path?b=2&a=%41 HTTP/1.1",
@@ -51,6 +54,7 @@ struct FieldTests {
           "Forwarded: for=127.0.0.1;proto=http;host=\"a.example:8080\"",
           "Via: 1.1 EdgeCache",
           "CDN-Loop: EdgeCache",
+          "X-Request-ID: \(id)",
           "", "",
         ])
     }

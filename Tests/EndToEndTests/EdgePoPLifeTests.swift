@@ -45,12 +45,14 @@ extension EndToEnd {
       }
     }
 
-    @Test("A signal on which other servers change their program is ignored")
-    func ignored() async throws {
+    @Test(
+      "Signals on which other servers change their program or read their configuration are ignored",
+      arguments: [SIGUSR2, SIGHUP, SIGUSR1])
+    func ignored(signal: Int32) async throws {
       try await Stage.run { stage in
         let origin = try await SampleOrigin.start(on: stage)
         let pop = try await PoP.start(on: stage, upstream: origin)
-        pop.process.send(SIGUSR2)
+        pop.process.send(signal)
         _ = try await pop.process.line(containing: "signal ignored")
         #expect(try await pop.request("GET", "/bytes/1").status == 200)
         pop.process.send(SIGTERM)

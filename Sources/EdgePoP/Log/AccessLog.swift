@@ -35,6 +35,7 @@ final class AccessLog: Sendable {
   /// The share of lines that are written, of those that need not be.
   let sample: Double
   private let writer: LogWriter
+  private let isFile: Bool
 
   /// Bytes that may wait to be written; what is more is dropped.
   private static let mostWaiting = 8 << 20
@@ -61,7 +62,7 @@ final class AccessLog: Sendable {
     _ file: LogFile, _ format: FleetConfiguration.AccessLogFormat, _ sample: Double,
     _ logger: Logger
   ) throws(LogFileProblem) {
-    (self.format, self.sample) = (format, sample)
+    (self.format, self.sample, isFile) = (format, sample, file.isNamed)
     writer = try LogWriter(
       file, name: "access-log", limit: Self.mostWaiting, tell: { Self.tell($0, logger) })
   }
@@ -93,8 +94,11 @@ final class AccessLog: Sendable {
   /// Has lines written. Never waits.
   func add(_ block: LogBlock) { writer.add(block) }
 
-  /// Opens the file anew, for whoever has moved it away.
-  func reopen() { writer.reopen() }
+  /// Opens the file anew, for whoever has moved it away; false if there is none.
+  func reopen() -> Bool {
+    if isFile { writer.reopen() }
+    return isFile
+  }
 
   /// Writes what waits, for as long as that, and closes the file.
   func close(within limit: Duration) async { await writer.close(within: limit) }

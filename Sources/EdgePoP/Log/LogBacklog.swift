@@ -23,7 +23,8 @@ struct LogBacklog {
   /// True if nothing waits, or is being written.
   var isEmpty: Bool { bytes == 0 }
 
-  /// Adds a block, or drops it and returns false.
+  /// Adds a block, or drops it and returns false. What goes into the last one that waits is copied there, so that what
+  /// waits takes no more memory than it has bytes, and a little.
   mutating func add(_ block: LogBlock) -> Bool {
     if block.count == 0 { return true }
     guard bytes + block.count <= limit else {
@@ -32,12 +33,20 @@ struct LogBacklog {
       return false
     }
     bytes += block.count
-    blocks.append(block)
+    if let last = blocks.last, last.room >= block.count {
+      last.append(block)
+      keep(block)
+    } else {
+      blocks.append(block)
+    }
     return true
   }
 
   /// Gives out the next block to be written.
   mutating func take() -> LogBlock? { blocks.popFirst() }
+
+  /// The number of blocks that wait.
+  var count: Int { blocks.count }
 
   /// A block that was given out has been written.
   mutating func wrote(_ block: LogBlock) {

@@ -54,6 +54,12 @@ final class LogBlock: @unchecked Sendable {
     swap(&lines, &other.lines)
   }
 
+  /// Adds the lines of another block, for which there is room.
+  func append(_ other: LogBlock) {
+    put(other)
+    lines &+= other.lines
+  }
+
   /// Makes it as good as new.
   func clear() { (count, lines) = (0, 0) }
 

@@ -60,6 +60,9 @@ struct LogFile: LogSink {
     return last == ASCII.lineFeed
   }
 
+  /// True if it has a name, by which it can be opened anew.
+  var isNamed: Bool { path != nil }
+
   // MARK: LogSink
 
   mutating func write(_ block: LogBlock, from start: Int, to end: Int) -> LogWrite {
@@ -139,6 +142,7 @@ struct LogFileProblem: Error {
 
   /// Why.
   var reason: String {
-    code == ENXIO ? "nobody reads from this pipe" : String(cString: strerror(code))
+    code == ENXIO
+      ? "nobody reads from this pipe, or it is a socket" : String(cString: strerror(code))
   }
 }

@@ -18,6 +18,8 @@ final class LoopLog {
   private var second = Int64.min
   private let date = LogBlock(capacity: 32)
 
+  /// What of that is the same for every PoP: all members of a line in JSON, with the longest numbers and words.
+  static let mostFixed = 1536
   /// After so many nanoseconds lines are handed over that are fewer than a block has room for.
   private static let delay: Int64 = 200_000_000
 
@@ -25,7 +27,7 @@ final class LoopLog {
   init(_ log: AccessLog, on reactor: Reactor, names: Int) {
     (self.log, self.reactor) = (log, reactor)
     sampling = LogSampler(share: log.sample)
-    mostOwn = 1536 + LogBlock.mostForByte * names
+    mostOwn = Self.mostFixed + LogBlock.mostForByte * names
     block = log.takeBlock(atLeast: 0)
   }
 

@@ -13,6 +13,7 @@ public final class OperationalLog: Sendable {
   private let format: FleetConfiguration.LogFormat
   private let filter = Mutex(RepetitionFilter<OperationalLine>())
   private let box: Box
+  private let clock = ProcessClock()
 
   /// What the writer's thread calls before there is a log.
   private final class Box: Sendable {
@@ -59,11 +60,11 @@ public final class OperationalLog: Sendable {
   /// Adds a line; one that is a fault and came a moment ago is counted instead.
   func add(_ line: OperationalLine) {
     if line.level >= .warning,
-      !filter.withLock({ $0.take(line, now: Self.monotonic) })
+      !filter.withLock({ $0.take(line, now: clock.now.milliseconds) })
     {
       return
     }
-    writer.add(LogBlock(line: line.text(format, at: Self.wall)))
+    writer.add(LogBlock(line: line.text(format, at: clock.read().wall.milliseconds)))
   }
 
   private func tell(_ news: LogNews) {
@@ -77,24 +78,15 @@ public final class OperationalLog: Sendable {
   /// Tells how often faults came again; says in how many milliseconds there may be more to tell.
   private func tellRepetitions(all: Bool) -> Int? {
     let (due, next) = filter.withLock { filter in
-      (filter.due(now: Self.monotonic, all: all), filter.next)
+      (filter.due(now: clock.now.milliseconds, all: all), filter.next)
     }
     for repetition in due {
       var line = repetition.line
       let seconds = max(1, (repetition.within + 500) / 1000)
       line.repetition = "repeated \(repetition.times) times in \(seconds) s"
-      writer.add(LogBlock(line: line.text(format, at: Self.wall)))
+      writer.add(LogBlock(line: line.text(format, at: clock.read().wall.milliseconds)))
     }
-    return next.map { Int(max(1, $0 - Self.monotonic)) }
-  }
-
-  private static var monotonic: Int64 { read(CLOCK_MONOTONIC) }
-  private static var wall: Int64 { read(CLOCK_REALTIME) }
-
-  private static func read(_ clock: clockid_t) -> Int64 {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    return next.map { Int(max(1, $0 - clock.now.milliseconds)) }
   }
 }
 

@@ -99,8 +99,9 @@ public final class PoPServer: Service {
     await clients.accept()
   }
 
-  /// Opens the access log anew, for whoever has moved its file away. If that fails the old one stays.
-  public func reopenLogs() { accessLog?.reopen() }
+  /// Opens the access log anew, for whoever has moved its file away; false if it has no file. If that fails the old
+  /// one stays.
+  public func reopenLogs() -> Bool { accessLog?.reopen() ?? false }
 
   /// Serves until a graceful shutdown is asked for, then finishes what runs and returns.
   public func run() async throws {

@@ -282,6 +282,46 @@ import Testing
     }
   }
 
+  @Test("What a line has of its own has room, with the longest of everything")
+  func room() throws {
+    let names = String(repeating: "n", count: 64)
+    var line = AccessLogLine(
+      client: "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255", cacheName: Array(names.utf8),
+      finished: Instant(milliseconds: .max / 4))
+    line.site = names
+    var times = UpstreamTimes()
+    (times.upstream, times.began, times.connecting, times.connected) = (
+      0, .min / 4, .min / 4, .max / 4
+    )
+    (times.sent, times.answered, times.ended) = (.min / 4, .max / 4, .max / 4)
+    line.upstream = .init(authority: names, times: times)
+    line.finishedMicroseconds = .max / 4
+    var source = RequestIDSource(1, 2)
+    let head = try Self.head(Self.bytes("GET / HTTP/1.0"))
+    line.id = RequestID(of: head, isBelieved: false, from: &source)
+    let details =
+      StorageRefusal.allCases.map(CacheStatusDetail.refused)
+      + UpstreamFailure.allCases.map(CacheStatusDetail.failed) + [.staleWhileRevalidate]
+    for detail in details {
+      var status = CacheStatus.forwarded(.varyMiss)
+      (status.detail, status.ttl, status.forwardStatus) = (detail, .min, .min)
+      (status.isHit, status.isStored, status.isCollapsed) = (true, true, true)
+      var served = Self.served(.min, status, content: .min)
+      (served.requestBytes, served.startedMicroseconds) = (.min, .min / 4)
+      let most = LoopLog.mostFixed + 3 * names.utf8.count
+      for format in 0..<4 {
+        let block = LogBlock(capacity: 1 << 16)
+        switch format {
+        case 0: line.writeCombined(served, head, Self.date, to: block)
+        case 1: line.writeCombined(served, Self.date, to: block)
+        case 2: line.writeJSON(served, head, Self.iso, to: block)
+        default: line.writeJSON(served, Self.iso, to: block)
+        }
+        #expect(block.count + 64 < most)
+      }
+    }
+  }
+
   @Test(
     "A share of lines is every so manieth",
     arguments: [(0.0, 0), (0.001, 1), (0.25, 250), (0.5, 500), (0.999, 999), (1.0, 1000)])

@@ -184,7 +184,7 @@ import Testing
     try await withPoP({ $0.accessLog = .file(path) }, origin: Self.storable) { pop, _ in
       for number in 0..<10 { _ = try await pop.get("/a\(number)") }
       rename(path, path + ".1")
-      pop.server.reopenLogs()
+      #expect(pop.server.reopenLogs())
       for number in 10..<20 { _ = try await pop.get("/a\(number)") }
     }
     let lines = try [path + ".1", path].flatMap {

@@ -125,6 +125,22 @@ private struct SimulatedFiles: LogSink {
     #expect(seed % 2 == 1 || backlog.isEmpty)
   }
 
+  @Test("However little blocks have, what waits takes little more memory than it has bytes")
+  func compact() {
+    var backlog = LogBacklog(limit: 1 << 20)
+    for number in 0..<10_000 {
+      let block = backlog.takeSpare() ?? LogBlock(capacity: LogBacklog.blockSize)
+      block.put(text: "line \(number)")
+      block.endLine()
+      _ = backlog.add(block)
+    }
+    #expect(backlog.count <= 2)
+    var text = ""
+    while let block = backlog.take() { text += block.text }
+    #expect(text == (0..<10_000).map { "line \($0)\n" }.joined())
+    #expect(backlog.dropped == 0)
+  }
+
   @Test("A block that does not fit is dropped whole and counted; the bound is exact")
   func bound() {
     var random = SplitMix(seed: 1)
