@@ -88,7 +88,7 @@ struct OutputFileTests {
         (directory, "is a directory"), ("\(directory)/", "is a directory"), ("", "needs a name"),
         ("\(directory)/new/", "is a directory"),
         ("\(directory)/no/file", "no such file or directory"),
-        ("/dev/fd/987", "bad file descriptor"),
+        ("/dev/fd/999999", "bad file descriptor"),
       ] {
         #expect { try OutputFile.check(path) } throws: { "\($0)".contains(says) }
         #expect { try OutputFile.write("x", to: path) } throws: { "\($0)".contains(says) }

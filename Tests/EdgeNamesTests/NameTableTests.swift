@@ -101,9 +101,9 @@ struct NameTableTests {
   }
 
   @Test(
-    "A lifetime is from 5 seconds to an hour, whatever an answer says",
+    "A lifetime is from a second to an hour, whatever an answer says",
     arguments: [
-      (0, 5), (1, 5), (5, 5), (6, 6), (3599, 3599), (3600, 3600), (86_400, 3600),
+      (0, 1), (0.5, 1), (1, 1), (6, 6), (3599, 3599), (3600, 3600), (86_400, 3600),
       (2_147_483_647, 3600),
     ])
   func lifetime(said: Double, kept: Double) {
