@@ -50,6 +50,11 @@ CASES = [
     ("hit-browser-logged", b"/a/style.css", BROWSER, 200, b"hit"),
     ("not-modified", b"/a/style.css", b'If-None-Match: "abc"\r\n', 304, b"hit"),
     ("range", b"/a/style.css", b"Range: bytes=100-199\r\n", 206, b"hit"),
+    ("pass-no-store", b"/a/style.css",
+     b"User-Agent: guard\r\nAccept: */*\r\nCache-Control: no-store\r\n", 200, b"fwd=request"),
+    # Nothing but its responses says that this is not for the store.
+    ("pass-unshared", b"/account/thing", b"User-Agent: guard\r\nAccept: */*\r\n", 200,
+     b"detail=no-store"),
     ("pass-through", b"/api/thing", b"User-Agent: guard\r\nAccept: */*\r\n", 200, b"fwd=bypass"),
 ]
 
@@ -90,7 +95,7 @@ class Origin:
                     return
                 pending += received
             head, _, pending = pending.partition(b"\r\n\r\n")
-            control = b"no-store" if b" /api/" in head else b"max-age=6000"
+            control = b"no-store" if b" /api/" in head or b" /account/" in head else b"max-age=6000"
             connection.sendall(
                 b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: %s\r\n"
                 b"Last-Modified: Tue, 24 Nov 2026 20:00:00 GMT\r\nCache-Control: %s\r\n"
@@ -192,7 +197,7 @@ def measure(program, folder, case, requests):
     origin = Origin()
     pop = PoP(program, folder, origin, name)
     client = Client(pop.port)
-    stored = b"" if path.startswith(b"/api/") else b"stored"
+    stored = b"" if path.startswith((b"/api/", b"/account/")) else b"stored"
     client.ask(path, b"", 200, stored)
     for _ in range(50):
         client.ask(path, fields, status, says)
