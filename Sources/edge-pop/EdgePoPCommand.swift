@@ -71,7 +71,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "What is written to disk: auto, all or second-hit. (default: auto)")
   var diskAdmission: String?
 
-  @Option(help: "Event loops. (default: one for each core)")
+  @Option(help: "Event loops. (default: one for each core that it may run on)")
   var threads: Int?
 
   @Option(

@@ -80,7 +80,7 @@ public final class PoPServer: Service {
     ending.add { await connector.stop() }
     let shared = PoPShared(
       options, storage: storage, purges: purges, routing: routing, accessLog: accessLog,
-      connector: connector, loopCount: options.pop.threads ?? System.coreCount)
+      connector: connector, loopCount: options.pop.threads ?? UsableCores.count)
     let clients = try await DataPlane.start(options.pop.listen, shared)
     let life = Life()
     do {
