@@ -9,6 +9,8 @@ extension Transaction {
     case start
     /// Go on from what was found in the store already.
     case begin(FirstLook)
+    /// What ``Action/listen`` asks for was done.
+    case listening
     /// The tier below memory has answered: the stored response that the request selects, if any.
     case consulted(StoredResponse?)
     /// The flight that is followed or read has news.
@@ -34,6 +36,9 @@ extension Transaction {
   public enum Action {
     /// Ask the tier below memory.
     case consult
+    /// Say whom a flight wakes (``Transaction/listen(wake:resume:)``), and that this is done: ``Event/listening``. What
+    /// passes the store by has no flight to hear from, and is spared that.
+    case listen
     /// Send the request upstream.
     indirect case forward(Forward)
     /// Let go of the upstream.

@@ -11,6 +11,7 @@ import NIOCore
 //              |                         | alone, when this one is slow)
 //   leading    | the upstream's head     | reading, answered, passing, leading (again)
 //   reading    | content of the flight   | answered
+//   solo       | the upstream's head     | passing, or leading if it may be stored after all
 //   passing    | the upstream's response | answered
 //   answered   | nothing                 |
 //
@@ -24,10 +25,16 @@ import NIOCore
 public struct Transaction {
   private enum State {
     case received
+    /// It is to be forwarded for the store, and waits for somebody whom a flight can wake.
+    case unheard(ForwardReason)
     case consulting
     case following(Flight, Flight.ReaderID)
     case leading(Flight, Flight.ReaderID)
     case reading(Flight, Flight.ReaderID)
+    /// What nobody else may have goes upstream without a flight. Once there is a head that may be stored, that waits
+    /// for somebody whom a flight can wake.
+    case solo(SoloTicket)
+    indirect case soloStoring(SoloTicket, ResponseHead)
     case passing
     case answered
   }
@@ -120,8 +127,7 @@ public struct Transaction {
   }
 
   /// Says what is called, from any thread: `wake` when ``Event/flightNews`` is due, and `resume` when
-  /// ``Action/holdUpstream`` no longer holds. Due before the first event, unless that passes the
-  /// request on past the store.
+  /// ``Action/holdUpstream`` no longer holds. Due when ``Action/listen`` asks for it, or before.
   public mutating func listen(
     wake: @escaping @Sendable () -> Void, resume: @escaping @Sendable () -> Void
   ) {
@@ -145,8 +151,10 @@ public struct Transaction {
 
   /// True if the upstream's response is the client's alone, also before it has come.
   public var isPassedThrough: Bool {
-    if case .passing = state { return true }
-    return false
+    switch state {
+    case .passing, .solo: true
+    default: false
+    }
   }
 
   /// True while the upstream's response goes to the store, at a pace that no client sets.
@@ -167,6 +175,7 @@ public struct Transaction {
     switch event {
     case .start: start(look(now), now)
     case .begin(let look): start(look, now)
+    case .listening: goOn(now)
     case .consulted(let response): consulted(response, now)
     case .flightNews: break
     case .upstreamInterim(let head):
@@ -206,6 +215,9 @@ public struct Transaction {
     case .pass(let reason, let refusal): pass(reason, refusal, now)
     case .forward(let reason, let stale):
       self.stale = stale
+      if reason == .uriMiss, piece == nil, let ticket = store.solo(key, now: now) {
+        return beginSolo(reason, ticket, now)
+      }
       forward(reason, now)
     case .validate(let stale):
       hasClient = false
@@ -245,7 +257,8 @@ public struct Transaction {
       status.detail = .distrusted
     }
     guard let wake, let resume else {
-      invariant(false, "a request for the store that nobody can be told of")
+      state = .unheard(reason)
+      actions.append(.listen)
       return
     }
     let request = request
@@ -333,7 +346,7 @@ public struct Transaction {
       step(flight, reader, now)
     case .reading(let flight, let reader):
       if clientIsWritable { step(flight, reader, now) }
-    case .received, .consulting, .passing, .answered: break
+    case .received, .unheard, .consulting, .solo, .soloStoring, .passing, .answered: break
     }
   }
 
@@ -511,6 +524,7 @@ public struct Transaction {
   private mutating func upstreamHead(_ head: ResponseHead, _ now: Instant) {
     guard case .waiting = upstream else { return }
     coding = request.method == .head ? nil : CodingWatch.of(head, room: store.codings)
+    if case .solo(let ticket) = state { return soloHead(head, ticket, now) }
     guard case .leading(let flight, let reader) = state else { return passHead(head, now) }
     if let piece { return take(piece, head, flight, reader, now) }
     switch meaning(of: head, flight, now) {
@@ -533,6 +547,52 @@ public struct Transaction {
       answer(outcome.leaders, status)
     case .replaces: store(head, flight, reader, now)
     }
+  }
+
+  // MARK: solo
+
+  private mutating func beginSolo(_ reason: ForwardReason, _ ticket: SoloTicket, _ now: Instant) {
+    status = .forwarded(reason)
+    state = .solo(ticket)
+    sendForward(plan(nil).forward([], largest: store.limits.largestResponse, now: now), now)
+  }
+
+  /// Most often it is what it was before: for this client alone.
+  private mutating func soloHead(_ head: ResponseHead, _ ticket: SoloTicket, _ now: Instant) {
+    guard case .refuse(let refusal) = fillPlan(head, now) else {
+      state = .soloStoring(ticket, head)
+      actions.append(.listen)
+      return
+    }
+    if isLasting(refusal, head), now >= ticket.renewedFrom { store.markHitForMiss(key, now: now) }
+    passAlone(refusal, head, now)
+  }
+
+  /// There is somebody whom a flight can wake.
+  private mutating func goOn(_ now: Instant) {
+    switch state {
+    case .unheard(let reason): forward(reason, now)
+    case .soloStoring(let ticket, let head): soloStores(head, ticket, now)
+    default: break
+    }
+  }
+
+  private mutating func soloStores(_ head: ResponseHead, _ ticket: SoloTicket, _ now: Instant) {
+    guard let wake, let resume else { return }
+    guard let (flight, reader) = store.lead(key, ticket, wake: wake) else {
+      return passAlone(.invalidated, head, now)
+    }
+    flight.onResume(resume)
+    state = .leading(flight, reader)
+    store(head, flight, reader, now)
+  }
+
+  private mutating func passAlone(
+    _ refusal: StorageRefusal, _ head: ResponseHead, _ now: Instant
+  ) {
+    status.detail = .refused(refusal)
+    state = .passing
+    passHead(head, now)
   }
 
   /// What the head of the upstream's response means.
@@ -665,11 +725,7 @@ public struct Transaction {
   private mutating func store(
     _ head: ResponseHead, _ flight: Flight, _ reader: Flight.ReaderID, _ now: Instant
   ) {
-    let plan = FillPlan(
-      for: head, to: request, directives: directives, policy: policy, key: key,
-      asksForPart: plan(stale).asksForPart && !request.fields.contains(.ifRange),
-      requestTime: requestTime, store: store, now: now)
-    switch plan {
+    switch fillPlan(head, now) {
     case .fill(let flightHead, let expectedLength):
       fill(flight, flightHead, expectedLength: expectedLength)
     case .pieces(let response, let leadersHead):
@@ -678,21 +734,30 @@ public struct Transaction {
     }
   }
 
+  /// What becomes of a response that the store may have.
+  private func fillPlan(_ head: ResponseHead, _ now: Instant) -> FillPlan {
+    FillPlan(
+      for: head, to: request, directives: directives, policy: policy, key: key,
+      asksForPart: plan(stale).asksForPart && !request.fields.contains(.ifRange),
+      requestTime: requestTime, store: store, now: now)
+  }
+
+  /// True if what is not stored now will not be the next time either. One failure of the origin, or one client's
+  /// credentials, say nothing about the next request. Neither does what only this client has.
+  private func isLasting(_ refusal: StorageRefusal, _ head: ResponseHead) -> Bool {
+    refusal != .authorization && refusal != .partial && head.status < 500 && head.status != 304
+      && head.status != 206
+  }
+
   private mutating func refuse(
     _ refusal: StorageRefusal, _ head: ResponseHead, _ flight: Flight, _ reader: Flight.ReaderID,
     _ now: Instant
   ) {
-    // One failure of the origin, or one client's credentials, say nothing about the next request.
-    // Neither does what only this client has.
-    let isLasting =
-      refusal != .authorization && refusal != .partial && head.status < 500 && head.status != 304
-      && head.status != 206
+    let isLasting = isLasting(refusal, head)
     if isLasting, let stale { store.remove(stale) }
     leaveFlight(flight, reader, hitForMiss: isLasting, now)
     flight.scatter(refusal)
-    status.detail = .refused(refusal)
-    state = .passing
-    passHead(head, now)
+    passAlone(refusal, head, now)
   }
 
   private mutating func leaveFlight(
@@ -857,8 +922,8 @@ public struct Transaction {
     case .leading(let flight, let reader):
       // A leader goes on: others may wait, and what arrives can be stored. Nobody reads for it.
       flight.unsubscribe(reader)
-    case .received, .consulting, .answered: break
-    case .passing:
+    case .received, .unheard, .consulting, .answered: break
+    case .passing, .solo, .soloStoring:
       state = .answered
       actions.removeAll { _ in true }
       switch upstream {
@@ -872,7 +937,7 @@ public struct Transaction {
       }
     }
     switch state {
-    case .received, .consulting: state = .answered
+    case .received, .unheard, .consulting: state = .answered
     default: break
     }
   }

@@ -23,6 +23,12 @@ struct HitForMiss: Sendable {
     return now < mark.until
   }
 
+  /// From when on a mark that has not run out is worth renewing; nil if there is none. O(1).
+  func renewedFrom(_ key: CacheKey, now: Instant) -> Instant? {
+    guard let mark = marks[key.spellingHash], now < mark.until else { return nil }
+    return mark.until.adding(seconds: -mark.seconds / 2)
+  }
+
   /// Marks a key from now on. When there are too many, those that ran out are forgotten, or else all: a mark
   /// that is lost costs one wait. Amortised O(1).
   mutating func mark(_ key: CacheKey, now: Instant) {

@@ -193,6 +193,7 @@ extension Store {
       for flight in state.flights[key.hash] ?? [] where flight.key.scheme == key.scheme {
         flight.refuse(.invalidated)
       }
+      state.invalidations.note(key.hash)
       lower?.removed(key.hash)
       return groups
     }

@@ -14,6 +14,8 @@ public final class Store: Sendable {
     var memory: MemoryShard
     var flights: [KeyHash: [Flight]] = [:]
     var hitForMiss: HitForMiss
+    /// What unsafe requests made unusable last.
+    var invalidations = InvalidationRing()
     /// Keys whose content turned out too large on the way: it is not begun to be kept again for a while.
     var tooLarge: HitForMiss
     /// What was asked for lately of what is not in memory.

@@ -96,16 +96,11 @@ final class Exchange: TimedWait {
   /// Begins with what the store said; where that was to ask below, for this purpose.
   func begin(_ look: FirstLook, reading purpose: ReadPurpose = .sending) {
     readPurpose = purpose
-    // What passes the store by has no flight to hear from.
-    if case .pass = look {} else { listen() }
     handle(.begin(look))
   }
 
   /// Begins with a look into the store.
-  func start() {
-    listen()
-    handle(.start)
-  }
+  func start() { handle(.start) }
 
   private func listen() {
     let wakeUp = WakeUp(self, on: loop.reactor)
@@ -179,6 +174,9 @@ final class Exchange: TimedWait {
   private func perform(_ action: Transaction.Action) {
     switch action {
     case .consult: consult()
+    case .listen:
+      listen()
+      handle(.listening)
     case .forward(let forward): sendUpstream(forward)
     case .cancelUpstream: cancelUpstream()
     case .holdUpstream: isFlightFull = true

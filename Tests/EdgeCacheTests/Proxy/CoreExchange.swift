@@ -186,6 +186,7 @@ final class CoreExchange {
   private func perform(_ action: Transaction.Action) {
     let now = world.now
     switch action {
+    case .listen: handle(.listening)
     case .consult:
       let found = (world.store.lower as? TestDisk)?.read(transaction.key, transaction.request)
       transaction.handle(
