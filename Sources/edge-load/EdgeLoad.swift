@@ -19,8 +19,16 @@ struct EdgeLoad: ParsableCommand {
     ]
   )
 
+  /// Files without which nothing of it runs: what event loops need, and a connection on each side.
+  private static let leastFiles = 24
+
   /// Parses the arguments, runs the command, and turns what it throws into one line and a status.
   static func main() {
+    DescriptorLimit.raise()
+    if let shortage = DescriptorLimit.shortage(least: leastFiles) {
+      writeToStandardError("edge-load: \(shortage)\n")
+      Glibc.exit(CommandFailure.wrongUse)
+    }
     StandardOutput.prepare()
     var status = runCommand()
     if let problem = StandardOutput.problem {

@@ -24,8 +24,16 @@ enum ExitStatus: Int32 {
   case notEverywhere = 2
 }
 
+/// Files without which nothing can be sent: what event loops and TLS need, and a connection.
+private let leastFiles = 24
+
 /// Runs the command line and returns how to exit.
 func purgeProgram() async -> ExitStatus {
+  DescriptorLimit.raise()
+  if let shortage = DescriptorLimit.shortage(least: leastFiles) {
+    writeToStandardError("purge-cli: \(shortage)\n")
+    return .wrongUse
+  }
   do {
     var command = try PurgeCLI.parseAsRoot()
     if let command = command as? any FleetCommand { return try await command.send() }
