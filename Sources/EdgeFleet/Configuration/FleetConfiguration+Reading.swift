@@ -73,7 +73,7 @@ private struct FleetReading {
         optional: [
           "purgeFrom", "trustedProxies", "resolvers", "maxUnsynced", "purgeBus", "adminTLS",
           "accessLog", "logFormat",
-        ] + FleetConfiguration.Limits.keys)
+        ] + FleetConfiguration.Limits.keys + FleetConfiguration.Serving.keys)
     else { return nil }
     let fleet = reader.value(fields["fleet"], parseName)
     let regions = fields["regions"].flatMap { readRegions($0) }
@@ -97,6 +97,7 @@ private struct FleetReading {
     let limits = FleetConfiguration.Limits(fields, &reader)
     let accessLog = readAccessLog(fields["accessLog"])
     let logFormat = reader.choice(fields["logFormat"], FleetConfiguration.LogFormat.self)
+    let serving = FleetConfiguration.Serving(fields, &reader)
     guard let fleet, let regions, let sites, let pops else { return nil }
     var configuration = FleetConfiguration(
       fleet: fleet, regions: regions, sites: sites, pops: pops, purgeFrom: purgeFrom,
@@ -105,6 +106,7 @@ private struct FleetReading {
     (configuration.accessLog, configuration.logFormat) = (accessLog, logFormat)
     configuration.limits = limits
     configuration.resolvers = resolvers
+    configuration.serving = serving
     return configuration
   }
 
@@ -298,11 +300,11 @@ private struct FleetReading {
 
   private mutating func readPoP(_ node: ConfigurationNode, index: Int) -> FleetConfiguration.PoP? {
     let required = ["id", "city", "latitude", "longitude", "region", "listen", "admin"]
-    let optional = [
-      "memory", "largestResponse", "threads", "eviction", "disk", "parent", "trustedProxies",
-      "resolvers",
-      "accessLog", "logFormat",
-    ]
+    let optional =
+      [
+        "memory", "largestResponse", "threads", "eviction", "disk", "parent", "trustedProxies",
+        "resolvers", "accessLog", "logFormat",
+      ] + FleetConfiguration.Serving.keys
     guard let fields = reader.fields(node, required: required, optional: optional) else {
       return nil
     }
@@ -348,6 +350,7 @@ private struct FleetReading {
     let resolvers = readResolvers(fields["resolvers"])
     let accessLog = readAccessLog(fields["accessLog"])
     let logFormat = reader.choice(fields["logFormat"], FleetConfiguration.LogFormat.self)
+    let serving = FleetConfiguration.Serving(fields, &reader)
     guard let id, let city, let latitude, let longitude, let region, let admin else { return nil }
     var pop = FleetConfiguration.PoP(
       id: id, city: city, latitude: latitude, longitude: longitude, region: region,
@@ -356,6 +359,7 @@ private struct FleetReading {
     pop.trustedProxies = trustedProxies
     pop.resolvers = resolvers
     (pop.accessLog, pop.logFormat) = (accessLog, logFormat)
+    pop.serving = serving
     return pop
   }
 

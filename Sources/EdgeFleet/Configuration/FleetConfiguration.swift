@@ -31,6 +31,8 @@ public struct FleetConfiguration: Sendable, Hashable {
   public var accessLog = AccessLog()
   /// What lines of the log of events are like; nil leaves it to the PoP.
   public var logFormat: LogFormat?
+  /// How many clients PoPs have, and how they begin and end; what this leaves open is left to the PoP.
+  public var serving = Serving()
 
   /// The time where the configuration does not say.
   public static let defaultMaxUnsynced = Duration.seconds(30)
@@ -197,6 +199,8 @@ public struct FleetConfiguration: Sendable, Hashable {
     public var accessLog = AccessLog()
     /// What lines of the log of events are like; nil if they are as the fleet has them.
     public var logFormat: LogFormat?
+    /// How many clients it has, and how it begins and ends; what this leaves open the fleet says.
+    public var serving = Serving()
 
     /// The capacity of the memory tier where the configuration does not say.
     public static let defaultMemory = ByteSize.mebibytes(256)
