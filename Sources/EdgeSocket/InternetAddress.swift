@@ -130,6 +130,19 @@ public struct InternetAddress: Sendable, Hashable, CustomStringConvertible {
     withUnsafeBytes(of: storage) { $0[index] }
   }
 
+  /// What is counted as one client: an address of IPv4, or the network of an address of IPv6, its first 64 bits.
+  public var network: ClientNetwork {
+    func word(_ start: Int) -> UInt64 {
+      (start..<start + 8).reduce(0) { $0 << 8 | UInt64(byte($1)) }
+    }
+    if family == AF_INET {
+      return ClientNetwork(high: 0, low: 0xFFFF << 32 | word(0) & 0xFFFF_FFFF)
+    }
+    let high = word(8)
+    if high == 0, word(16) >> 32 == 0xFFFF { return ClientNetwork(high: 0, low: word(16)) }
+    return ClientNetwork(high: high, low: 0)
+  }
+
   /// The port, 0...65535.
   public var port: Int { Int(byte(2)) << 8 | Int(byte(3)) }
 
@@ -160,5 +173,21 @@ public struct InternetAddress: Sendable, Hashable, CustomStringConvertible {
   public func hash(into hasher: inout Hasher) {
     hasher.combine(port)
     hasher.combine(bytes)
+  }
+}
+
+/// What is counted as one client.
+public struct ClientNetwork: Sendable, Hashable {
+  let high: UInt64
+  let low: UInt64
+
+  init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+
+  /// The network of an address as text; nil if that is none.
+  public init?(_ host: String) {
+    guard let address = InternetAddress.resolve(host: host, port: 0, numericOnly: true).first else {
+      return nil
+    }
+    self = address.network
   }
 }
