@@ -202,6 +202,9 @@ extension DiskStore {
     }
   }
 
+  /// True while somebody reads from it, or sends what lies there.
+  public var isRead: Bool { state.withLock { $0.segments.contains { $0.readers > 0 } } }
+
   /// Ends leases.
   func release(_ places: [Leased]) {
     if places.isEmpty { return }

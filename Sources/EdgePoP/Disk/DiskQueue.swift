@@ -27,6 +27,8 @@ final class DiskQueue: Sendable {
     var cursors: [(list: String, cursor: PurgeCursor)] = []
     var removals: [DiskStore.Removal] = []
     var isLogging = false
+    /// True once the files may be another process's.
+    var isReleased = false
     var reads = 0
     var bypassedReads: UInt64 = 0
     var bypassedWrites: UInt64 = 0
@@ -119,12 +121,35 @@ final class DiskQueue: Sendable {
   func stop() async {
     await withCheckedContinuation { continuation in
       writer.submit { [self] _ in
-        store.keepTime(clock.read(), isLast: true)
+        if !isReleased { store.keepTime(clock.read(), isLast: true) }
         continuation.resume()
       }
     }
     try? await readers.shutdownGracefully()
     try? await writer.shutdownGracefully()
+  }
+
+  // MARK: Letting go
+
+  /// True while something of it is read or sent, or waits to be written.
+  var isInUse: Bool { queue.withLock { $0.reads > 0 || $0.isDraining } || store.isRead }
+
+  /// True once the files may be another process's. On the thread that writes.
+  private var isReleased: Bool { queue.withLock { $0.isReleased } }
+
+  /// Writes what is left of the log, calls `unlock`, and writes nothing from then on.
+  func release(_ unlock: @escaping @Sendable () -> Void) async {
+    await withCheckedContinuation { continuation in
+      writer.submit { [self] state in
+        if case .active = state, !isReleased {
+          try? writeLog(syncs: true)
+          store.keepTime(clock.read(), isLast: true)
+          queue.withLock { $0.isReleased = true }
+          unlock()
+        }
+        continuation.resume()
+      }
+    }
   }
 
   /// Reads and writes that were left out because too much was waiting.
@@ -190,8 +215,10 @@ final class DiskQueue: Sendable {
   /// Looks for what was purged; false if there is nothing to look for.
   func sweep() async -> Bool {
     await withCheckedContinuation { continuation in
-      writer.submit { [store] state in
-        guard case .active = state else { return continuation.resume(returning: false) }
+      writer.submit { [self] state in
+        guard case .active = state, !isReleased else {
+          return continuation.resume(returning: false)
+        }
         continuation.resume(returning: store.sweep(count: Self.sweepStep))
       }
     }
@@ -263,6 +290,8 @@ final class DiskQueue: Sendable {
       return (cost == 0 ? nil : store.announce(batch), cost, large)
     }
     guard let batch else { return }
+    // Nothing is admitted any more by then.
+    if isReleased { return }
     // What was purged before goes first: a response that came after it would prove that it is missing.
     if queue.withLock({ $0.isLogging }) { try? writeLog(syncs: false) }
     _ = store.write(batch)
@@ -300,7 +329,9 @@ final class DiskQueue: Sendable {
   func tend() async -> Bool {
     await withCheckedContinuation { continuation in
       writer.submit { [self] state in
-        guard case .active = state else { return continuation.resume(returning: false) }
+        guard case .active = state, !isReleased else {
+          return continuation.resume(returning: false)
+        }
         let before = store.trouble
         store.tend(now: clock.read())
         tell()
@@ -375,6 +406,10 @@ final class DiskQueue: Sendable {
         queue.isLogging = false
       }
       return (queue.purges, queue.cursors, queue.removals)
+    }
+    if isReleased {
+      throw DiskError(
+        operation: "write", file: path, reason: "it was given to another edge-pop; purge again")
     }
     if !removals.isEmpty { store.log(removals, now: clock.read()) }
     if purges.isEmpty, cursors.isEmpty, !syncs { return }

@@ -3,6 +3,7 @@ import EdgeFleet
 import EdgeSocket
 import Logging
 import NIOCore
+import Synchronization
 
 // The disks below memory, as one tier. Each has threads and queues of its own, so that one that is slow or
 // stuck is slow or stuck alone.
@@ -13,23 +14,34 @@ import NIOCore
 /// The disk tier of one PoP.
 final class DiskTier: LowerTier {
   let disks: [DiskQueue]
+  /// Its directories, in the same order.
+  let volumes: [FileVolume]
+  /// True once it is to be another process's.
+  private let retired = Atomic(false)
 
-  /// Opens the stores in directories. Waits for the disks. Throws ``StartProblem``.
+  /// Opens the stores in directories. Waits for the disks, and for so many milliseconds for a process that is about to
+  /// end and has them. Throws ``StartProblem``.
   init(
-    _ options: [FleetConfiguration.Disk], purges: PurgeLog, clock: ProcessClock, logger: Logger
+    _ options: [FleetConfiguration.Disk], purges: PurgeLog, clock: ProcessClock, logger: Logger,
+    patience: Int = 0
   ) throws(StartProblem) {
+    var directories: [FileVolume] = []
     var volumes: [(volume: any DiskVolume, options: DiskOptions)] = []
     for disk in options {
       do throws(FileVolume.Problem) {
+        let volume = try FileVolume(disk.path, patience: patience) {
+          logger.notice(
+            "waiting for the edge-pop that still uses a disk",
+            metadata: ["path": "\(disk.path)", "milliseconds": "\(patience)"])
+        }
+        directories.append(volume)
         volumes.append(
-          (
-            try FileVolume(disk.path),
-            DiskOptions(size: disk.size.bytes, admission: Self.admission(disk.admission))
-          ))
+          (volume, DiskOptions(size: disk.size.bytes, admission: Self.admission(disk.admission))))
       } catch {
         throw StartProblem("--disk \(disk.path): \(error)")
       }
     }
+    self.volumes = directories
     var generator = SystemRandomNumberGenerator()
     do throws(DiskSetProblem) {
       let stores = try DiskStore.openSet(
@@ -52,6 +64,17 @@ final class DiskTier: LowerTier {
     case .secondHit: .secondHit
     }
   }
+
+  /// About how many files of a disk are open at a time.
+  static func files(of disk: FleetConfiguration.Disk) -> Int {
+    disk.size.bytes / DiskOptions(size: disk.size.bytes).segmentSize + 8
+  }
+
+  /// True once nothing more is read and written here, but for purges.
+  var isRetired: Bool { retired.load(ordering: .acquiring) }
+
+  /// Reads and writes nothing more from now on, but for purges; it is as if nothing were there.
+  func retire() { retired.store(true, ordering: .releasing) }
 
   /// Ends the threads, after what is under way.
   func stop() async {
@@ -88,6 +111,7 @@ final class DiskTier: LowerTier {
 
   /// Looks for what a request selects, as far as that needs no waiting. O(variants).
   func look(_ key: CacheKey, request: FieldSection, purpose: ReadPurpose, now: Instant) -> Look {
+    if isRetired { return .nothing }
     for disk in disks where disk.store.mayHave(key.hash) {
       switch disk.look(key, request: request, purpose: purpose, now: now) {
       case .found(let read): return .found(Found(read: read, store: disk.store, purpose: purpose))
@@ -104,7 +128,7 @@ final class DiskTier: LowerTier {
     _ key: CacheKey, request: FieldSection, purpose: ReadPurpose, now: Instant,
     completion: @escaping @Sendable (Found?) -> Void
   ) {
-    read(key, request, purpose, now, from: disks[...], completion)
+    read(key, request, purpose, now, from: isRetired ? [] : disks[...], completion)
   }
 
   private func read(
@@ -133,10 +157,12 @@ final class DiskTier: LowerTier {
   /// True if the disk that something would be written to has much to write already.
   func isBusy(_ hash: KeyHash) -> Bool { disk(for: hash).isBusy }
 
-  func mayHave(_ hash: KeyHash) -> Bool { disks.contains { $0.store.mayHave(hash) } }
+  func mayHave(_ hash: KeyHash) -> Bool {
+    !isRetired && disks.contains { $0.store.mayHave(hash) }
+  }
 
   func variantMarks(_ hash: KeyHash) -> [UInt16] {
-    disks.flatMap { $0.store.variantMarks(hash) }
+    isRetired ? [] : disks.flatMap { $0.store.variantMarks(hash) }
   }
 
   var count: Int { disks.reduce(0) { $0 + $1.store.count } }
@@ -149,6 +175,7 @@ final class DiskTier: LowerTier {
 
   func stored(_ response: StoredResponse, pieces: [StoredResponse], stamp: UInt64) {
     for disk in disks { disk.replaced(response) }
+    if isRetired { return }
     let disk = disk(for: response.key.hash)
     if pieces.isEmpty { return disk.stored(response, stamp: stamp) }
     guard disk.admits(response, pieces: pieces.count) else { return }
@@ -160,6 +187,7 @@ final class DiskTier: LowerTier {
     // In front of the fence it need not be confirmed again.
     guard disks.contains(where: { $0.store.mayFence(response.key.hash) }) else { return }
     for disk in disks { disk.replaced(response) }
+    if isRetired { return }
     disk(for: response.key.hash).stored(response, stamp: stamp, always: true)
   }
 
@@ -200,7 +228,7 @@ final class DiskTier: LowerTier {
   /// on threads of theirs, and finds nothing on one that too much is waiting for already.
   func variants(of key: CacheKey) async -> [StoredResponse] {
     var found: [StoredResponse] = []
-    for disk in disks where disk.store.mayHave(key.hash) {
+    for disk in disks where !isRetired && disk.store.mayHave(key.hash) {
       found += await withCheckedContinuation { continuation in
         let isTaken = disk.submit { continuation.resume(returning: disk.store.variants(of: key)) }
         if !isTaken { continuation.resume(returning: []) }
@@ -211,7 +239,8 @@ final class DiskTier: LowerTier {
 
   /// What is wrong with the disks, in sentences.
   var problems: [String] {
-    disks.flatMap { disk in
+    if isRetired { return ["the disks were given to another edge-pop"] }
+    return disks.flatMap { disk in
       let statistics = disk.store.statistics
       let notices = statistics.notices.filter(\.isDamage).map { "\(disk.path): \($0)" }
       return notices + (statistics.trouble.map { ["\(disk.path): \($0)"] } ?? [])

@@ -1,5 +1,6 @@
 import CDisk
 import EdgeCache
+import EdgeSocket
 import Glibc
 import NIOCore
 import Synchronization
@@ -29,7 +30,11 @@ public final class FileVolume: DiskVolume {
 
   /// Takes a directory, which is made if it is not there, or for reading alone, when it must be. Throws
   /// ``Problem`` if that is not possible, or another process has it.
-  public init(_ path: String, readOnly: Bool = false) throws(Problem) {
+  ///
+  /// Of a process that is about to end it is waited for, for so many milliseconds; `told` is called when that begins.
+  public init(
+    _ path: String, readOnly: Bool = false, patience: Int = 0, told: () -> Void = {}
+  ) throws(Problem) {
     self.path = path
     isReadOnly = readOnly
     if !readOnly {
@@ -50,8 +55,7 @@ public final class FileVolume: DiskVolume {
       }
       throw Self.problem("cannot open \(name)", errno)
     }
-    if flock(lock, LOCK_EX | LOCK_NB) != 0 {
-      let code = errno
+    if let code = Self.acquire(lock, patience: patience, told: told) {
       close(lock)
       if code == EWOULDBLOCK {
         throw Problem(
@@ -62,6 +66,24 @@ public final class FileVolume: DiskVolume {
       throw Self.problem("cannot lock \(name)", code)
     }
   }
+
+  /// Locks a file; an `errno` if that is not possible.
+  private static func acquire(_ lock: CInt, patience: Int, told: () -> Void) -> CInt? {
+    let deadline = Monotonic.now() + Int64(patience) * 1_000_000
+    var isTold = false
+    while flock(lock, LOCK_EX | LOCK_NB) != 0 {
+      let code = errno
+      guard code == EWOULDBLOCK, Monotonic.now() < deadline else { return code }
+      if !isTold { told() }
+      isTold = true
+      usleep(10_000)
+    }
+    return nil
+  }
+
+  /// Lets another process have the directory. Nothing is written to it any more, and what is still read may be
+  /// anything.
+  func unlock() { flock(lock, LOCK_UN) }
 
   private static func problem(_ what: String, _ code: CInt) -> Problem {
     let advice =

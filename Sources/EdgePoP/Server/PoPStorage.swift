@@ -7,15 +7,17 @@ struct PoPStorage: Sendable {
   /// The disks below memory; nil if there are none.
   let disk: DiskTier?
 
-  /// Opens what is stored. Waits for the disks. Throws ``StartProblem``.
-  init(_ options: PoPOptions) throws(StartProblem) {
+  /// Opens what is stored. Waits for the disks, and for so many milliseconds for a PoP that still has them. Throws
+  /// ``StartProblem``.
+  init(_ options: PoPOptions, patience: Int? = nil) throws(StartProblem) {
     var generator = SystemRandomNumberGenerator()
     let purges = PurgeLog()
     disk =
       options.pop.disks.isEmpty
       ? nil
       : try DiskTier(
-        options.pop.disks, purges: purges, clock: options.clock, logger: options.logger)
+        options.pop.disks, purges: purges, clock: options.clock, logger: options.logger,
+        patience: patience ?? 0)
     store = Store(
       limits: Self.limits(options.pop),
       secret: disk?.secret ?? HashSecret(generator.next(), generator.next()),
