@@ -4,19 +4,29 @@ import NIOCore
 
 /// A socket that accepts connections.
 public final class ListeningSocket: PolledSocket {
-  private let accepted: (CInt, InternetAddress) -> Void
-  private let failed: (CInt) -> Void
+  /// What becomes of accepting after something has happened.
+  public enum Next {
+    /// It goes on.
+    case goOn
+    /// Connections wait with the kernel until ``resume()``.
+    case pause
+  }
+
+  private let accepted: (CInt, InternetAddress) -> Next
+  private let failed: (CInt) -> Next
+  private var isPaused = false
+  private var isRetiring = false
 
   /// Connections that are accepted before others have their turn.
   private static let batch = 16
-  /// For how long nothing is accepted when there are no descriptors left, in nanoseconds.
-  private static let pause: Int64 = 100_000_000
+  /// For how long connections that had begun have time to be completed, in nanoseconds.
+  private static let completion: Int64 = 50_000_000
 
-  /// Takes over a descriptor of ``Listening/open(_:isShared:)``. Each connection goes to `accepted`,
-  /// an `errno` that speaks against all of them to `failed`.
+  /// Takes over a descriptor that listens. Each connection goes to `accepted`, an `errno` that speaks against all of them
+  /// to `failed`.
   public init(
-    _ descriptor: CInt, reactor: Reactor, failed: @escaping (CInt) -> Void,
-    accepted: @escaping (CInt, InternetAddress) -> Void
+    _ descriptor: CInt, reactor: Reactor, failed: @escaping (CInt) -> Next,
+    accepted: @escaping (CInt, InternetAddress) -> Next
   ) {
     self.accepted = accepted
     self.failed = failed
@@ -26,64 +36,63 @@ public final class ListeningSocket: PolledSocket {
 
   public override func ready(_ readiness: Readiness) {
     for _ in 0..<Self.batch {
-      var socket: CInt = -1
-      let address = InternetAddress { address, length in
-        socket = cepoll_accept(descriptor, address, length)
-        return socket >= 0
-      }
-      guard let address else { return refused(errno) }
-      accepted(socket, address)
-      if !isOpen { return }
+      guard acceptOne() else { return }
     }
   }
 
-  private func refused(_ code: CInt) {
+  /// Accepts one connection; false if there is none, or no more for now.
+  private func acceptOne() -> Bool {
+    var socket: CInt = -1
+    let address = InternetAddress { address, length in
+      socket = cepoll_accept(descriptor, address, length)
+      return socket >= 0
+    }
+    guard let address else { return isPassing(errno) }
+    if accepted(socket, address) == .pause { pause() }
+    return isOpen && !isPaused
+  }
+
+  /// True if another attempt may succeed at once.
+  private func isPassing(_ code: CInt) -> Bool {
     switch code {
+    case EAGAIN: return false
     // What went wrong is one connection's own affair, such as having been closed meanwhile.
-    case EAGAIN, EINTR, ECONNABORTED, EPROTO, EPERM: return
+    case EINTR, ECONNABORTED, EPROTO, EPERM: return true
     default:
-      failed(code)
-      // Who waits would be reported again and again.
-      watch([])
-      _ = reactor.schedule(after: Self.pause) { self.watch(.reading) }
+      if failed(code) == .pause { pause() }
+      return false
     }
   }
-}
 
-/// Sockets to listen with.
-public enum Listening {
-  /// Opens a socket that listens on an address. With `isShared` others may listen there too, if they
-  /// ask for it as well (SO_REUSEPORT).
-  ///
-  /// Throws `IOError`.
-  public static func open(_ address: InternetAddress, isShared: Bool) throws(IOError) -> CInt {
-    let kind = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    let descriptor = socket(address.family, kind, 0)
-    guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
-    set(descriptor, SOL_SOCKET, SO_REUSEADDR)
-    if isShared { set(descriptor, SOL_SOCKET, SO_REUSEPORT) }
-    // Connections take it over from the socket that they were accepted by.
-    set(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY)
-    guard address.withSocketAddress({ bind(descriptor, $0, $1) }) == 0,
-      listen(descriptor, backlog) == 0
-    else {
-      let code = errno
-      close(descriptor)
-      throw IOError(errnoCode: code, reason: "listen")
+  /// Leaves connections with the kernel, which is not asked for them either.
+  private func pause() {
+    if isRetiring { return }
+    isPaused = true
+    watch([])
+  }
+
+  /// Accepts again.
+  public func resume() {
+    guard isPaused else { return }
+    isPaused = false
+    watch(.reading)
+  }
+
+  /// Lets nobody connect any more, accepts all who have, and closes then.
+  public func retire() {
+    guard isOpen, !isRetiring else { return }
+    isRetiring = true
+    isPaused = false
+    Listening.ignoreNew(descriptor)
+    watch(.reading)
+    _ = reactor.schedule(after: Self.completion) { [self] in
+      while isOpen, acceptOne() {}
+      close()
     }
-    return descriptor
   }
 
-  /// Connections that wait to be accepted.
-  private static let backlog: CInt = 4096
-
-  private static func set(_ descriptor: CInt, _ level: CInt, _ option: CInt) {
-    var on: CInt = 1
-    setsockopt(descriptor, level, option, &on, socklen_t(MemoryLayout<CInt>.size))
-  }
-
-  /// The address that a socket is bound to.
-  public static func address(of descriptor: CInt) -> InternetAddress? {
-    InternetAddress { getsockname(descriptor, $0, $1) == 0 }
+  /// Gives the descriptor away, which goes on listening; nil if it is closed.
+  public func giveAway() -> CInt? {
+    isOpen && !isRetiring ? release() : nil
   }
 }

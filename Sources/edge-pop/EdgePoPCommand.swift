@@ -20,8 +20,8 @@ struct EdgePoPCommand: AsyncParsableCommand {
       What a stopped PoP has on disk:
         edge-pop store ls /var/cache/edgecache
 
-      SIGTERM and SIGINT finish what runs, for 30 s at most, then what disks still
-      write, and end with status 0.
+      SIGTERM, SIGINT and SIGQUIT finish what runs and end, within --drain-timeout;
+      a second one ends at once.
       """,
     version: Release.version,
     subcommands: [StoreCommand.self])
@@ -79,6 +79,27 @@ struct EdgePoPCommand: AsyncParsableCommand {
       "Access log: off, - for standard output, or a file to append to, which SIGUSR1 and SIGHUP open "
         + "anew. (default: off)", valueName: "path"), completion: .file())
   var accessLog: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Connections of clients, all together. (default: what the limit of open files leaves)",
+      valueName: "count"))
+  var clientConnections: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Connections of one client: of an address, or a /64 of IPv6. (default: no bound)",
+      valueName: "count"))
+  var connectionsPerAddress: Int?
+
+  @Option(
+    help: ArgumentHelp("The time in which it ends, such as 30s. (default: 30s)", valueName: "time"))
+  var drainTimeout: String?
+
+  @Flag(
+    help: "Take the addresses over from an edge-pop that serves there, without losing a connection."
+  )
+  var takeOver = false
 
   @Option(
     help: "Lines of the access log: combined, vhost-combined or json. (default: combined)",
@@ -146,6 +167,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
     }
     var chosen = try choosePoP(configuration)
     try override(&chosen)
+    try overrideServing(&chosen)
 
     let format = chosen.logFormat ?? configuration.logFormat ?? .text
     guard let log = OperationalLog.standardError(format) else {
@@ -171,7 +193,6 @@ struct EdgePoPCommand: AsyncParsableCommand {
     _ chosen: FleetConfiguration.PoP, of configuration: FleetConfiguration, _ log: OperationalLog,
     _ logger: Logger
   ) async throws {
-    DescriptorLimit.raise()
     let signals = await LogSignals(logger: logger)
     let accessLog = chosen.accessLog.filled(from: configuration.accessLog)
     var options = PoPOptions(
@@ -183,6 +204,11 @@ struct EdgePoPCommand: AsyncParsableCommand {
     options.accessLogSample = accessLog.sample ?? 1
     options.operationalLog = log
     let server: PoPServer
+    options.takesOver = takeOver
+    options.whenDraining = {
+      Self.ends.ending()
+      ServiceManager.stopping()
+    }
     do {
       server = try await PoPServer.start(options)
     } catch let problem as StartProblem {
@@ -192,15 +218,23 @@ struct EdgePoPCommand: AsyncParsableCommand {
     }
     var quiet = logger
     quiet.logLevel = max(logger.logLevel, .warning)
+    let ready = ReadyLine(line: server.readyLine, log: log)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [
           .init(
             service: server, successTerminationBehavior: .gracefullyShutdownGroup),
           .init(service: signals.reopening(server)),
-          .init(service: ReadyLine(line: server.readyLine, log: log)),
+          .init(service: ready),
         ],
-        gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+        logger: quiet))
+    ready.before {
+      Self.ends.whenAsked(within: server.drainLimit) {
+        Task { await group.triggerGracefulShutdown() }
+      }
+    } after: {
+      ServiceManager.ready(isNew: server.hasTakenOver)
+    }
     try await group.run()
   }
 
@@ -334,6 +368,25 @@ struct EdgePoPCommand: AsyncParsableCommand {
     return choice
   }
 
+  private func overrideServing(_ pop: inout FleetConfiguration.PoP) throws {
+    let numbers = 1...FleetConfiguration.Serving.mostConnections
+    for (flag, value) in [
+      ("--client-connections", clientConnections),
+      ("--connections-per-address", connectionsPerAddress),
+    ] {
+      if let value, !numbers.contains(value) {
+        throw Failure("\(flag) \(value): from 1 to \(numbers.upperBound)")
+      }
+    }
+    if let clientConnections { pop.serving.clientConnections = clientConnections }
+    if let connectionsPerAddress { pop.serving.connectionsPerAddress = connectionsPerAddress }
+    if let drainTimeout {
+      pop.serving.drainTimeout = try described("--drain-timeout") {
+        try FleetConfiguration.Serving.drainTimeout(drainTimeout)
+      }
+    }
+  }
+
   private func overrideDisks(_ pop: inout FleetConfiguration.PoP) throws {
     if !disk.isEmpty {
       if disk.contains("") { throw Failure("--disk: is not a directory") }
@@ -422,10 +475,22 @@ struct EdgePoPCommand: AsyncParsableCommand {
 
   // MARK: Exit statuses
 
+  /// What ends the program.
+  private static let ends = EndSignals()
+  /// Files without which nothing of it runs; what a PoP needs depends on its configuration.
+  private static let leastFiles = 32
+
   /// Runs the command: wrong use and whatever keeps the PoP from starting end with status 1 and a
   /// line that says why.
   static func main() async {
+    // A look at a store is ended as any program is.
+    if !isStore { _ = ends }
     Allocator.configure()
+    DescriptorLimit.raise()
+    if let shortage = DescriptorLimit.shortage(least: leastFiles) {
+      writeError("edge-pop: \(shortage)")
+      Foundation.exit(1)
+    }
     StandardOutput.prepare()
     var status = await runCommand()
     if let problem = StandardOutput.problem {

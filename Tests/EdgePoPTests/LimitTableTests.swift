@@ -92,7 +92,8 @@ struct LimitTableTests {
   func settings() throws {
     let keys = Set(FleetConfiguration.Limits.keys)
     let others: Set = [
-      "memory", "--memory", "eviction", "--eviction", "largestResponse", "--largest-response",
+      "drainTimeout", "clientConnections", "connectionsPerAddress", "memory", "--memory",
+      "eviction", "--eviction", "largestResponse", "--largest-response",
     ]
     var seen: Set<String> = []
     for row in rows {
@@ -113,7 +114,10 @@ struct LimitTableTests {
     let names = Set(ReachedLimit.allCases.map(\.rawValue))
     let failures = Set(UpstreamFailure.allCases.map(\.rawValue))
     let refusals = Set(StorageRefusal.allCases.map { "storageRefusals.\($0.rawValue)" })
-    let others: Set = ["statuses.4xx", "purges.refused", "memory.evictions"]
+    let others: Set = [
+      "statuses.4xx", "purges.refused", "memory.evictions", "clients.closedIdle",
+      "clients.closedInHead", "clients.pauses", "clients.refused",
+    ]
     var seen: Set<String> = []
     for row in rows {
       for counter in row.counter.quotedWords {

@@ -61,7 +61,7 @@ struct ConnectRaceTests {
   func silent() async throws {
     let loopback = try await Loopback.start()
     // A full backlog: the kernel drops what comes after.
-    let full = try Listening.open(try address("127.0.0.1", 0), isShared: false)
+    let full = try #require(try Listening.take(try address("127.0.0.1", 0), count: 1).first)
     #expect(listen(full, 0) == 0)
     let silent = try #require(Listening.address(of: full))
     var fillers: [CInt] = []

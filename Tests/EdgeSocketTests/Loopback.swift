@@ -55,17 +55,20 @@ struct Loopback: Sendable {
   ) async throws -> Loopback {
     let address = try #require(
       InternetAddress.resolve(host: "127.0.0.1", port: 0, isPassive: true).first)
-    let descriptor = try Listening.open(address, isShared: false)
+    let descriptor = try #require(try Listening.take(address, count: 1).first)
+    try Listening.begin(descriptor)
     let port = try #require(Listening.address(of: descriptor)).port
     let stage = try await Reactor.start(name: "test") { reactor in
       let stage = Stage(reactor)
       _ = ListeningSocket(descriptor, reactor: reactor) {
         stage.problems.append($0)
+        return .pause
       } accepted: { socket, _ in
         let connection = Recorder(socket, reactor: reactor)
         stage.connections.append(connection)
         prepare(connection)
         connection.start()
+        return .goOn
       }
       return stage
     }

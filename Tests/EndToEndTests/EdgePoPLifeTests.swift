@@ -7,9 +7,9 @@ import Testing
 extension EndToEnd {
   @Suite struct EdgePoPLifeTests {
     @Test(
-      "SIGTERM and SIGINT finish a response that is running and end with status 0",
+      "SIGTERM, SIGINT and SIGQUIT finish a response that is running and end with status 0",
       arguments: [
-        SIGTERM, SIGINT,
+        SIGTERM, SIGINT, SIGQUIT,
       ])
     func drains(signal: Int32) async throws {
       try await Stage.run { stage in
@@ -60,18 +60,130 @@ extension EndToEnd {
       }
     }
 
-    @Test("A second signal while it drains does no harm")
-    func secondSignal() async throws {
+    @Test(
+      "A second signal ends it at once, with 128 and its number",
+      arguments: [SIGTERM, SIGINT, SIGQUIT])
+    func secondSignal(second: Int32) async throws {
       try await Stage.run { stage in
         let origin = try await SampleOrigin.start(on: stage)
         let pop = try await PoP.start(on: stage, upstream: origin)
-        let running = Task { try await pop.request("GET", "/slow-bytes/1000?ms=1000") }
+        let running = Task { try await pop.request("GET", "/slow-bytes/1000?ms=60000") }
         _ = try await eventually("the request at the origin") {
           try await origin.requests()["/slow-bytes/1000"]
         }
         pop.process.send(SIGTERM)
-        pop.process.send(SIGINT)
-        #expect(try await running.value.content.count == 1000)
+        _ = try await pop.process.line(containing: "draining")
+        pop.process.send(second)
+        #expect(try await pop.process.ended() == .status(128 + second))
+        _ = try? await running.value
+      }
+    }
+
+    @Test("It ends within its time, whatever is not complete by then")
+    func drainTimeout() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let pop = try await PoP.start(on: stage, upstream: origin, ["--drain-timeout", "5s"])
+        let running = Task { try await pop.request("GET", "/slow-bytes/1000?ms=600000") }
+        _ = try await eventually("the request at the origin") {
+          try await origin.requests()["/slow-bytes/1000"]
+        }
+        // Half a request, to the admin API and to where clients connect.
+        let halves = try [pop.admin, pop.port].map { port in
+          let socket = try Socket.connect(to: port)
+          try socket.write("GET /stats HT")
+          return socket
+        }
+        pop.process.send(SIGTERM)
+        let end = try await pop.process.ended()
+        withExtendedLifetime(halves) {}
+        // 1 says that on a busy machine something was broken off.
+        #expect(end == .status(0) || end == .status(1))
+        await #expect(throws: (any Error).self) { try await running.value }
+      }
+    }
+
+    @Test(
+      "It ends within its time, though nobody reads what it logs",
+      arguments: ["standard error", "access log"])
+    func stuckLog(what: String) async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let ports = try (Socket.bound(listens: false), Socket.bound(listens: false))
+        // A pipe that is full already, with an end that is kept open and that nobody reads.
+        let script = """
+          import fcntl, os, sys
+          kept, end = os.pipe()
+          flags = fcntl.fcntl(end, fcntl.F_GETFL)
+          fcntl.fcntl(end, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+          try:
+              while True: os.write(end, b"x" * 512)
+          except BlockingIOError:
+              pass
+          fcntl.fcntl(end, fcntl.F_SETFL, flags)
+          os.dup2(end, \(what == "access log" ? 1 : 2))
+          os.set_inheritable(kept, True)
+          os.execv(sys.argv[1], sys.argv[1:])
+          """
+        let arguments = [
+          "--upstream", origin.url, "--listen", "127.0.0.1:\(ports.0.port)", "--admin",
+          "127.0.0.1:\(ports.1.port)", "--drain-timeout", "3s", "--log-level", "debug",
+        ]
+        let process = try stage.start(
+          try Programs.system("python3"),
+          ["-c", script, Programs.edgePoP] + arguments
+            + (what == "access log" ? ["--access-log", "-"] : []))
+        if what == "access log" {
+          _ = try await process.line(containing: "listening on ")
+          let port = ports.0.port
+          let status = try await onThread {
+            try HTTPConnection(port: port).request("GET", "/bytes/1").status
+          }
+          #expect(status == 200)
+        } else {
+          _ =
+            try await eventually("a connection") { try? Socket.connect(to: ports.0.port) } as Socket
+        }
+        process.send(SIGTERM)
+        let end = try await process.ended()
+        // 1 says that something was broken off.
+        #expect(end == .status(0) || end == .status(1))
+      }
+    }
+
+    @Test("A service manager is told when it is ready, and when it ends")
+    func serviceManager() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let path = stage.path("notify")
+        let listener = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let isBound = withUnsafePointer(to: &address) {
+          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, size) }
+        }
+        try #require(isBound == 0)
+        var time = timeval(tv_sec: 90, tv_usec: 0)
+        setsockopt(
+          listener, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        let pop = try await PoP.start(
+          on: stage,
+          arguments: [
+            "--upstream", origin.url, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+          ], variables: ["NOTIFY_SOCKET": path])
+        func told() async throws -> String {
+          try await onThread {
+            var bytes = [UInt8](repeating: 0, count: 1024)
+            let count = recv(listener, &bytes, bytes.count, 0)
+            return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+          }
+        }
+        #expect(try await told() == "READY=1")
+        pop.process.send(SIGTERM)
+        #expect(try await told() == "STOPPING=1")
         #expect(try await pop.process.ended() == .status(0))
       }
     }

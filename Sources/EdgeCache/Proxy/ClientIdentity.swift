@@ -58,6 +58,11 @@ public final class ClientIdentity: Sendable {
   /// True if what requests of this peer say of their clients may be believed. O(1).
   public var mayBeBelieved: Bool { level == .proxy || level == .pop }
 
+  /// True for proxies that are believed and for PoPs of the fleet: many clients come by way of one. O(proxies).
+  public var isOfFleet: Bool {
+    mayBeBelieved || IPAddress(address).map(trust.isPoP) ?? false
+  }
+
   /// True if what a request says of its client is believed.
   public func believes(_ request: borrowing RequestHead) -> Bool { believed(request.fields) != nil }
 

@@ -41,6 +41,9 @@ public struct ProxyTrust: Sendable {
     isProxy(hop) || level == .pop && pops.contains(hop.unmapped)
   }
 
+  /// True if another PoP listens on that address.
+  func isPoP(_ address: IPAddress) -> Bool { pops.contains(address.unmapped) }
+
   private func isProxy(_ address: IPAddress) -> Bool {
     for proxy in proxies where proxy.contains(address) { return true }
     return false

@@ -32,3 +32,21 @@ public struct HealthReport: Codable, Sendable, Hashable {
   /// The body of a reply.
   public var json: [UInt8] { JSONForm.line.bytes(self) }
 }
+
+/// A PoP's answer to `GET /ready`.
+public struct ReadinessReport: Codable, Sendable, Hashable {
+  /// Whether clients should be sent to it.
+  public let ready: Bool
+  /// The id of the PoP.
+  public let pop: String
+  /// Why not: `starting`, `draining`, `catching-up` or `unsynced`; absent if they should.
+  public let reason: String?
+
+  /// A report for a reason, or that there is none.
+  public init(pop: String, reason: String?) {
+    (self.ready, self.pop, self.reason) = (reason == nil, pop, reason)
+  }
+
+  /// The body of a reply.
+  public var json: [UInt8] { JSONForm.line.bytes(self) }
+}

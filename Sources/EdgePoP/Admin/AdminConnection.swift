@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-// The admin API: POST /purge, GET /purges, GET /explain, GET /health, GET /stats. Small, rare and not on the data plane, so it
+// The admin API: POST /purge, GET /purges, GET /explain, GET /health, GET /ready, GET /stats. Small, rare and not on the data plane, so it
 // stands on NIOHTTP1 and runs on an event loop of its own.
 
 /// Answers admin requests on one connection.
@@ -110,6 +110,7 @@ final class AdminConnection: ChannelInboundHandler {
     switch (head.method, path) {
     case (.POST, "/purge"): purge(head, author, context)
     case (.GET, "/health"), (.HEAD, "/health"): send(health(), head, context)
+    case (.GET, "/ready"), (.HEAD, "/ready"): send(ready(), head, context)
     case (.GET, "/stats"), (.HEAD, "/stats"): sendStatistics(head, context)
     case (.GET, ExplainQuery.path), (.HEAD, ExplainQuery.path):
       sendExplanation(head, context)
@@ -118,7 +119,7 @@ final class AdminConnection: ChannelInboundHandler {
       (.HEAD, let path) where path.hasPrefix("/purges/"):
       send(record(path.dropFirst("/purges/".count)), head, context)
     case (_, "/purge"): send(notAllowed("POST"), head, context)
-    case (_, "/health"), (_, "/stats"), (_, ExplainQuery.path), (_, "/purges"):
+    case (_, "/health"), (_, "/ready"), (_, "/stats"), (_, ExplainQuery.path), (_, "/purges"):
       send(notAllowed("GET, HEAD"), head, context)
     case (_, let path) where path.hasPrefix("/purges/"):
       send(notAllowed("GET, HEAD"), head, context)
@@ -126,8 +127,8 @@ final class AdminConnection: ChannelInboundHandler {
       send(
         .refusal(
           .notFound,
-          "there is POST /purge, GET /purges, GET /explain, GET /health and GET /stats"), head,
-        context)
+          "there is POST /purge, GET /purges, GET /explain, GET /health, GET /ready and GET /stats"),
+        head, context)
     }
   }
 
@@ -143,6 +144,12 @@ final class AdminConnection: ChannelInboundHandler {
       status: status, pop: service.popID, uptimeSeconds: service.uptimeSeconds,
       sequence: service.store.purges.head, purges: service.purges.syncReport, problems: problems)
     return Answer(status: .ok, json: report.json)
+  }
+
+  private func ready() -> Answer {
+    let reason = service.unreadiness
+    let report = ReadinessReport(pop: service.popID, reason: reason)
+    return Answer(status: reason == nil ? .ok : .serviceUnavailable, json: report.json)
   }
 
   private func sendExplanation(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {

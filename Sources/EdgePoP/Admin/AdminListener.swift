@@ -1,23 +1,43 @@
 import EdgeFleet
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import Synchronization
 
 /// Where the admin API listens.
-struct AdminListener: Sendable {
-  private let channel: any Channel
+final class AdminListener: Sendable {
+  private let taken: TakenAddress
+  private let group: MultiThreadedEventLoopGroup
+  private let tls: NIOSSLContext?
+  private let service: AdminService
+  private let channel = Mutex<(any Channel)?>(nil)
   /// The address, with the port that was really bound.
-  let address: SocketEndpoint
+  var address: SocketEndpoint { taken.endpoint }
 
-  /// Listens. Throws ``StartProblem`` if the address cannot be had.
+  /// Listens. Throws if the system does not let it.
   static func start(
-    _ endpoint: SocketEndpoint, group: MultiThreadedEventLoopGroup, tls: NIOSSLContext?,
+    _ taken: TakenAddress, group: MultiThreadedEventLoopGroup, tls: NIOSSLContext?,
     service: AdminService
   ) async throws -> AdminListener {
-    let bootstrap = ServerBootstrap(group: group)
+    let listener = AdminListener(taken, group: group, tls: tls, service: service)
+    try taken.begin()
+    try await listener.resume()
+    return listener
+  }
+
+  private init(
+    _ taken: TakenAddress, group: MultiThreadedEventLoopGroup, tls: NIOSSLContext?,
+    service: AdminService
+  ) {
+    (self.taken, self.group, self.tls, self.service) = (taken, group, tls, service)
+  }
+
+  private var bootstrap: ServerBootstrap {
+    ServerBootstrap(group: group)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelInitializer { channel in
+      .childChannelInitializer { [tls, service] channel in
         channel.eventLoop.makeCompletedFuture {
           if let tls {
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
@@ -32,12 +52,31 @@ struct AdminListener: Sendable {
           try channel.pipeline.syncOperations.addHandler(AdminConnection(service: service))
         }
       }
-    let channel = try await Listeners.bind(bootstrap, endpoint, flag: "--admin")
-    return AdminListener(channel: channel, address: Listeners.bound(endpoint, channel))
+  }
+
+  /// Accepts again, or for the first time.
+  func resume() async throws {
+    let sockets = taken.take()
+    guard let socket = sockets.first else { return }
+    // The channel has one of its own, which is closed with it; this one keeps the address.
+    taken.put(sockets)
+    let own = fcntl(socket, F_DUPFD_CLOEXEC, 0)
+    guard own >= 0 else { throw IOError(errnoCode: errno, reason: "dup") }
+    let opened = try await bootstrap.withBoundSocket(own).get()
+    channel.withLock { $0 = opened }
+  }
+
+  /// Accepts nobody, and leaves the socket, which goes on listening, with its address.
+  func pause() async {
+    let closing = channel.withLock { $0.take() }
+    try? await closing?.close()
   }
 
   /// Listens no more.
-  func stop() async { try? await channel.close() }
+  func stop() async {
+    taken.close()
+    await pause()
+  }
 
   /// What the admin API is served with, and what this PoP asks others with.
   static func tls(

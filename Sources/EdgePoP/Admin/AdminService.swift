@@ -12,7 +12,9 @@ struct AdminService: Sendable {
   let started: Instant
   let logger: Logger
   let life: Life
+  private let isReadyUnsynced: Bool
   private let disk: DiskTier?
+  private let places: SharedPlaces
   private let accessLog: AccessLog?
   private let connector: any UpstreamConnector
   private let operationalLog: OperationalLog?
@@ -33,7 +35,10 @@ struct AdminService: Sendable {
       takesPurges: shared.gate.takesPurgesOfClients)
     logger = options.logger
     clock = shared.clock
+    isReadyUnsynced =
+      options.configuration.serving(of: options.pop).readyWhenUnsynced ?? true
     disk = shared.disk
+    places = shared.places
     accessLog = shared.accessLog
     connector = shared.connector
     operationalLog = options.operationalLog
@@ -48,6 +53,17 @@ struct AdminService: Sendable {
   /// What is wrong, in sentences. O(segments).
   var problems: [String] { disk?.problems ?? [] }
 
+  /// Why no client should be sent here; nil if they should.
+  var unreadiness: String? {
+    switch life.stage {
+    case .starting: return "starting"
+    case .draining: return "draining"
+    case .serving:
+      let state = purges.syncReport.state
+      return isReadyUnsynced || state == PurgeSync.synced.rawValue ? nil : state
+    }
+  }
+
   /// What `GET /stats` reports. O(event loops + disks).
   func statistics() async -> Statistics {
     Statistics(
@@ -55,6 +71,6 @@ struct AdminService: Sendable {
       purgeSequence: store.purges.head, counters: await counters(), store: store.statistics,
       droppedLogLines: .init(
         access: accessLog?.dropped ?? 0, operational: operationalLog?.dropped ?? 0),
-      disk: disk?.report, names: connector.names, purges: purges.statistics(gate))
+      disk: disk?.report, names: connector.names, purges: purges.statistics(gate), places: places)
   }
 }

@@ -23,6 +23,10 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   let loop: LoopContext
   let identity: ClientIdentity
+  /// What its client is counted by.
+  let network: ClientNetwork
+  /// True if it is one of the connections that its address may have.
+  var isCounted = false
   var bound: BoundConnections?
   private var phase = Phase.head
   private var parser = RequestParser()
@@ -46,6 +50,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// A connection that was accepted.
   init(_ descriptor: CInt, from address: InternetAddress, loop: LoopContext) {
     self.loop = loop
+    network = address.network
     identity = ClientIdentity(
       address: address.host, isSecure: false, trust: loop.shared.trust)
     timing = ConnectionTiming(limits: loop.shared.routing.clientLimits, now: .now())
@@ -346,6 +351,16 @@ final class ClientConnection: StreamSocket, ClientStream {
     guard case .head = phase, inbound.readableBytes == 0 else { return }
     // The end of the last response may still wait for the client to read.
     closeAfterOutput()
+  }
+
+  /// What it does, as far as that decides whether it may be closed for another.
+  var standing: ClientStanding {
+    guard unsent == 0 else { return .busy }
+    switch phase {
+    case .head: return timing.standing(isWithinHead: inbound.readableBytes > 0)
+    case .lingering: return timing.leaving
+    case .busy, .tunnel, .closed: return .busy
+    }
   }
 
   // MARK: Time

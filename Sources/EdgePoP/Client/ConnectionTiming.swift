@@ -76,6 +76,19 @@ struct ConnectionTiming {
     lastMove = .coarse()
   }
 
+  /// What a connection does between two responses.
+  func standing(isWithinHead: Bool) -> ClientStanding {
+    if hasServed, !isWithinHead {
+      return .idle(since: Int64(clamping: idleSince.uptimeNanoseconds))
+    }
+    return .head(since: Int64(clamping: (headSince ?? idleSince).uptimeNanoseconds))
+  }
+
+  /// What it does after the last response.
+  var leaving: ClientStanding {
+    .leaving(since: Int64(clamping: (lingerSince ?? accepted).uptimeNanoseconds))
+  }
+
   /// Judges the connection. `isReceiving` says that content is asked for and taken, `unsent` how many bytes the client
   /// has not taken yet, and `isScarce` that others wait for what it holds.
   mutating func check(

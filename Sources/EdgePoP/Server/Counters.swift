@@ -4,6 +4,10 @@ import EdgeCache
 struct Counters: Sendable {
   var connections: UInt64 = 0
   var openConnections = 0
+  var closedIdle: UInt64 = 0
+  var closedInHead: UInt64 = 0
+  var refusedConnections: UInt64 = 0
+  var acceptPauses: UInt64 = 0
   var requests: UInt64 = 0
   var hits: UInt64 = 0
   var collapsed: UInt64 = 0
@@ -59,6 +63,10 @@ struct Counters: Sendable {
   mutating func add(_ other: Counters) {
     connections += other.connections
     openConnections += other.openConnections
+    closedIdle += other.closedIdle
+    closedInHead += other.closedInHead
+    refusedConnections += other.refusedConnections
+    acceptPauses += other.acceptPauses
     requests += other.requests
     hits += other.hits
     collapsed += other.collapsed

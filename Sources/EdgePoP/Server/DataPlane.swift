@@ -5,23 +5,18 @@ import Glibc
 /// The event loops of a PoP, and the sockets on which they accept clients.
 struct DataPlane: Sendable {
   private let loops: [Confined<LoopContext>]
-  private let sockets: [Listeners.Opened]
+  private let taken: [TakenAddress]
+  private let shared: PoPShared
 
   /// Addresses that clients connect to, with the ports that were really bound.
-  var addresses: [SocketEndpoint] { sockets.map(\.address) }
+  var addresses: [SocketEndpoint] { taken.map(\.endpoint) }
 
-  /// Takes the addresses and starts the loops. Nobody is accepted before ``accept()``, whose connections
-  /// the kernel keeps until then.
+  /// Starts the loops. Nobody is accepted before ``accept()``.
   ///
-  /// Throws ``StartProblem`` when an address cannot be bound, or ``ReactorProblem`` when a loop cannot be
-  /// started, and then nothing is left behind.
-  static func start(_ endpoints: [SocketEndpoint], _ shared: PoPShared) async throws -> DataPlane {
-    var sockets: [Listeners.Opened] = []
+  /// Throws ``ReactorProblem`` when a loop cannot be started, and then nothing is left behind.
+  static func start(_ addresses: [TakenAddress], _ shared: PoPShared) async throws -> DataPlane {
     var loops: [Confined<LoopContext>] = []
     do {
-      for endpoint in endpoints {
-        sockets.append(try Listeners.open(endpoint, count: shared.loopCount))
-      }
       for number in 0..<shared.loopCount {
         loops.append(
           try await Reactor.start(name: "edge-loop-\(number)") { reactor in
@@ -30,27 +25,52 @@ struct DataPlane: Sendable {
             return loop
           })
       }
-      return DataPlane(loops: loops, sockets: sockets)
     } catch {
-      await DataPlane(loops: loops, sockets: sockets).abandon()
+      await DataPlane(loops: loops, taken: [], shared: shared).stop()
       throw error
     }
+    shared.places.setLoops(
+      loops.map { loop in { loop.mailbox.execute { loop.value.closeForOthers() } } })
+    return DataPlane(loops: loops, taken: addresses, shared: shared)
   }
 
-  /// Ends what never accepted anybody.
-  func abandon() async {
-    for descriptor in sockets.flatMap(\.descriptors) { close(descriptor) }
-    await stop()
+  /// Accepts clients from now on. Throws ``StartProblem``.
+  func accept() async throws {
+    for address in taken { try address.begin() }
+    await takeBack()
   }
 
-  /// Accepts clients from now on.
-  func accept() async {
-    for (number, loop) in loops.enumerated() {
-      let own = sockets.map { $0.descriptors[number] }
-      await loop.run { loop in
-        for descriptor in own { Listeners.accept(descriptor, loop) }
+  /// Accepts clients by sockets that listen already.
+  func takeBack() async {
+    var shares: [[(address: Int, descriptor: CInt)]] = Array(repeating: [], count: loops.count)
+    for (index, address) in taken.enumerated() {
+      for (number, descriptor) in address.take().enumerated() {
+        shares[number % loops.count].append((index, descriptor))
       }
     }
+    for (loop, share) in zip(loops, shares) {
+      await loop.run { loop in
+        for (address, descriptor) in share { loop.accept(descriptor, address: address) }
+      }
+    }
+  }
+
+  /// Accepts nobody, and leaves the sockets, which go on listening, with their addresses.
+  func pause() async {
+    for loop in loops {
+      let given = await loop.run { $0.giveListeners() } ?? []
+      for socket in given { taken[socket.address].put([socket.descriptor]) }
+    }
+  }
+
+  /// Waits until each loop has done what it was doing.
+  func finishTurns() async {
+    for loop in loops { await loop.run { _ in } }
+  }
+
+  /// Breaks off what is sent from files.
+  func cutOffFiles() async {
+    for loop in loops { await loop.run { $0.cutOffFiles() } }
   }
 
   /// What all loops have counted. O(loops).
@@ -62,20 +82,51 @@ struct DataPlane: Sendable {
     }
   }
 
-  /// Accepts no more, lets what runs come to an end for as long as ``ShellLimits/drain`` says, and closes the
-  /// rest.
-  func drain(within limit: Duration) async {
-    for loop in loops { await loop.run { $0.drain() } }
+  /// Lets nobody connect any more, serves who has, and closes what is left when the time is over.
+  func drain(within limit: Duration, idle: Duration) async {
+    for address in taken { address.close() }
+    let rest = min(idle, limit / 2).nanoseconds
+    for loop in loops { await loop.run { $0.drain(idle: rest) } }
     let deadline = ContinuousClock.now + limit
     while ContinuousClock.now < deadline {
-      if await counters.openConnections == 0 { break }
+      if await isEmpty { break }
       try? await Task.sleep(for: .milliseconds(20))
     }
     for loop in loops { await loop.run { $0.closeAll() } }
   }
 
+  /// Waits until nobody can connect any more, while it drains.
+  func waitForListeners() async {
+    for loop in loops {
+      while await loop.run({ $0.isAccepting }) ?? false {
+        try? await Task.sleep(for: .milliseconds(5))
+      }
+    }
+  }
+
+  /// True when there are no clients, and none can come.
+  private var isEmpty: Bool {
+    get async {
+      for loop in loops
+      where await loop.run({ $0.isAccepting || $0.counters.openConnections > 0 }) ?? false {
+        return false
+      }
+      return true
+    }
+  }
+
   /// Ends the loops.
   func stop() async {
+    shared.places.setLoops([])
     for loop in loops { await loop.run { $0.end() } }
+  }
+}
+
+extension Duration {
+  /// In whole nanoseconds, as far as they can be told so.
+  var nanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (product, isOver) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    return isOver ? .max : product &+ attoseconds / 1_000_000_000
   }
 }

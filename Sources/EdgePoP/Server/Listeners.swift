@@ -1,92 +1,114 @@
-import EdgeCache
 import EdgeFleet
 import EdgeSocket
 import Glibc
 import NIOCore
-import NIOPosix
+import Synchronization
 
-// Sockets that listen for clients: one for each event loop, on the same address. The kernel deals out
+// Addresses are taken before anything else is begun, so that two PoPs cannot begin the same things, and clients are let
+// in when all has begun. Clients have a socket for each event loop on the same address: the kernel deals out
 // connections (SO_REUSEPORT), so that no loop accepts for the others and hands connections over.
 
-/// Opens the sockets that clients connect to.
-enum Listeners {
-  /// Sockets that listen on one address, and that address as it really was taken.
-  struct Opened: Sendable {
-    let address: SocketEndpoint
-    let descriptors: [CInt]
+/// An address that this process has, with sockets that clients can be let in by.
+final class TakenAddress: Sendable {
+  /// The address as it was asked for, with the port that was really taken.
+  let endpoint: SocketEndpoint
+  /// The address with numbers, as other PoPs ask for it.
+  let name: String
+  /// The flag to choose another one with.
+  private let flag: String
+  private let open: Mutex<[CInt]>
+
+  /// An address with its sockets, which are closed with this unless somebody has taken them.
+  init(_ endpoint: SocketEndpoint, name: String, sockets: [CInt], flag: String) {
+    (self.endpoint, self.name, self.flag) = (endpoint, name, flag)
+    open = Mutex(sockets)
   }
 
-  /// Listens on an address as often as there are event loops.
+  deinit { close() }
+
+  /// Closes the sockets that nobody has taken.
+  func close() {
+    for descriptor in take() { Glibc.close(descriptor) }
+  }
+
+  /// Gives the sockets to somebody who closes them.
+  func take() -> [CInt] {
+    open.withLock { open in
+      defer { open = [] }
+      return open
+    }
+  }
+
+  /// The sockets that nobody has taken, for who makes copies of them.
+  var sockets: [CInt] { open.withLock { $0 } }
+
+  /// Takes sockets back.
+  func put(_ descriptors: [CInt]) { open.withLock { $0 += descriptors } }
+
+  /// Makes it as many sockets as wanted, if there are fewer. Throws ``StartProblem``.
+  func extend(to count: Int) throws(StartProblem) {
+    let found = sockets
+    guard let first = found.first, let address = Listening.address(of: first) else { return }
+    for _ in found.count..<max(count, found.count) {
+      do {
+        put([try Listening.join(address)])
+      } catch {
+        // They were taken over from somebody who did not share them: then there is less to share, and it works.
+        return
+      }
+    }
+  }
+
+  /// Lets clients connect, whom the kernel keeps until they are accepted. Throws ``StartProblem``.
+  func begin() throws(StartProblem) {
+    for descriptor in sockets {
+      do {
+        try Listening.begin(descriptor)
+      } catch {
+        throw Listeners.problem(endpoint, error.errnoCode, flag: flag)
+      }
+    }
+  }
+}
+
+/// Takes addresses.
+enum Listeners {
+  /// An address with numbers, for what may be a name. Throws ``StartProblem`` if there is none.
+  static func resolve(_ endpoint: SocketEndpoint) throws(StartProblem) -> InternetAddress {
+    let found = InternetAddress.resolve(
+      host: endpoint.host, port: endpoint.port, isPassive: true)
+    guard let address = found.first else {
+      throw StartProblem("cannot listen on \(endpoint): no host has this name")
+    }
+    return address
+  }
+
+  /// What an address is called among PoPs.
+  static func name(_ address: InternetAddress) -> String {
+    "\(SocketEndpoint(host: address.host, port: address.port))"
+  }
+
+  /// Takes an address, with so many sockets that do not listen yet.
   ///
   /// Throws ``StartProblem`` if the address cannot be had, also if only because somebody else shares
   /// it out in the same way.
-  static func open(_ endpoint: SocketEndpoint, count: Int) throws -> Opened {
-    guard
-      var address = InternetAddress.resolve(
-        host: endpoint.host, port: endpoint.port, isPassive: true
-      ).first
-    else { throw StartProblem("cannot listen on \(endpoint): no host has this name") }
-    var descriptors: [CInt] = []
+  static func take(
+    _ endpoint: SocketEndpoint, count: Int, flag: String
+  ) throws(StartProblem) -> TakenAddress {
+    let wanted = try resolve(endpoint)
     do {
-      // Whoever else listens with SO_REUSEPORT would get half of the connections, and nobody a word of
-      // it: so this is asked for without it first.
-      let probe = try Listening.open(address, isShared: false)
-      address = Listening.address(of: probe) ?? address
-      let bound = SocketEndpoint(host: endpoint.host, port: address.port)
-      if count == 1 { return Opened(address: bound, descriptors: [probe]) }
-      close(probe)
-      for _ in 0..<count {
-        descriptors.append(try Listening.open(address, isShared: true))
-      }
-      return Opened(address: bound, descriptors: descriptors)
+      let sockets = try Listening.take(wanted, count: count)
+      let address = sockets.first.flatMap { Listening.address(of: $0) } ?? wanted
+      return TakenAddress(
+        SocketEndpoint(host: endpoint.host, port: address.port), name: name(address),
+        sockets: sockets, flag: flag)
     } catch {
-      for descriptor in descriptors { close(descriptor) }
-      throw problem(endpoint, error.errnoCode, flag: "--listen")
-    }
-  }
-
-  /// Accepts clients on a loop.
-  static func accept(_ descriptor: CInt, _ loop: LoopContext) {
-    let logger = loop.shared.logger
-    var lastComplaint: Int64 = 0
-    _ = ListeningSocket(descriptor, reactor: loop.reactor) { code in
-      // Ten times a second would fill the log.
-      let now = Monotonic.coarse()
-      guard lastComplaint == 0 || now - lastComplaint > 10_000_000_000 else { return }
-      lastComplaint = now
-      logger.error(
-        "cannot accept clients",
-        metadata: [
-          "reason": "\(String(cString: strerror(code)))",
-          "advice": "raise the limit of open files (ulimit -n)",
-        ])
-    } accepted: { socket, address in
-      // The reactor keeps it.
-      _ = ClientConnection(socket, from: address, loop: loop)
-    }
-  }
-
-  /// Listens with a channel; `flag` is what to choose another address with.
-  static func bind(
-    _ bootstrap: ServerBootstrap, _ endpoint: SocketEndpoint, flag: String
-  ) async throws -> any Channel {
-    do {
-      return try await bootstrap.bind(host: endpoint.host, port: endpoint.port).get()
-    } catch let error as IOError {
       throw problem(endpoint, error.errnoCode, flag: flag)
-    } catch is SocketAddressError.UnknownHost {
-      throw StartProblem("cannot listen on \(endpoint): no host has this name")
-    } catch {
-      throw StartProblem("cannot listen on \(endpoint): \(error)")
     }
   }
 
-  /// The address that was really taken, where port 0 was asked for.
-  static func bound(_ endpoint: SocketEndpoint, _ channel: any Channel) -> SocketEndpoint {
-    SocketEndpoint(host: endpoint.host, port: channel.localAddress?.port ?? endpoint.port)
-  }
-
-  private static func problem(
+  /// Why an address cannot be had, and what to do.
+  static func problem(
     _ endpoint: SocketEndpoint, _ code: CInt, flag: String
   ) -> StartProblem {
     let reason = String(cString: strerror(code))

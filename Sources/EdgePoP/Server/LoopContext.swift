@@ -28,6 +28,12 @@ final class LoopContext {
   private var lackToldUntil = Instant(milliseconds: .min)
   /// For how long that is, in milliseconds.
   private static let lackPause: Int64 = 10_000
+  /// Which clients are closed when places are short.
+  var places = ClientPlaces<ClientConnection>()
+  /// Sockets that listen, and for which address each does.
+  var listeners: [(address: Int, socket: ListeningSocket)] = []
+  /// True while clients wait to be accepted because there is no place for them.
+  var isWaitingForPlace = false
   private var waiting: [ObjectIdentifier: any TimedWait] = [:]
 
   init(reactor: Reactor, shared: PoPShared) {
@@ -77,11 +83,14 @@ final class LoopContext {
   func opened(_ connection: ClientConnection) {
     counters.connections += 1
     counters.openConnections += 1
+    shared.places.enter()
   }
 
   /// The connection of a client is closed.
   func closed(_ connection: ClientConnection) {
     counters.openConnections -= 1
+    if connection.isCounted { shared.places.leave(connection.network) }
+    shared.places.leave()
   }
 
   /// Watches over the time of a wait, and keeps it, until it is over.
@@ -98,6 +107,7 @@ final class LoopContext {
     _ = reactor.schedule(after: 1_000_000_000) { self.tick() }
     checkClock()
     checkTime(.now())
+    if !isWaitingForPlace { places.forget() }
   }
 
   /// Milliseconds by which the wall clock is set that people should know of.
@@ -131,15 +141,24 @@ final class LoopContext {
     }
   }
 
-  /// Accepts no more connections and stops keeping those that there are alive.
-  func drain() {
+  /// Lets nobody connect any more and stops keeping connections alive. A client that is in the middle of sending its
+  /// next request gets an answer: those that are idle are closed after `idle` nanoseconds.
+  func drain(idle: Int64) {
     isDraining = true
+    retireListeners()
+    if idle == 0 { return closeIdle() }
+    _ = reactor.schedule(after: idle) { self.closeIdle() }
+  }
+
+  /// Closes the connections of clients that are idle, or soon will be.
+  private func closeIdle() {
+    reactor.forEachSocket { ($0 as? ClientConnection)?.drain() }
+  }
+
+  /// Breaks off what is sent from files.
+  func cutOffFiles() {
     reactor.forEachSocket { socket in
-      switch socket {
-      case let client as ClientConnection: client.drain()
-      case is ListeningSocket: socket.close()
-      default: break
-      }
+      if let client = socket as? ClientConnection, client.sender != nil { client.cutOff() }
     }
   }
 
@@ -148,6 +167,8 @@ final class LoopContext {
     waiting = [:]
     closeAll()
     log?.end()
+    listeners = []
+    places.forget()
     reactor.stop()
   }
 

@@ -30,6 +30,10 @@ public struct PoPOptions: Sendable {
   public var logger: Logger
   /// The log behind that, where it is ours: what it drops is told in the statistics.
   public var operationalLog: OperationalLog?
+  /// Whether a PoP that serves at the same addresses is to hand them over.
+  public var takesOver = false
+  /// Called when it begins to drain.
+  public var whenDraining: @Sendable () -> Void = {}
   /// What tells the time.
   var clock = ProcessClock()
   /// What makes names of requests, for one event loop.

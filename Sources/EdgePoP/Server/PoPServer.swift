@@ -1,5 +1,6 @@
 import EdgeCache
 import EdgeFleet
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -11,19 +12,22 @@ import ServiceLifecycle
 
 /// A running PoP.
 public final class PoPServer: Service {
-  private let options: PoPOptions
-  private let storage: PoPStorage
+  let options: PoPOptions
+  let storage: PoPStorage
+  let clients: DataPlane
+  let admin: AdminListener
+  let addresses: Addresses
+  let life: Life
   private let purges: PurgePlane
-  private let clients: DataPlane
-  private let admin: AdminListener
   private let accessLog: AccessLog?
-  private let life: Life
   private let ending: Ending
 
   /// Addresses that clients connect to, with the ports that were really bound.
   public var listenAddresses: [SocketEndpoint] { clients.addresses }
   /// The address of the admin API, with the port that was really bound.
   public var adminAddress: SocketEndpoint { admin.address }
+  /// True if it took over from another PoP that served.
+  public var hasTakenOver: Bool { addresses.areTakenOver }
 
   /// The line that says that the PoP is ready.
   public var readyLine: String {
@@ -61,16 +65,22 @@ public final class PoPServer: Service {
   private init(_ options: PoPOptions, _ ending: inout Ending) async throws {
     self.options = options
     let started = options.clock.now
+    let loopCount = options.pop.threads ?? UsableCores.count
+    let routing = Routing(options.configuration, pop: options.pop, limits: options.limits)
+    // First of all, for nothing can be opened without.
+    let places = try Self.places(options, routing, loopCount: loopCount)
     let accessLog = try AccessLog.open(
       options.accessLog, format: options.accessLogFormat, sample: options.accessLogSample,
       logger: options.logger)
     ending.add { await accessLog?.close(within: .nanoseconds(options.limits.logs.nanoseconds)) }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     ending.add { try? await group.shutdownGracefully() }
+    let addresses = try Addresses.take(
+      options.pop, count: loopCount, takesOver: options.takesOver, logger: options.logger)
+    ending.add { addresses.abandon() }
 
-    let storage = try PoPStorage(options)
+    let storage = try PoPStorage(options, patience: addresses.diskPatience)
     ending.add { await storage.disk?.stop() }
-    let routing = Routing(options.configuration, pop: options.pop, limits: options.limits)
     let tls = try AdminListener.tls(options.configuration)
     let purges = try PurgePlane(
       options, storage: storage, routing: routing, tls: tls.client, group: group)
@@ -80,45 +90,86 @@ public final class PoPServer: Service {
     ending.add { await connector.stop() }
     let shared = PoPShared(
       options, storage: storage, purges: purges, routing: routing, accessLog: accessLog,
-      connector: connector, loopCount: options.pop.threads ?? UsableCores.count)
-    let clients = try await DataPlane.start(options.pop.listen, shared)
-    let life = Life()
-    do {
-      admin = try await AdminListener.start(
-        options.pop.admin, group: group, tls: tls.server,
-        service: AdminService(
-          options, shared, started: started, life: life,
-          counters: { await clients.counters }))
-    } catch {
-      await clients.abandon()
-      throw error
-    }
+      connector: connector, loopCount: loopCount, places: places)
+    let clients = try await DataPlane.start(addresses.clients, shared)
     ending.add { await clients.stop() }
+    let life = Life()
+    admin = try await AdminListener.start(
+      addresses.admin, group: group, tls: tls.server,
+      service: AdminService(
+        options, shared, started: started, life: life,
+        counters: { await clients.counters }))
     (self.storage, self.purges, self.clients) = (storage, purges, clients)
     (self.accessLog, self.life, self.ending) = (accessLog, life, ending)
-    await clients.accept()
+    self.addresses = addresses
+    try await clients.accept()
+    life.beginServing()
+    addresses.confirm()
+    addresses.desk.setHost(self)
   }
 
   /// Opens the access log anew, for whoever has moved its file away; false if it has no file. If that fails the old
   /// one stays.
   public func reopenLogs() -> Bool { accessLog?.reopen() ?? false }
 
-  /// Serves until a graceful shutdown is asked for, then finishes what runs and returns.
+  /// How many clients there is room for. Throws ``StartProblem`` if the system gives this process too few files.
+  private static func places(
+    _ options: PoPOptions, _ routing: Routing, loopCount: Int
+  ) throws(StartProblem) -> SharedPlaces {
+    let serving = options.configuration.serving(of: options.pop)
+    guard let limit = DescriptorLimit.current else {
+      return SharedPlaces(
+        limit: serving.clientConnections ?? .max, perAddress: serving.connectionsPerAddress)
+    }
+    let needs = DescriptorBudget.Needs(
+      loops: loopCount, addresses: options.pop.listen.count,
+      diskFiles: options.pop.disks.reduce(0) { $0 + DiskTier.files(of: $1) },
+      upstreams: routing.pools.reduce(0) { $0 + $1.connections })
+    do throws(DescriptorBudget.Problem) {
+      let budget = try DescriptorBudget(
+        limit: limit, needs: needs, wanted: serving.clientConnections)
+      return SharedPlaces(
+        limit: budget.clients, perAddress: serving.connectionsPerAddress, descriptorLimit: limit)
+    } catch {
+      throw StartProblem("\(error)")
+    }
+  }
+
+  /// Serves until a graceful shutdown is asked for, or another PoP has taken over; then finishes what runs and
+  /// returns.
   public func run() async throws {
     let sweeper = Task { [storage] in
       await PurgeSweeper(store: storage.store, disk: storage.disk).run()
     }
     let follower = Task { [purges] in await purges.fleet?.run() }
     let tender = Task { [purges] in await purges.service.tendDisks() }
-    try? await gracefulShutdown()
+    let signal = Task { [life] in
+      try? await gracefulShutdown()
+      life.end()
+    }
+    await life.waitForEnd()
+    signal.cancel()
+    let began = ContinuousClock.now
+    life.beginDraining()
+    options.whenDraining()
     sweeper.cancel()
     follower.cancel()
     tender.cancel()
-    life.beginDraining()
     options.logger.info("draining")
-    await clients.drain(within: .nanoseconds(options.limits.drain.nanoseconds))
+    // Something is left of the time for logs and disks.
+    let limit = drainLimit
+    let drain = limit - min(limit / 10, .seconds(3))
+    await clients.drain(
+      within: drain - (ContinuousClock.now - began),
+      idle: .nanoseconds(options.limits.drainIdle.nanoseconds))
     await admin.stop()
     await ending.run()
+  }
+
+  /// Within what time it ends.
+  public var drainLimit: Duration {
+    options.configuration.serving(of: options.pop).drainTimeout
+      ?? .nanoseconds(options.limits.drain.nanoseconds)
   }
 }
 

@@ -24,11 +24,15 @@ final class PoPShared: Sendable {
   let loopCount: Int
   /// What makes connections to upstreams.
   let connector: any UpstreamConnector
+  /// Places for connections of clients.
+  let places: SharedPlaces
 
   init(
     _ options: PoPOptions, storage: PoPStorage, purges: PurgePlane, routing: Routing,
-    accessLog: AccessLog?, connector: any UpstreamConnector, loopCount: Int
+    accessLog: AccessLog?, connector: any UpstreamConnector, loopCount: Int,
+    places: SharedPlaces = SharedPlaces()
   ) {
+    self.places = places
     store = storage.store
     disk = storage.disk
     self.routing = routing

@@ -65,10 +65,12 @@ public struct ShellLimits: Sendable {
   public var linger: TimeAmount = .seconds(2)
   /// Purges a second, of each token.
   public var purgesPerSecond = 1000
-  /// Finishing what runs at shutdown.
+  /// The end as a whole, from the moment it is asked for; finishing what runs has nine tenths of it.
   public var drain: TimeAmount = .seconds(30)
   /// Writing what waits of the access log at shutdown; then it is dropped.
   public var logs: TimeAmount = .seconds(2)
+  /// At shutdown, for a further request of a client that is idle, which then gets its last response.
+  public var drainIdle: TimeAmount = .seconds(1)
 
   /// The limits that `docs/limits.md` lists.
   public init() {}

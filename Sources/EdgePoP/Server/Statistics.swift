@@ -28,12 +28,28 @@ struct Statistics: Codable, Sendable {
     var operational: UInt64 = 0
   }
 
+  /// Places of clients' connections.
+  struct Clients: Codable, Sendable {
+    /// Connections that there may be; absent without a bound.
+    var limit: Int?
+    /// Those of one address; absent without a bound.
+    var perAddress: Int?
+    /// Closed to make room: between two requests, or within a head.
+    var closedIdle: UInt64
+    var closedInHead: UInt64
+    /// Closed at once, because the address had as many as it may.
+    var refused: UInt64
+    /// How often nobody was accepted for want of room.
+    var pauses: UInt64
+  }
+
   var pop: String
   var version: String
   var uptimeSeconds: Int
   var purgeSequence: UInt64
   var connections: UInt64
   var openConnections: Int
+  var clients: Clients
   var requests: UInt64
   var hits: UInt64
   var collapsed: UInt64
@@ -65,9 +81,14 @@ struct Statistics: Codable, Sendable {
   init(
     pop: String, uptimeSeconds: Int, purgeSequence: UInt64, counters: Counters,
     store: StoreStatistics, droppedLogLines: DroppedLogLines, disk: DiskReport? = nil,
-    names: NameStatistics = NameStatistics(), purges: PurgeStatistics
+    names: NameStatistics = NameStatistics(), purges: PurgeStatistics,
+    places: SharedPlaces = SharedPlaces()
   ) {
     self.names = names
+    clients = Clients(
+      limit: places.limit == .max ? nil : places.limit, perAddress: places.perAddress,
+      closedIdle: counters.closedIdle, closedInHead: counters.closedInHead,
+      refused: counters.refusedConnections, pauses: counters.acceptPauses)
     self.purges = purges
     self.disk = disk
     self.pop = pop

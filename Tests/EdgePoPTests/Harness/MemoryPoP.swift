@@ -79,11 +79,14 @@ final class MemoryPoP: @unchecked Sendable {
   func adminAddress() async throws -> SocketEndpoint {
     if let admin = lock.withLock({ _ in admin }) { return admin.listener.address }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let life = Life()
+    life.beginServing()
     let service = AdminService(
-      options, shared, started: shared.clock.now, life: Life(),
+      options, shared, started: shared.clock.now, life: life,
       counters: { [self] in turn { $0.counters } })
     let listener = try await AdminListener.start(
-      SocketEndpoint(host: "127.0.0.1", port: 0), group: group, tls: nil, service: service)
+      try Listeners.take(SocketEndpoint(host: "127.0.0.1", port: 0), count: 1, flag: "--admin"),
+      group: group, tls: nil, service: service)
     lock.withLock { _ in admin = (listener, group) }
     return listener.address
   }

@@ -30,11 +30,14 @@ struct TestPoP: Sendable {
     var accessLogFormat = FleetConfiguration.AccessLogFormat.combined
     var accessLogSample = 1.0
     var clock = TestClock()
+    /// How many clients it has, and how it begins and ends.
+    var serving = FleetConfiguration.Serving()
     /// Where stores are on disk, if there are any.
     var disks: [FleetConfiguration.Disk] = []
 
     init() {
       limits.drain = .milliseconds(500)
+      limits.drainIdle = .zero
       // What is not about time must not depend on it: a busy machine may stop a test for seconds.
       limits.firstByte = .seconds(60)
       limits.head = .seconds(60)
@@ -81,6 +84,7 @@ struct TestPoP: Sendable {
       upstream: upstream, listen: Array(repeating: any, count: setup.listeners), admin: any,
       memory: setup.memory, threads: setup.threads)
     configuration.pops[0].disks = setup.disks
+    configuration.pops[0].serving = setup.serving
     return try await start(configuration, pop: configuration.pops[0], setup)
   }
 

@@ -1,0 +1,193 @@
+import EdgeFleet
+import EdgeSocket
+import Glibc
+import Logging
+
+/// The addresses of a PoP, taken at its start: free ones, or those of the PoP that it follows.
+struct Addresses: Sendable {
+  /// Where clients connect.
+  let clients: [TakenAddress]
+  /// Where the admin API is.
+  let admin: TakenAddress
+  /// Where a successor asks for them.
+  let desk: HandOverDesk
+  /// PoPs that wait to hear that this one serves.
+  private let predecessors: [LocalSocket]
+  /// For how many milliseconds a PoP that gave addresses may still use its disks; nil if there is none.
+  let diskPatience: Int?
+  /// True if a PoP handed over what it served with.
+  var areTakenOver: Bool { !predecessors.isEmpty }
+
+  /// Takes the addresses. `count` sockets are to listen for clients on each of theirs. Waits for a PoP that has them
+  /// and is about to end, or, with `takesOver`, for any PoP. Throws ``StartProblem``.
+  static func take(
+    _ pop: FleetConfiguration.PoP, count: Int, takesOver: Bool, logger: Logger
+  ) throws(StartProblem) -> Addresses {
+    var taking = Taking(takesOver: takesOver, logger: logger)
+    let wanted = pop.listen.map { ($0, "--listen") } + [(pop.admin, "--admin")]
+    for (endpoint, flag) in wanted where endpoint.port != 0 {
+      taking.wanted.append(
+        .init(name: Listeners.name(try Listeners.resolve(endpoint)), endpoint: endpoint, flag: flag)
+      )
+    }
+    try taking.checkNames()
+    for place in taking.wanted { try taking.ask(for: place) }
+    var taken: [TakenAddress] = []
+    do throws(StartProblem) {
+      for endpoint in pop.listen {
+        taken.append(try taking.take(endpoint, count: count, flag: "--listen"))
+      }
+      taken.append(try taking.take(pop.admin, count: 1, flag: "--admin"))
+    } catch {
+      taking.close()
+      throw error
+    }
+    taking.close()
+    let desk = HandOverDesk()
+    for address in taken where !desk.open(address.name) {
+      // Who has begun at the same moment and was faster has the address, too.
+      if let other = LocalSocket.connect(HandOverDesk.name(address.name)), other.isTrusted {
+        desk.close()
+        throw StartProblem(
+          "cannot listen on \(address.endpoint): another edge-pop, process \(other.peer?.process ?? 0), is just "
+            + "starting there")
+      }
+      logger.warning(
+        "another user's process has the name of an address: no PoP can take it over from this one",
+        metadata: ["address": "\(address.name)"])
+    }
+    desk.start()
+    let admin = taken.removeLast()
+    return Addresses(
+      clients: taken, admin: admin, desk: desk, predecessors: taking.predecessors,
+      diskPatience: taking.diskPatience)
+  }
+
+  /// Tells those who handed over that this PoP serves now.
+  func confirm() {
+    for predecessor in predecessors {
+      predecessor.write(line: HandOverReply.confirmation)
+      predecessor.close()
+    }
+  }
+
+  /// Gives everything up that is not used yet; who handed over goes on.
+  func abandon() {
+    desk.close()
+    for address in clients + [admin] { address.close() }
+    for predecessor in predecessors { predecessor.close() }
+  }
+}
+
+/// Addresses on their way to a PoP.
+private struct Taking {
+  struct Place {
+    let name: String
+    let endpoint: SocketEndpoint
+    let flag: String
+  }
+
+  let takesOver: Bool
+  let logger: Logger
+  var wanted: [Place] = []
+  var predecessors: [LocalSocket] = []
+  var diskPatience: Int?
+  /// Sockets that were handed over, by the names of addresses.
+  private var handed: [String: [CInt]] = [:]
+  /// Processes that were asked already.
+  private var asked: Set<pid_t> = []
+
+  /// How long another process may take for an answer that needs no waiting, in milliseconds.
+  private static let patience = 5000
+  /// What it may take beyond what it said.
+  private static let grace = 2000
+
+  init(takesOver: Bool, logger: Logger) { (self.takesOver, self.logger) = (takesOver, logger) }
+
+  /// Throws ``StartProblem`` if an address is wanted twice.
+  func checkNames() throws(StartProblem) {
+    var seen: Set<String> = []
+    for place in wanted where !seen.insert(place.name).inserted {
+      throw StartProblem(
+        "cannot listen on \(place.endpoint): it is given twice (--listen, --admin)")
+    }
+  }
+
+  /// Asks the PoP that has an address, if one has, for all that it has of what is wanted.
+  mutating func ask(for place: Place) throws(StartProblem) {
+    guard handed[place.name] == nil,
+      let other = LocalSocket.connect(HandOverDesk.name(place.name)), other.isTrusted,
+      let process = other.peer?.process, asked.insert(process).inserted
+    else { return }
+    other.setPatience(milliseconds: Self.patience)
+    other.write(line: HandOverRequest(takesOver: takesOver, addresses: wanted.map(\.name)).line)
+    switch other.readLine().flatMap(HandOverReply.init(line:)) {
+    case .serving(let process):
+      throw refusal(
+        place,
+        "edge-pop, process \(process), serves there; stop it first, take it over with --take-over, or choose "
+          + "another with \(place.flag)")
+    case .starting(let process):
+      throw refusal(
+        place,
+        "edge-pop, process \(process), is just starting there; choose another with \(place.flag)")
+    case .wait(let process, let milliseconds):
+      logger.notice(
+        "another edge-pop has these addresses, and gives them to this one",
+        metadata: ["process": "\(process)", "milliseconds": "\(milliseconds)"])
+      other.setPatience(milliseconds: milliseconds + Self.grace)
+      diskPatience = max(diskPatience ?? 0, milliseconds + Self.grace)
+      try receive(from: other, place, process: process)
+    case .given, .sockets, nil:
+      // It has just ended, or is something else: whether the address is free is seen when it is taken.
+      return
+    }
+  }
+
+  private mutating func receive(
+    from other: LocalSocket, _ place: Place, process: Int
+  ) throws(StartProblem) {
+    switch other.readLine().flatMap(HandOverReply.init(line:)) {
+    case .sockets(let list):
+      for item in list {
+        guard let sockets = other.receiveDescriptors(item.count) else {
+          close()
+          throw refusal(
+            place,
+            "edge-pop, process \(process), has not handed over its sockets; is the limit of open files high "
+              + "enough?")
+        }
+        handed[item.address, default: []] += sockets
+      }
+      predecessors.append(other)
+    case .given, nil: return
+    case .serving, .starting, .wait:
+      throw refusal(
+        place, "edge-pop, process \(process), does not say what it does; is it of the same version?"
+      )
+    }
+  }
+
+  private func refusal(_ place: Place, _ reason: String) -> StartProblem {
+    StartProblem("cannot listen on \(place.endpoint): \(reason)")
+  }
+
+  /// Takes an address, or what was handed over of it.
+  mutating func take(
+    _ endpoint: SocketEndpoint, count: Int, flag: String
+  ) throws(StartProblem) -> TakenAddress {
+    let name = endpoint.port == 0 ? nil : Listeners.name(try Listeners.resolve(endpoint))
+    guard let name, let sockets = handed.removeValue(forKey: name) else {
+      return try Listeners.take(endpoint, count: count, flag: flag)
+    }
+    let taken = TakenAddress(endpoint, name: name, sockets: sockets, flag: flag)
+    if flag == "--listen" { try taken.extend(to: count) }
+    return taken
+  }
+
+  /// Closes what was handed over and is nobody's.
+  mutating func close() {
+    for descriptor in handed.values.joined() { Glibc.close(descriptor) }
+    handed = [:]
+  }
+}
