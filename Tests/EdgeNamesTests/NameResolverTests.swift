@@ -300,9 +300,7 @@ struct NameResolverTests {
     let placeholder = try NameServer()
     let port = placeholder.port
     placeholder.stop()
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = [
+    let arguments = [
       "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null",
       "--pid-file=", "--port=\(port)", "--listen-address=127.0.0.1", "--bind-interfaces",
       "--user=\(NSUserName())",
@@ -310,7 +308,10 @@ struct NameResolverTests {
       "--host-record=a.example,192.0.2.1,2001:db8::1", "--cname=b.example,a.example",
       "--host-record=four.example,192.0.2.4",
     ]
-    try process.run()
+    // Not by Foundation: dnsmasq closes what it inherits, Foundation takes that for its end, and waits for that so that
+    // no other process of this one is heard of.
+    let child = try ChildProcess(program, arguments)
+    defer { child.kill() }
     var limits = NameLimits()
     limits.lifetime = seconds(0.2)...seconds(0.2)
     limits.retry = seconds(0.2)...seconds(0.2)
@@ -327,7 +328,30 @@ struct NameResolverTests {
     #expect(await scene.resolve("four.example") == "192.0.2.4")
     #expect(await scene.resolve("c.example") == "it has no address")
     await resolver.stop()
-    // Signals that can be blocked are, in what a test starts.
-    kill(process.processIdentifier, SIGKILL)
+  }
+}
+
+/// A program that runs until it is killed.
+private struct ChildProcess {
+  private let identifier: pid_t
+
+  init(_ program: String, _ arguments: [String]) throws {
+    var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var identifier = pid_t()
+    let code = posix_spawn(&identifier, program, nil, nil, &words, environ)
+    guard code == 0 else { throw Failure(code: code) }
+    self.identifier = identifier
+  }
+
+  struct Failure: Error {
+    let code: CInt
+  }
+
+  /// Ends it, whatever signals it blocks.
+  func kill() {
+    _ = Glibc.kill(identifier, SIGKILL)
+    var status: CInt = 0
+    waitpid(identifier, &status, 0)
   }
 }

@@ -151,10 +151,14 @@ public struct Transaction {
 
   /// True if the upstream's response is the client's alone, also before it has come.
   public var isPassedThrough: Bool {
-    switch state {
-    case .passing, .solo: true
-    default: false
-    }
+    if case .passing = state { return true }
+    return false
+  }
+
+  /// True while it goes by itself, and nothing says yet whether its response may be stored.
+  var isSolo: Bool {
+    if case .solo = state { return true }
+    return false
   }
 
   /// True while the upstream's response goes to the store, at a pace that no client sets.
