@@ -115,6 +115,95 @@ struct ScarcePlacesTests {
     await pop.stop()
   }
 
+  @Test("Where there is no room for more content, the queue's time runs for whoever still gathers")
+  func noRoom() async throws {
+    let pop = try connector.pop { ($0.upstreamConnections, $0.queue) = (1, .seconds(15)) }
+    _ = upload(pop, "/0", length: 9)
+    let slow = (1..<400).map { upload(pop, "/\($0)", length: 65_536, sent: 65_535) }
+    let late = upload(pop, "/late", length: 5, sent: 0)
+    pop.turn { loop in #expect(!loop.mayGather) }
+    pop.turn { $0.checkTime(.now() + .seconds(1)) }
+    pop.turn { $0.checkTime(.now() + .seconds(17)) }
+    #expect(try await slow[0].readHead().status == 503)
+    #expect(try await late.readHead().status == 503)
+    pop.turn { loop in #expect(loop.mayGather) }
+    await pop.stop()
+  }
+
+  @Test("Who was not told to send its content waits in the queue like others")
+  func expectation() async throws {
+    let pop = try connector.pop { ($0.upstreamConnections, $0.queue) = (1, .seconds(15)) }
+    _ = upload(pop, "/0", length: 9)
+    let wire = pop.connect()
+    wire.send(
+      "PUT / HTTP/1.1\r\nHost: a.example\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+    pop.turn { $0.checkTime(.now() + .seconds(16)) }
+    let response = try await wire.readHead()
+    #expect(response.status == 503)
+    #expect(response.cacheStatus.contains("detail=queue-timeout"))
+    await pop.stop()
+  }
+
+  @Test(
+    "However many wait for connections that cannot be made, each is told, and none in the stack of another"
+  )
+  func failuresAtOnce() async throws {
+    let pop = try connector.pop { ($0.upstreamConnections, $0.upstreamQueue) = (1, 20_000) }
+    let wires = (0..<20_000).map { number in
+      let wire = pop.connect()
+      wire.send("POST /\(number) HTTP/1.1\r\nHost: a.example\r\n\r\n")
+      return wire
+    }
+    connector.failsAtOnce = true
+    pop.turn { _ in connector.attempts[0].completion(.failure(.timeout)) }
+    #expect(wires.allSatisfy { $0.total > 0 })
+    pop.turn { loop in #expect(loop.pools[connector.attempts[0].upstream].total == 0) }
+    await pop.stop()
+  }
+
+  @Test("A client's pause within its content is its own, and no upstream's fault")
+  func pause() async throws {
+    let pop = try connector.pop(limits: { $0.firstByte = .seconds(5) })
+    let wire = upload(pop, "/", length: 10, sent: 5)
+    let upstream = connector.accept(0, in: pop)
+    pop.turn { $0.checkTime(.now() + .seconds(30)) }
+    #expect(wire.total == 0)
+    wire.send("yyyyy")
+    pop.turn { $0.checkTime(.now() + .seconds(4)) }
+    #expect(wire.total == 0)
+    pop.turn { $0.checkTime(.now() + .seconds(6)) }
+    #expect(try await wire.readHead().status == 504)
+    #expect(upstream.isClosed)
+    await pop.stop()
+  }
+
+  @Test("An upload goes on though its response has begun")
+  func earlyHead() async throws {
+    let pop = try connector.pop(limits: { $0.betweenBytes = .seconds(5) })
+    let wire = upload(pop, "/", length: 10, sent: 5)
+    let upstream = connector.accept(0, in: pop)
+    upstream.send("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n")
+    pop.turn { _ in }
+    for _ in 0..<4 {
+      try await Task.sleep(for: .milliseconds(50))
+      wire.send("y")
+      pop.turn { $0.checkTime(.now() + .milliseconds(4980)) }
+      #expect(!upstream.isClosed)
+    }
+    await pop.stop()
+  }
+
+  @Test("A connection that changes its protocol late has all of its time from then on")
+  func lateTunnel() {
+    let began = NIODeadline.now()
+    var timing = ConnectionTiming(
+      limits: ClientLimits(.init(), else: ShellLimits()), now: began - .hours(2))
+    timing.moved()
+    let verdict = timing.check(
+      .tunnel, now: began + .minutes(59), isReceiving: false, unsent: 0, isScarce: false)
+    #expect(verdict == .fine)
+  }
+
   @Test("Uploads that leave take nothing with them", arguments: [false, true])
   func leave(isComplete: Bool) async throws {
     let pop = try connector.pop { $0.upstreamConnections = 4 }

@@ -368,8 +368,8 @@ struct WaitTests {
     #expect(connector.attempts.count == 1)
     connector.failsAtOnce = true
     let upstream = connector.attempts[0].upstream
+    pop.turn { _ in connector.attempts[0].completion(.failure(.timeout)) }
     pop.turn { loop in
-      connector.attempts[0].completion(.failure(.timeout))
       #expect(loop.pools[upstream].total == 0)
       #expect(!loop.isWaiting)
     }

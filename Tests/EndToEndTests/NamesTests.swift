@@ -152,12 +152,10 @@ extension EndToEnd {
         defer { server.stop() }
         server.set("origin.example", .init(.addresses(["127.0.0.1"])))
         let process = try stage.start(
-          "/bin/sh",
+          Programs.edgePoP,
           [
-            "-c", "ulimit -n 80; exec \"$@\"", "sh", Programs.edgePoP, "--upstream",
-            "http://\(host):\(origin.port)", "--resolver", server.address, "--listen",
-            "127.0.0.1:0",
-            "--admin", "127.0.0.1:0", "--threads", "1",
+            "--upstream", "http://\(host):\(origin.port)", "--resolver", server.address, "--listen",
+            "127.0.0.1:0", "--admin", "127.0.0.1:0", "--threads", "1",
           ])
         let line = try await process.line(containing: "listening on ")
         let match = try #require(line.firstMatch(of: /listening on http:\/\/127.0.0.1:(\d+)/))
@@ -166,20 +164,26 @@ extension EndToEnd {
         @Sendable func ask() async throws -> Response {
           try await onThread { try client.value.request("GET", "/file") }
         }
-        // A name that is known would need no descriptor.
-        if host == "127.0.0.1" { #expect(try await ask().status == 200) }
-        // As many clients as there are descriptors.
-        var others = try (0..<100).map { _ in try Socket.connect(to: port) }
-        let path = "/proc/\(process.pid)/fd"
-        _ = try await eventually("the last descriptor") {
-          try FileManager.default.contentsOfDirectory(atPath: path).count >= 80 ? true : nil
+        // A connection of the client's, and none to the upstream yet.
+        let first = try await onThread {
+          try client.value.request("GET", "/file", ["Cache-Control: only-if-cached"])
         }
+        #expect(first.status == 504)
+        // From here on no further descriptor is to be had.
+        let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/fd")
+          .compactMap(Int.init)
+        let free = try #require((0...).first { !open.contains($0) })
+        let lowered = try await run(
+          "/usr/bin/prlimit", ["--pid", "\(process.pid)", "--nofile=\(free):"])
+        #expect(lowered.end == .status(0))
         let refused = try await ask()
         #expect(refused.status == 503)
         #expect(refused["retry-after"] == "1")
         #expect(refused["cache-status"]?.contains("detail=out-of-descriptors") == true)
         _ = try await process.line(containing: "a limit of this machine is reached")
-        others = []
+        let raised = try await run(
+          "/usr/bin/prlimit", ["--pid", "\(process.pid)", "--nofile=1000:"])
+        #expect(raised.end == .status(0))
         // The upstream was not left out for that: it is asked as soon as there is a descriptor.
         _ = try await eventually("a descriptor") {
           let response = try await ask()
@@ -188,7 +192,6 @@ extension EndToEnd {
           return nil
         }
         #expect(!process.errors.value.text.contains("cannot connect to upstream"))
-        withExtendedLifetime(others) {}
       }
     }
   }

@@ -164,6 +164,10 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     return serve()
   }
 
+  /// The content of a request is still arriving that has a connection of its own, whatever the bound is. O(1).
+  @inlinable
+  public mutating func streamBegan() { streams += 1 }
+
   /// The content of a request is complete that has a connection, or it has none any more: another one may stream.
   /// O(queue).
   @inlinable

@@ -128,6 +128,11 @@ final class ClientConnection: StreamSocket, ClientStream {
     flush()
   }
 
+  /// True while content of the client is asked for and would be taken.
+  private var isWaitedFor: Bool {
+    decoder != nil && shouldRead && served.exchange?.awaitsContinue != true
+  }
+
   /// True if a response is only passed through for a client that has ended its side of the connection: most that do
   /// so are gone.
   private var isWaitedForInVain: Bool {
@@ -368,7 +373,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   override func checkTime(_ now: NIODeadline) {
     if held != nil, unsent == 0 { held = nil }
     let verdict = timing.check(
-      phase, now: now, isReceiving: decoder != nil && shouldRead,
+      phase, now: now, isReceiving: isWaitedFor,
       unsent: unsent + (sender?.unsent ?? 0), isScarce: served.exchange?.isHeldScarce ?? false)
     switch verdict {
     case .fine: break
@@ -391,6 +396,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// From here on bytes go both ways.
   func tunnelBegan() {
     phase = .tunnel
+    timing.moved()
     loop.counters.tunnels += 1
     account()
     process()

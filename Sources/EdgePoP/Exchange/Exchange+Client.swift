@@ -70,9 +70,15 @@ extension Exchange {
     return !wait.awaitsConnection || !content.isGathered && loop.mayGather
   }
 
+  /// True while the client waits to be told to send the content of its request.
+  var awaitsContinue: Bool {
+    !content.isAskedFor && content.total == 0 && !content.isComplete
+      && request.fields.contains(.expect)
+  }
+
   /// True if others wait for what this request holds for as long as its content comes.
   var isHeldScarce: Bool {
-    guard let streaming else { return false }
+    guard let streaming, streaming.holdsPlace else { return false }
     return loop.pools[streaming.upstream].waitingCount > 0
   }
 

@@ -64,6 +64,10 @@ extension Exchange {
     if let bound = stream?.bound, let mark = client.clientMark(of: request),
       let connection = bound.take(group, for: mark)
     {
+      if !content.isComplete {
+        loop.pools[connection.upstream].streamBegan()
+        streaming = (connection.upstream, true)
+      }
       return step(.leased(upstream: connection.upstream, .use(connection), gathers: false))
     }
     guard let index = loop.health.next(group, tried: wait.search.tried, now: loop.now) else {
@@ -76,7 +80,7 @@ extension Exchange {
       : loop.pools[index].lease(self, streams: streams)
     if streams { streaming = (index, false) }
     if case .wait = lease { loop.counters.count(.upstreamConnections) }
-    step(.leased(upstream: index, lease, gathers: streams && !content.isGathered))
+    step(.leased(upstream: index, lease, gathers: streams && !content.isGathered && !awaitsContinue))
   }
 
   /// Sends the request, and what came of its content meanwhile.

@@ -181,7 +181,9 @@ final class Exchange: TimedWait {
     case .cancelUpstream: cancelUpstream()
     case .holdUpstream: isFlightFull = true
     case .countStored(let refusal): loop.counters.count(stored: refusal)
-    case .sendInterim(let head): receiver?.sendInterim(head)
+    case .sendInterim(let head):
+      if head.status == 100 { content.isAskedFor = true }
+      receiver?.sendInterim(head)
     case .sendStored(let response, let status): sendStored(response, status)
     case .sendFlightHead(let head, let status, let whole):
       receiver?.sendFlightHead(head, status, whole: whole, key: transaction.key)
@@ -275,6 +277,8 @@ final class Exchange: TimedWait {
   }
 
   func checkTime(_ now: NIODeadline) {
+    // Where there is no room for more of its content, it is not its client that is waited for.
+    if wait.isQueued, !content.isGathered, !loop.mayGather { step(.gathered, now: now) }
     step(.time, now: now)
     // There may be room for more of its content by now.
     if wait.isQueued { stream?.resumeContent() }

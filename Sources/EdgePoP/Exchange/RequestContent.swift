@@ -13,6 +13,8 @@ struct RequestContent {
   private var sentCount = 0
   /// Bytes that came.
   private(set) var total = 0
+  /// True once the client was told to send it, where it asked (RFC 9110 §10.1.1).
+  var isAskedFor = false
   private var wasSent = false
   /// True when no more comes.
   private(set) var isComplete: Bool

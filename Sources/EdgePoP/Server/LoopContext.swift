@@ -198,18 +198,32 @@ final class LoopContext {
 
   /// Makes a connection to an upstream for an exchange, whose place in the pool is taken already.
   func connect(_ index: Int, for exchange: Exchange, attempt: Int) {
+    var isAtOnce = true
     shared.connector.connect(index, within: exchange.limits.connect, loop: self) { [self] result in
       switch result {
       case .success(let connection):
         health.succeeded(index)
         counters.upstreamConnections += 1
         exchange.connected(connection, attempt: attempt)
+      case .failure(let problem) where isAtOnce:
+        // The next in the queue may fail at once too, and the one behind it.
+        let failed = Confined((self, exchange), to: reactor)
+        reactor.mailbox.execute {
+          failed.value.0.connectFailed(index, problem, for: failed.value.1, attempt: attempt)
+        }
       case .failure(let problem):
-        connectFailed(index, problem)
-        perform(pools[index].lost(), upstream: index)
-        exchange.connectFailed(UpstreamFailure(problem), attempt: attempt)
+        connectFailed(index, problem, for: exchange, attempt: attempt)
       }
     }
+    isAtOnce = false
+  }
+
+  private func connectFailed(
+    _ index: Int, _ problem: ConnectProblem, for exchange: Exchange, attempt: Int
+  ) {
+    connectFailed(index, problem)
+    perform(pools[index].lost(), upstream: index)
+    exchange.connectFailed(UpstreamFailure(problem), attempt: attempt)
   }
 
   /// An upstream could not be connected to: others are asked before it for a while, unless the reason is here.

@@ -114,7 +114,7 @@ final class UpstreamConnection: StreamSocket {
   /// Sends content of the request.
   func sendContent(_ content: ByteBuffer) {
     guard content.readableBytes > 0 else { return }
-    if case .waiting = phase { awaitHead() }
+    requestMoved()
     if requestFraming == .chunked {
       composeHead(16) { ContentEncoder.chunkHead(content.readableBytes, to: &$0) }
       send(content)
@@ -132,6 +132,7 @@ final class UpstreamConnection: StreamSocket {
   /// The content of the request is complete.
   func sendEnd(_ trailers: FieldSection?) {
     isRequestSent = true
+    requestMoved()
     if requestFraming == .chunked {
       composeHead { ContentEncoder.lastChunk(trailers, to: &$0) }
     }
@@ -182,6 +183,24 @@ final class UpstreamConnection: StreamSocket {
     close()
   }
 
+  /// Some of the request goes out: the response may take that much longer.
+  private func requestMoved() {
+    switch phase {
+    case .waiting: awaitHead()
+    case .receiving: deadline = .coarse() + betweenBytes
+    case .idle, .tunnel, .closed: break
+    }
+  }
+
+  /// True while the rest of the request is its client's to send, whose own limits hold.
+  private var awaitsClient: Bool {
+    if case .waiting = phase {
+      !isRequestSent && unsent == 0 && exchange?.awaitsContinue != true
+    } else {
+      false
+    }
+  }
+
   private func awaitHead() {
     if let limits { deadline = .coarse() + limits.firstByte }
   }
@@ -192,7 +211,7 @@ final class UpstreamConnection: StreamSocket {
     guard !isHeld else { return }
     if let patience, now >= patience.until, case .waiting = phase { tellOthers(patience.1) }
     if exchange?.isFilling == true { checkRate(now) }
-    guard let deadline, now >= deadline else { return }
+    guard let deadline, now >= deadline, !awaitsClient else { return }
     switch phase {
     case .waiting: fail(.firstByteTimeout)
     case .receiving: fail(.stalled)
