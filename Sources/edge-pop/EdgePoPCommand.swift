@@ -228,13 +228,11 @@ struct EdgePoPCommand: AsyncParsableCommand {
           .init(service: ready),
         ],
         logger: quiet))
-    ready.before {
-      Self.ends.whenAsked(within: server.drainLimit) {
-        Task { await group.triggerGracefulShutdown() }
-      }
-    } after: {
-      ServiceManager.ready(isNew: server.hasTakenOver)
+    // Asked before it runs, it ends as soon as it does.
+    Self.ends.whenAsked(within: server.drainLimit) {
+      ready.whenRunning { Task { await group.triggerGracefulShutdown() } }
     }
+    ready.after { ServiceManager.ready(isNew: server.hasTakenOver) }
     try await group.run()
   }
 

@@ -4,14 +4,15 @@ import Synchronization
 
 /// Says that the PoP is ready: once signals do what they should, for whoever waits for the line may send one at once.
 final class ReadyLine: Service {
-  private struct Steps: Sendable {
-    var before: @Sendable () -> Void = {}
+  private struct State: Sendable {
+    var isRunning = false
     var after: @Sendable () -> Void = {}
+    var waiting: [@Sendable () -> Void] = []
   }
 
   private let line: String
   private let log: OperationalLog
-  private let steps = Mutex(Steps())
+  private let state = Mutex(State())
 
   /// The line, for a log.
   init(line: String, log: OperationalLog) {
@@ -19,17 +20,27 @@ final class ReadyLine: Service {
     self.log = log
   }
 
-  /// What is done before it is said, when the program can be ended in an orderly way, and after it.
-  func before(_ before: @escaping @Sendable () -> Void, after: @escaping @Sendable () -> Void) {
-    steps.withLock { $0 = Steps(before: before, after: after) }
+  /// What is done when it was said.
+  func after(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.after = body } }
+
+  /// Does something when the program can be ended in an orderly way: now, or as soon as it can.
+  func whenRunning(_ body: @escaping @Sendable () -> Void) {
+    let isRunning = state.withLock { state in
+      if !state.isRunning { state.waiting.append(body) }
+      return state.isRunning
+    }
+    if isRunning { body() }
   }
 
   /// Says it, and has nothing more to say until the program ends.
   func run() async throws {
-    let steps = steps.withLock { $0 }
-    steps.before()
+    let (after, waiting) = state.withLock { state in
+      state.isRunning = true
+      return (state.after, state.waiting)
+    }
     log.write(plain: line)
-    steps.after()
+    after()
+    for body in waiting { body() }
     try? await gracefulShutdown()
   }
 }

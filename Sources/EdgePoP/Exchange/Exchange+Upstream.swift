@@ -80,7 +80,8 @@ extension Exchange {
       : loop.pools[index].lease(self, streams: streams)
     if streams { streaming = (index, false) }
     if case .wait = lease { loop.counters.count(.upstreamConnections) }
-    step(.leased(upstream: index, lease, gathers: streams && !content.isGathered && !awaitsContinue))
+    step(
+      .leased(upstream: index, lease, gathers: streams && !content.isGathered && !awaitsContinue))
   }
 
   /// Sends the request, and what came of its content meanwhile.
