@@ -158,7 +158,7 @@ let package = Package(
     ),
     .testTarget(
       name: "EdgeCacheTests",
-      dependencies: ["EdgeCache", "EdgeMemory"],
+      dependencies: ["EdgeCache", "EdgeMemory", "Seeds"],
       swiftSettings: settings
     ),
     .testTarget(
@@ -169,17 +169,20 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // Random numbers that tests can have again.
+    .target(name: "Seeds", path: "Tests/Seeds", swiftSettings: settings),
     // A name server that does as tests tell it.
     .target(name: "NameServer", path: "Tests/NameServer", swiftSettings: settings),
     .testTarget(
       name: "EdgeNamesTests",
-      dependencies: ["EdgeNames", "EdgeSocket", "NameServer"],
+      dependencies: ["EdgeNames", "EdgeSocket", "NameServer", "Seeds"],
       swiftSettings: settings
     ),
     .testTarget(
       name: "EdgeFleetTests",
       dependencies: [
         "EdgeFleet",
+        "Seeds",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -193,6 +196,7 @@ let package = Package(
         "EdgeCache",
         "EdgeFleet",
         "NameServer",
+        "Seeds",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),

@@ -29,6 +29,7 @@ final class NameEngine {
   private var running: [UInt64: Running] = [:]
   private var timer: TimerID?
   private var randomness = SystemRandomNumberGenerator()
+  private var isStopped = false
 
   init(
     _ settings: DNSSettings, limits: NameLimits, shared: NameResolver.Shared, reactor: Reactor
@@ -41,6 +42,8 @@ final class NameEngine {
 
   /// Begins a look-up that the table has asked for.
   func begin(_ name: String, _ number: UInt64) {
+    // Whoever waits for it was told.
+    if isStopped { return }
     do throws(DNSChannelProblem) {
       let channel = try currentChannel()
       let known = try channel.hosts(name)
@@ -61,12 +64,11 @@ final class NameEngine {
 
   /// Ends everything.
   func stop() {
+    isStopped = true
     if let timer { reactor.cancel(timer) }
-    for (number, run) in running {
-      if let timer = run.timer { reactor.cancel(timer) }
-      finish(run.name, number, .problem(.server("the resolver has stopped")))
-    }
+    for timer in running.values.compactMap(\.timer) { reactor.cancel(timer) }
     running = [:]
+    carryOut(shared.table.withLock { $0.stop(now: now) })
     for channel in retired + [channel].compactMap({ $0 }) { channel.destroy() }
     (channel, retired) = (nil, [])
     reactor.stop()

@@ -53,18 +53,18 @@ public final class NameResolver: Sendable {
     let asked = shared.table.withLock {
       $0.ask(name, now: Monotonic.coarse(), waiter: completion)
     }
-    guard let number = asked.begins else { return asked.outcome }
-    if begin(name, number) { return asked.outcome }
-    return .failure(.server("the resolver has stopped"))
+    if let number = asked.begins { begin(name, number) }
+    return asked.outcome
   }
 
   /// Connections to the addresses of a name have failed: it may have moved. From any thread.
   public func doubt(_ name: String) {
     let number = shared.table.withLock { $0.doubt(name, now: Monotonic.coarse()) }
-    if let number { _ = begin(name, number) }
+    if let number { begin(name, number) }
   }
 
-  private func begin(_ name: String, _ number: UInt64) -> Bool {
+  /// If the thread has ended by now, the table has told whoever waited.
+  private func begin(_ name: String, _ number: UInt64) {
     engine.mailbox.execute { [engine] in engine.value.begin(name, number) }
   }
 

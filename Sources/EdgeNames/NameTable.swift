@@ -18,7 +18,8 @@ import EdgeSocket
 // remembered until it is asked for again (RFC 9520), so a silent name server costs one question at a time.
 //
 // All who ask while a name is looked up wait for the same look-up. Nobody is forgotten: whoever waits is answered
-// when the look-up ends, or before that out of what was known.
+// when the look-up ends, or before that out of what was known. Once nothing is looked up any more they are told
+// so, and nobody begins to wait.
 
 /// What is known of names, and who waits for one.
 struct NameTable<Waiter> {
@@ -67,6 +68,8 @@ struct NameTable<Waiter> {
   private let limits: NameLimits
   private var entries: [String: Entry] = [:]
   private var last: UInt64 = 0
+  /// Nothing is looked up any more.
+  private var isStopped = false
   private var counts = NameStatistics()
 
   /// A table that knows nothing.
@@ -104,6 +107,9 @@ struct NameTable<Waiter> {
         return Asked(outcome: .success(entry.addresses))
       }
       let isUsable = entry.isUsable(now, table.limits)
+      if table.isStopped {
+        return Asked(outcome: isUsable ? .success(entry.addresses) : .failure(Self.stopped))
+      }
       let mayWait = entry.lookup == nil ? entry.problem == nil : entry.patience != nil
       if isUsable, !mayWait {
         table.counts.staleUses += 1
@@ -122,7 +128,7 @@ struct NameTable<Waiter> {
   /// Connections to what is known of a name fail: it may have moved. Returns the number of a look-up that is to be
   /// begun, unless the name was looked up a moment ago.
   mutating func doubt(_ name: String, now: Int64) -> UInt64? {
-    guard let entry = entries[name], entry.lookup == nil, entry.problem == nil,
+    guard !isStopped, let entry = entries[name], entry.lookup == nil, entry.problem == nil,
       let asked = entry.asked, now >= asked.adding(limits.retry.lowerBound)
     else { return nil }
     return change(name) { $0.begin(&$1, now) }
@@ -207,6 +213,27 @@ struct NameTable<Waiter> {
       }
     }
   }
+
+  /// Nothing is looked up any more, whatever was begun. Whoever waits is told, and so is who comes later, unless
+  /// something is known. O(names).
+  mutating func stop(now: Int64) -> [Action] {
+    isStopped = true
+    var actions: [Action] = []
+    for name in Array(entries.keys) {
+      change(name) { table, entry in
+        (entry.lookup, entry.patience, entry.next) = (nil, nil, nil)
+        guard !entry.waiters.isEmpty else { return }
+        let isUsable = entry.isUsable(now, table.limits)
+        actions.append(
+          .answer(entry.waiters, isUsable ? .success(entry.addresses) : .failure(Self.stopped)))
+        entry.waiters = []
+      }
+    }
+    return actions
+  }
+
+  /// What is said of names that cannot be looked up any more.
+  static var stopped: LookupProblem { .server("the resolver has stopped") }
 
   // MARK: Steps
 

@@ -90,7 +90,8 @@ public final class Mailbox: Sendable {
 
 /// A value that only a reactor's thread may touch, to be carried about by anybody.
 ///
-/// Unchecked by the compiler; each access checks that it is on the right thread and traps if not.
+/// Unchecked, because what it holds need not be safe to share: it never is. Each access checks that it is on the right
+/// thread and traps if not.
 public struct Confined<Value>: @unchecked Sendable {
   /// How to get to the thread.
   public let mailbox: Mailbox

@@ -1,25 +1,13 @@
 // What expressions of paths are carried out as takes no less than they match: tried with random expressions and paths,
 // and what Swift's own expressions say of them. Those that match anywhere in a path are meant from its beginning.
 
+import Seeds
 import Testing
 
 @testable import EdgeFleet
 
 @Suite struct PathPatternTests {
-  /// Numbers that are the same in each run (SplitMix64).
-  private struct Numbers: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      return z ^ (z >> 31)
-    }
-  }
-
-  private static func atom(_ depth: Int, _ numbers: inout Numbers) -> String {
+  private static func atom(_ depth: Int, _ numbers: inout SeededRandom) -> String {
     switch Int.random(in: 0..<(depth > 0 ? 14 : 9), using: &numbers) {
     case 0..<3: "a"
     case 3: "b"
@@ -35,7 +23,7 @@ import Testing
     }
   }
 
-  private static func sequence(_ depth: Int, _ numbers: inout Numbers) -> String {
+  private static func sequence(_ depth: Int, _ numbers: inout SeededRandom) -> String {
     var text = ""
     for _ in 0..<Int.random(in: 1...3, using: &numbers) {
       let atom = atom(depth, &numbers)
@@ -47,7 +35,7 @@ import Testing
     return text
   }
 
-  private static func path(_ numbers: inout Numbers) -> String {
+  private static func path(_ numbers: inout SeededRandom) -> String {
     "/"
       + String(
         (0..<Int.random(in: 0...6, using: &numbers)).map { _ in
@@ -57,7 +45,7 @@ import Testing
 
   @Test(arguments: 0..<8 as Range<UInt64>)
   func noLessThanItMatches(_ seed: UInt64) throws {
-    var numbers = Numbers(state: seed)
+    var numbers = SeededRandom(seed: seed)
     var (matches, implied) = (0, 0)
     for _ in 0..<200 {
       let text =

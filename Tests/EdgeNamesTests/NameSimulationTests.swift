@@ -1,4 +1,5 @@
 import EdgeSocket
+import Seeds
 import Testing
 
 @testable import EdgeNames
@@ -11,18 +12,6 @@ import Testing
 
 @Suite("Histories of names")
 struct NameSimulationTests {
-  /// Random numbers from a seed (SplitMix64).
-  private struct Chance: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var mixed = state
-      mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-      return mixed ^ (mixed >> 31)
-    }
-  }
-
   private struct Pending {
     let name: String
     let number: UInt64
@@ -41,7 +30,7 @@ struct NameSimulationTests {
 
   @Test("hold what the table promises", arguments: 0..<60)
   func history(seed: UInt64) {
-    var chance = Chance(state: seed)
+    var chance = SeededRandom(seed: seed)
     var limits = NameLimits()
     limits.names = Int.random(in: 3...12, using: &chance)
     var table = NameTable<Int>(limits: limits)
@@ -151,7 +140,7 @@ struct NameSimulationTests {
 
   @Test("Nobody waits for a name in use, while name servers are well", arguments: 0..<20)
   func neverWaits(seed: UInt64) {
-    var chance = Chance(state: seed)
+    var chance = SeededRandom(seed: seed)
     var table = NameTable<Int>()
     let lifetime = seconds(Double(Int.random(in: 2...300, using: &chance)))
     let takes = seconds(0.2)

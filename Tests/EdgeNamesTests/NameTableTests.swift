@@ -47,6 +47,8 @@ struct NameTableTests {
 
     mutating func pass(_ time: Double) -> String { told(table.timePassed(seconds(time))) }
 
+    mutating func stop(_ time: Double) -> String { told(table.stop(now: seconds(time))) }
+
     private func told(_ outcome: NameTable<Int>.Outcome) -> String {
       switch outcome {
       case .success(let addresses): addresses.map { "\($0.bytes[3])" }.joined(separator: " ")
@@ -284,6 +286,26 @@ struct NameTableTests {
     scene.number = 2
     #expect(scene.answer(4, found(2)) == "")
     #expect(scene.ask(4) == "2")
+  }
+
+  @Test("Once nothing is looked up any more nobody waits: neither who did, nor who comes later")
+  func stop() {
+    var scene = Scene()
+    let stopped = "the name servers fail for a.example: the resolver has stopped"
+    _ = scene.ask(0, "known")
+    _ = scene.answer(0, .addresses(addresses(1), lifetime: seconds(10)), "known")
+    #expect(scene.ask(1, "a.example") == "waits, looks up")
+    #expect(scene.ask(1, "a.example") == "waits")
+    #expect(scene.stop(2) == "[2, 3]: \(stopped)")
+    // What was asked for in between is not begun by anybody.
+    #expect(scene.ask(3, "a.example") == stopped)
+    #expect(scene.ask(3, "b.example") == stopped)
+    #expect(scene.ask(9, "known") == "1")
+    #expect(scene.ask(11, "known") == "1")
+    #expect(scene.table.doubt("known", now: seconds(500)) == nil)
+    #expect(scene.answer(12, .addresses(addresses(2), lifetime: seconds(10))) == "")
+    #expect(scene.pass(20) == "")
+    #expect(scene.table.nextDue == nil)
   }
 
   @Test("Other name servers are asked at once about what failed")

@@ -1,4 +1,5 @@
 import EdgeSocket
+import Seeds
 import Testing
 
 @testable import EdgePoP
@@ -116,7 +117,7 @@ struct ClientPlacesTests {
   /// get does not keep others out.
   @Test("A crowd from a seed", arguments: 0..<40)
   func crowd(seed: UInt64) {
-    var random = SplitMix(seed: seed)
+    var random = SeededRandom(seed: seed)
     struct Member {
       var network: ClientNetwork
       var standing: ClientStanding

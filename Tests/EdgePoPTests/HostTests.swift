@@ -1,4 +1,5 @@
 import EdgeFleet
+import Seeds
 import Testing
 
 @testable import EdgeCache
@@ -87,7 +88,7 @@ struct HostTests {
   /// Random hosts in random spellings: stored, found and purged.
   @Test(arguments: [1, 2, 3])
   func anyHost(_ seed: UInt64) async throws {
-    var random = SplitMix(seed: seed)
+    var random = SeededRandom(seed: seed)
     try await withPoP(origin: Self.storable) { pop, _ in
       for round in 0..<40 {
         let host = random.host()
@@ -143,7 +144,7 @@ struct HostTests {
 }
 
 /// Random hosts and their spellings.
-extension SplitMix {
+extension SeededRandom {
   /// A host in canonical form.
   fileprivate mutating func host() -> String {
     switch Int.random(in: 0..<4, using: &self) {

@@ -1,4 +1,5 @@
 import EdgeFleet
+import Seeds
 import Testing
 
 @testable import EdgeCache
@@ -114,7 +115,7 @@ struct LenientServerTests {
 
   @Test("What one of them takes for the regional API is not stored", arguments: [1, 2, 3, 4])
   func nothingSlipsThrough(_ seed: UInt64) throws {
-    var random = SplitMix(seed: seed)
+    var random = SeededRandom(seed: seed)
     let routing = Self.routing()
     let secret = HashSecret(1, 2)
     var count = 0
@@ -135,7 +136,7 @@ struct LenientServerTests {
 }
 
 /// Random paths that are made of what could lead to the regional API.
-extension SplitMix {
+extension SeededRandom {
   private static let parts = [
     "api", "api", "API", "a%70i", "open", "v1", "me", "x", "..", "..", ".", "%2e%2e", ".%2e",
     "%252e%252e", "...", ". .", ".. ",

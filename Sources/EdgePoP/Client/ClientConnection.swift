@@ -118,7 +118,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// The client sends no more; it may still read (RFC 9112 §9.6).
   override func inputEnded() {
     switch phase {
-    case .busy where decoder == nil: if isWaitedForInVain { leave() }
+    case .busy where decoder == nil: if isMostLikelyGone { leave() }
     case .head: process()
     case .lingering: if outputHasEnded { close() }
     case .tunnel: served.exchange?.tunnelClientFinished()
@@ -129,13 +129,13 @@ final class ClientConnection: StreamSocket, ClientStream {
   }
 
   /// True while content of the client is asked for and would be taken.
-  private var isWaitedFor: Bool {
+  private var isContentDue: Bool {
     decoder != nil && shouldRead && served.exchange?.awaitsContinue != true
   }
 
   /// True if a response is only passed through for a client that has ended its side of the connection: most that do
   /// so are gone.
-  private var isWaitedForInVain: Bool {
+  private var isMostLikelyGone: Bool {
     guard let exchange = served.exchange else { return false }
     return exchange.isPassedThrough && !exchange.limits.servesHalfClosed
   }
@@ -373,8 +373,8 @@ final class ClientConnection: StreamSocket, ClientStream {
   override func checkTime(_ now: NIODeadline) {
     if held != nil, unsent == 0 { held = nil }
     let verdict = timing.check(
-      phase, now: now, isReceiving: isWaitedFor,
-      unsent: unsent + (sender?.unsent ?? 0), isScarce: served.exchange?.isHeldScarce ?? false)
+      phase, now: now, isReceiving: isContentDue,
+      unsent: unsent + (sender?.unsent ?? 0), isScarce: served.exchange?.holdsScarcePlace ?? false)
     switch verdict {
     case .fine: break
     case .close(let limit):

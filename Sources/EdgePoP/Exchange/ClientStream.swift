@@ -5,8 +5,8 @@ import NIOCore
 ///
 /// What one owes: ``ServedRequest/begin(_:)`` and ``RequestHandler`` for each request, and ``ResponseReceiver/flush()``
 /// after it; ``ServedRequest/began(_:_:)`` when a final head is sent; ``LoopContext/finished(_:)`` when the response is
-/// complete; no other request before ``RequestHandler`` has returned; ``LoopContext/clientGone(_:)`` when the client is; and ``letGo()`` before an answer of its own takes the
-/// place of what is under way.
+/// complete; no other request before ``RequestHandler`` has returned; ``LoopContext/clientGone(_:)`` when the client is;
+/// and ``letGo()`` before an answer of its own takes the place of what is under way.
 protocol ClientStream: ResponseReceiver {
   /// The request, and what has become of it. Made anew for each.
   var served: ServedRequest { get set }

@@ -77,7 +77,7 @@ extension Exchange {
   }
 
   /// True if others wait for what this request holds for as long as its content comes.
-  var isHeldScarce: Bool {
+  var holdsScarcePlace: Bool {
     guard let streaming, streaming.holdsPlace else { return false }
     return loop.pools[streaming.upstream].waitingCount > 0
   }

@@ -17,6 +17,8 @@ enum LogEscape {
 }
 
 /// Memory with whole lines of a log, but for the last one while it is being put together.
+///
+/// Unchecked, for one thread at a time has it: who fills it lets go of it when it is handed over to who writes it.
 final class LogBlock: @unchecked Sendable {
   private(set) var capacity: Int
   private var base: UnsafeMutableRawPointer

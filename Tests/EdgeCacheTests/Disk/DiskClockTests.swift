@@ -1,4 +1,5 @@
 import NIOCore
+import Seeds
 import Testing
 
 @testable import EdgeCache

@@ -1,5 +1,6 @@
 import Glibc
 import NIOCore
+import Seeds
 import Synchronization
 import Testing
 

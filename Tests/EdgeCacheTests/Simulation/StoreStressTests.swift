@@ -1,4 +1,5 @@
 import NIOCore
+import Seeds
 import Synchronization
 import Testing
 

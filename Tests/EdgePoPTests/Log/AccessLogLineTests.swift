@@ -2,6 +2,7 @@ import EdgeCache
 import EdgeFleet
 import Foundation
 import NIOCore
+import Seeds
 import Testing
 
 @testable import EdgePoP
@@ -250,7 +251,7 @@ import Testing
 
   @Test("JSON is JSON whatever bytes came, and they can be told from it")
   func hostile() throws {
-    var random = SplitMix(seed: 3)
+    var random = SeededRandom(seed: 3)
     for _ in 0..<300 {
       func text(_ allowed: (UInt8) -> Bool) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Seeds
 import Testing
 
 @testable import EdgePoP
@@ -37,7 +38,7 @@ import Testing
 
   @Test("Any bytes, of any length", arguments: [LogEscape.hexadecimal, .json])
   func anyBytes(escape: LogEscape) throws {
-    var random = SplitMix(seed: 7)
+    var random = SeededRandom(seed: 7)
     for _ in 0..<2000 {
       let count = Int.random(in: 0..<40, using: &random)
       let isDense = Bool.random(using: &random)

@@ -1,4 +1,5 @@
 import Glibc
+import Seeds
 import Testing
 
 @testable import EdgePoP
@@ -9,7 +10,7 @@ import Testing
 /// Files in memory that are moved away and take only so much.
 private struct SimulatedFiles: LogSink {
   var files: [[UInt8]] = [[]]
-  var random: SplitMix
+  var random: SeededRandom
   /// Bytes that there is room for.
   var room = Int.max
   var isBlocked = false
@@ -19,7 +20,7 @@ private struct SimulatedFiles: LogSink {
   var canTakeBack = true
   private var hasOpened = false
 
-  init(seed: UInt64) { random = SplitMix(seed: seed) }
+  init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func write(_ block: LogBlock, from start: Int, to end: Int) -> LogWrite {
     if start == end { return .wrote(0) }
@@ -50,7 +51,7 @@ private struct SimulatedFiles: LogSink {
 
 @Suite struct LogDrainTests {
   /// A block of lines with these numbers.
-  private static func block(_ numbers: Range<Int>, _ random: inout SplitMix) -> LogBlock {
+  private static func block(_ numbers: Range<Int>, _ random: inout SeededRandom) -> LogBlock {
     let block = LogBlock(capacity: LogBacklog.blockSize)
     for number in numbers {
       block.put(text: "line \(number) ")
@@ -68,7 +69,7 @@ private struct SimulatedFiles: LogSink {
 
   @Test("Lines are whole and in order, and none is missing that is not counted", arguments: 0..<400)
   func histories(seed: Int) {
-    var random = SplitMix(seed: UInt64(seed))
+    var random = SeededRandom(seed: UInt64(seed))
     var files = SimulatedFiles(seed: UInt64(seed) + 1000)
     files.canTakeBack = seed % 3 != 0
     var (backlog, drain) = (LogBacklog(limit: 2000), LogDrain())
@@ -143,7 +144,7 @@ private struct SimulatedFiles: LogSink {
 
   @Test("A block that does not fit is dropped whole and counted; the bound is exact")
   func bound() {
-    var random = SplitMix(seed: 1)
+    var random = SeededRandom(seed: 1)
     let one = Self.block(0..<3, &random)
     var backlog = LogBacklog(limit: one.count + 20)
     let exact = LogBlock(line: String(repeating: "a", count: 19))
