@@ -343,13 +343,13 @@ public final class Flight: Sendable {
     for wake in wakes { wake() }
   }
 
+  /// In the order in which they came: where there is not enough for all, who has waited longest has it.
   private static func wakeAll(_ state: inout State) -> [@Sendable () -> Void] {
-    var wakes: [@Sendable () -> Void] = []
-    for (id, reader) in state.readers where reader.isAsleep {
+    let asleep = state.readers.compactMap { $1.isAsleep ? $0 : nil }.sorted()
+    return asleep.compactMap { id in
       state.readers[id]?.isAsleep = false
-      wakes.append(reader.wake)
+      return state.readers[id]?.wake
     }
-    return wakes
   }
 
   // MARK: Joining

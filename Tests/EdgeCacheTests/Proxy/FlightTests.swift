@@ -1,4 +1,5 @@
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import EdgeCache
@@ -48,6 +49,22 @@ import Testing
     #expect(leader.received.text == "one two three" && !leader.status.isCollapsed)
     #expect(get(world).status.isHit && isClean(world))
     #expect([leader, early, late, later].allSatisfy { $0.transaction.isDone })
+  }
+
+  /// Where not all of those who wait may ask for themselves, those who came first do.
+  @Test func firstComeFirstServed() {
+    let flight = Flight(
+      key: CoreWorld().key("http://a/"), sequence: 1, hint: .any, isSolo: false,
+      limits: StoreLimits(memory: 1 << 20))
+    let woken = Mutex<[Int]>([])
+    for number in 0..<40 {
+      let reader = flight.subscribe { woken.withLock { $0.append(number) } }
+      let step = reader.map { flight.next($0, mayLeave: true) }
+      let waits = if case .wait = step { true } else { false }
+      #expect(waits, "reader \(number)")
+    }
+    flight.letLeave()
+    #expect(woken.withLock { $0 } == Array(0..<40))
   }
 
   /// The cookie that comes with a response is for the one client whose request brought it.
