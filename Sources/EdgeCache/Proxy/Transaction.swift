@@ -60,7 +60,8 @@ public struct Transaction {
   public private(set) var status = CacheStatus()
 
   private let route: RequestRoute
-  private let policy: SitePolicy
+  private let sharedPolicy: SitePolicy.Shared
+  private var policy: SitePolicy { sharedPolicy.value }
   private let store: Store
   private let directives: CacheControl
   private var wake: (@Sendable () -> Void)?
@@ -96,13 +97,13 @@ public struct Transaction {
   /// A transaction for a request that came in.
   public init(
     request: RequestHead, key: CacheKey, directives: CacheControl, route: RequestRoute,
-    policy: SitePolicy = SitePolicy(), store: Store
+    policy: SitePolicy.Shared = .standard, store: Store
   ) {
     self.request = request
     self.key = key
     self.directives = directives
     self.route = route
-    self.policy = policy
+    sharedPolicy = policy
     self.store = store
     piece = nil
   }
@@ -110,7 +111,7 @@ public struct Transaction {
   /// A transaction that gets one piece of content for a request.
   public init(
     _ piece: PieceOrder, for request: RequestHead, directives: CacheControl, route: RequestRoute,
-    policy: SitePolicy, store: Store
+    policy: SitePolicy.Shared, store: Store
   ) {
     // What the request says of the whole has been seen to.
     var request = request
@@ -121,7 +122,7 @@ public struct Transaction {
     key = piece.key(store.secret)
     self.directives = directives
     self.route = route
-    self.policy = policy
+    sharedPolicy = policy
     self.store = store
     self.piece = piece
   }

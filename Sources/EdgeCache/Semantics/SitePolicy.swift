@@ -3,6 +3,15 @@
 
 /// How the responses of one site are cached.
 public struct SitePolicy: Sendable, Hashable {
+  /// A policy that many refer to: handing it on costs one count of references, not one for each of its tables.
+  public final class Shared: Sendable {
+    let value: SitePolicy
+    /// One that follows the standards.
+    public static let standard = Shared(SitePolicy())
+
+    public init(_ value: SitePolicy) { self.value = value }
+  }
+
   /// Names of targeted fields in lower case, the one that wins first (RFC 9213 §2.2).
   public var targetedFields: [[UInt8]]
   /// True if `Surrogate-Control` replaces `Cache-Control` and is taken out of responses.

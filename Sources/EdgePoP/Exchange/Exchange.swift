@@ -73,7 +73,7 @@ final class Exchange: TimedWait {
     wait = ExchangeState(limits, disk: loop.limits.disk)
     transaction = Transaction(
       request: self.request, key: key, directives: directives, route: route,
-      policy: loop.shared.routing.policy(route), store: loop.store)
+      policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
   }
 
   /// An exchange that gets a piece of content for a request of somebody else.
@@ -90,7 +90,7 @@ final class Exchange: TimedWait {
     content = RequestContent(isComplete: true, mayRepeat: true)
     transaction = Transaction(
       piece, for: request, directives: directives, route: route,
-      policy: loop.shared.routing.policy(route), store: loop.store)
+      policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
   }
 
   /// Begins with what the store said; where that was to ask below, for this purpose.
@@ -115,7 +115,7 @@ final class Exchange: TimedWait {
     isFlightFull = false
     transaction = Transaction(
       request: request, key: transaction.key, directives: directives, route: route,
-      policy: loop.shared.routing.policy(route), store: loop.store)
+      policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
     handle(.begin(directives.onlyIfCached ? .onlyIfCached : .pass(.miss, .tooLarge)))
     flushClient()
   }
@@ -128,7 +128,7 @@ final class Exchange: TimedWait {
     isFlightFull = false
     transaction = Transaction(
       request: request, key: transaction.key, directives: directives, route: route,
-      policy: loop.shared.routing.policy(route), store: loop.store)
+      policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
     start()
   }
 

@@ -16,6 +16,7 @@ final class Routing: Sendable {
     let name: String
     let index: Int
     let policy: SitePolicy
+    let sharedPolicy: SitePolicy.Shared
     let limits: RequestLimits
     let clientLimits: ClientLimits
     /// The limits of requests by their route, longest prefix first; empty if no route has its own.
@@ -42,6 +43,7 @@ final class Routing: Sendable {
       passThroughTo = site.passThroughTo
       name = site.name
       policy = SitePolicy(site.caching, fleet: configuration.fleet)
+      sharedPolicy = SitePolicy.Shared(policy)
       let own = site.limits.within(configuration.limits)
       limits = RequestLimits(own, else: pop)
       clientLimits = ClientLimits(own, else: pop)
@@ -288,6 +290,9 @@ final class Routing: Sendable {
 
   /// The choices of the site that a route belongs to.
   func policy(_ route: RequestRoute) -> SitePolicy { sites[route.site].policy }
+
+  /// The same, to be kept.
+  func sharedPolicy(_ route: RequestRoute) -> SitePolicy.Shared { sites[route.site].sharedPolicy }
 
   /// True if fields with tags do not go on to the clients of the site that a route belongs to.
   func withholdsTags(_ route: RequestRoute) -> Bool { sites[route.site].withholdsTags }

@@ -99,7 +99,7 @@ final class CoreExchange {
       .applying(world.policy.query, secret: world.store.secret)
     transaction = Transaction(
       request: request, key: key, directives: world.route.directives(request.fields),
-      route: world.route, policy: world.policy, store: world.store)
+      route: world.route, policy: SitePolicy.Shared(world.policy), store: world.store)
     transaction.listen(wake: { news.raise() }, resume: { resumption.raise() })
   }
 
@@ -113,7 +113,7 @@ final class CoreExchange {
     transaction = Transaction(
       piece, for: other.transaction.request,
       directives: world.route.directives(other.transaction.request.fields), route: world.route,
-      policy: world.policy, store: world.store)
+      policy: SitePolicy.Shared(world.policy), store: world.store)
     transaction.listen(wake: { news.raise() }, resume: { resumption.raise() })
     transaction.handle(.start, now: world.now)
     perform()
