@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -24,6 +25,12 @@
 // Lets timers of the calling thread expire within this many nanoseconds; the default is 50 us.
 static inline int cepoll_set_timer_slack(unsigned long nanoseconds) {
   return prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0);
+}
+
+// Bytes that were written to a socket and not acknowledged by its peer, or -1.
+static inline int cepoll_unsent(int socket) {
+  int count = 0;
+  return ioctl(socket, TIOCOUTQ, &count) == 0 ? count : -1;
 }
 
 // Names the calling thread; 15 bytes count.

@@ -1,3 +1,4 @@
+import CEpoll
 import Glibc
 import NIOCore
 
@@ -210,6 +211,8 @@ open class StreamSocket: PolledSocket {
   public final var isWritable: Bool { !isBlocked && isOpen }
   /// Bytes that the peer has not made room for.
   public final var unsent: Int { backlog.count }
+  /// Bytes that the kernel has for the peer, which has not got them; 0 if it does not say. A call of the kernel.
+  public final var unacknowledged: Int { isOpen ? max(0, Int(cepoll_unsent(descriptor))) : 0 }
 
   /// Adds bytes behind all that were sent before. They leave with ``flush()`` at the latest.
   public final func send(_ content: ByteBuffer) {

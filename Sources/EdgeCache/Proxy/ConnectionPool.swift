@@ -8,6 +8,9 @@
 // no more than three quarters of the connections, however many of them there are: those that are as fast as the
 // upstream have the rest to themselves.
 //
+// Whoever reads a response slowly holds its connection for as long, which shows only on the way. While others wait, such
+// connections and those of the former kind together are no more than three quarters of all.
+//
 // A connection by which an upstream knows a client is kept for that client while it is idle, and never given to
 // anybody else. It has its place among the others; when somebody waits for a place, the one that was kept for longest
 // is closed.
@@ -67,6 +70,8 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   @usableFromInline let limit: Int
   /// Most connections on which the content of a request is still arriving.
   @usableFromInline let streamLimit: Int
+  /// Connections that are kept for requests and responses whose clients are as fast as the upstream.
+  @usableFromInline let reserve: Int
   @usableFromInline let queueLimit: Int
   @usableFromInline var idle: [Idle] = []
   /// Those that are idle and kept, the one kept for longest first.
@@ -87,8 +92,8 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   public init(limit: Int, queueLimit: Int) {
     self.limit = limit
     self.queueLimit = queueLimit
-    // A quarter is kept for requests whose content is here: they are as fast as the upstream.
-    streamLimit = max(1, limit - (limit + 3) / 4)
+    reserve = (limit + 3) / 4
+    streamLimit = max(1, limit - reserve)
   }
 
   /// Number of idle connections.
@@ -97,6 +102,17 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
   public var keptCount: Int { kept.count }
   /// Number of those who wait.
   public var waitingCount: Int { queue.count }
+  /// Number of those who wait and would use a place if there were one.
+  @inlinable
+  public var wanted: Int {
+    queue.count - streamsWaiting + min(streamsWaiting, max(0, streamLimit - streams))
+  }
+
+  /// How many are too many, while others wait, of so many connections whose responses are read slowly. O(1).
+  @inlinable
+  public func excess(slowReaders: Int) -> Int {
+    min(wanted, max(0, slowReaders + streams - (limit - reserve)))
+  }
 
   /// Asks for a connection; the one used last is the warmest. With `streams` the content of the request is still
   /// arriving: until ``streamEnded()`` it counts among those, of which there may be fewer. O(1).
@@ -199,11 +215,12 @@ public struct ConnectionPool<Connection: AnyObject, Waiter: AnyObject> {
     kept.removeAll { $0.connection === connection }
   }
 
-  /// Takes out connections that have been kept since before `moment`, one for each who waits, to be closed; each
+  /// Takes out connections that have been kept since before `moment`, one for each who waits and may
+  /// have its place, to be closed; each
   /// counts until ``lost()`` says that it is gone. O(kept).
   @inlinable
   public mutating func makeRoom(keptSince moment: Instant) -> [Connection] {
-    let count = min(queue.count, kept.count)
+    let count = min(wanted, kept.count)
     guard count > 0 else { return [] }
     let old = kept.prefix(count).prefix { $0.since <= moment }.map(\.connection)
     kept.removeFirst(old.count)

@@ -370,6 +370,8 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   // MARK: Time
 
+  var taken: Int { served.contentBytes - unsent - unacknowledged - (sender?.unsent ?? 0) }
+
   override func checkTime(_ now: NIODeadline) {
     if held != nil, unsent == 0 { held = nil }
     let verdict = timing.check(

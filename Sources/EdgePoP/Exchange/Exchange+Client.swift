@@ -15,6 +15,12 @@ extension Exchange {
 
   private func letGoOfClient() { (receiver, stream) = (nil, nil) }
 
+  /// Bytes of the response that its client has taken.
+  var takenByClient: Int { isServing ? receiver?.taken ?? 0 : 0 }
+
+  /// Others need the place of this exchange more than a client that reads so slowly.
+  func endForOthers() { receiver?.abort(status) }
+
   // MARK: The response
 
   /// Sends a stored response, in pieces where it is kept in pieces.

@@ -41,6 +41,9 @@ final class PieceDelivery {
     self.stream = stream
   }
 
+  /// Bytes that the client has taken.
+  var taken: Int { stream?.taken ?? 0 }
+
   /// The client is gone. What is on its way is still of use to others.
   func stop() {
     isStopped = true

@@ -21,7 +21,7 @@ final class PieceFetch: ResponseReceiver {
   private(set) var status = CacheStatus()
   private var contents = CircularBuffer<ByteBuffer>()
   /// Bytes that were taken.
-  private var taken = 0
+  private var handedOn = 0
   private var isPumping = false
 
   init(_ index: Int, for delivery: PieceDelivery) {
@@ -35,8 +35,8 @@ final class PieceFetch: ResponseReceiver {
   /// The next content, and where in the piece it begins.
   func nextContent() -> (start: Int, ByteBuffer)? {
     guard let bytes = contents.popFirst() else { return nil }
-    defer { taken += bytes.readableBytes }
-    return (taken, bytes)
+    defer { handedOn += bytes.readableBytes }
+    return (handedOn, bytes)
   }
 
   /// Takes what the flight has; true if that was anything.
@@ -60,6 +60,9 @@ final class PieceFetch: ResponseReceiver {
     guard let delivery, delivery.isCurrent(self) else { return false }
     return delivery.isWritable && contents.isEmpty
   }
+
+  /// What follows is behind what its client was sent before.
+  var taken: Int { delivery?.taken ?? 0 }
 
   func sendInterim(_ head: ResponseHead) {}
 

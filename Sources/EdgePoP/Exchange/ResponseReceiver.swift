@@ -9,6 +9,8 @@ import NIOCore
 protocol ResponseReceiver: AnyObject {
   /// True if nothing speaks against sending more.
   var isWritable: Bool { get }
+  /// Bytes of content that the client has taken, whatever is on the way to it. For comparison within a response.
+  var taken: Int { get }
   func sendInterim(_ head: ResponseHead)
   /// Sends a stored response, whole or in part, as it is `now`; with `key` if it was forwarded before. Nothing
   /// follows.

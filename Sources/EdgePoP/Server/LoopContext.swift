@@ -20,6 +20,8 @@ final class LoopContext {
   var pools: [ConnectionPool<UpstreamConnection, Exchange>]
   /// Memory for the key of the next request.
   var keyStorage: [UInt8] = []
+  /// Responses that are read slowly, as far as the present look at times has found them.
+  var slowReaders: [SlowReader] = []
   /// Bytes of requests' content that wait for a connection to an upstream.
   var gatheredContent = 0
   private let mostGathered: Int
@@ -127,6 +129,7 @@ final class LoopContext {
   /// Ends whatever has taken too long by that moment. O(connections).
   func checkTime(_ deadline: NIODeadline) {
     reactor.forEachSocket { $0.checkTime(deadline) }
+    endSlowReaders()
     if !waiting.isEmpty { for wait in Array(waiting.values) { wait.checkTime(deadline) } }
     for index in pools.indices {
       let keepAlive = shared.routing.pools[index].keepAlive
@@ -165,6 +168,7 @@ final class LoopContext {
   /// Ends the loop, and lets go of whatever waits on it.
   func end() {
     waiting = [:]
+    slowReaders = []
     closeAll()
     log?.end()
     listeners = []

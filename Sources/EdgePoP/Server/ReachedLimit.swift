@@ -19,6 +19,7 @@ enum ReachedLimit: String, CaseIterable, Sendable {
   case purge
   case collapse
   case overdue
+  case slowestReader
   case upstreamConnections
   case upstreamIdle
 
@@ -26,7 +27,7 @@ enum ReachedLimit: String, CaseIterable, Sendable {
   var isTimeout: Bool {
     switch self {
     case .firstByte, .head, .contentStall, .slowestContent, .keepAlive, .clientStall, .tunnelIdle,
-      .linger, .disk, .fence, .purge:
+      .linger, .disk, .fence, .purge, .slowestReader:
       true
     case .requestsPerConnection, .connectionAge, .largestRequest, .collapse, .overdue,
       .upstreamConnections, .upstreamIdle:

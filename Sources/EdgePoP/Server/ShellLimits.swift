@@ -42,6 +42,13 @@ public struct ShellLimits: Sendable {
   public var largestRequest = Int.max
   /// Whether a client that has ended its side of the connection still gets what is passed through for it.
   public var servesHalfClosed = false
+  /// Slowest reading of a response that is not stored, in bytes per second over `slowReaderGrace`, while others wait for
+  /// its place among the connections to an upstream.
+  public var slowestReader = 500
+  /// Responses that are read more slowly than this leave a quarter of the places to others who wait.
+  public var slowReader = 50_000
+  /// Over which time the rate of reading is looked at.
+  public var slowReaderGrace: TimeAmount = .seconds(10)
   /// Without any byte of a response, where the site does not say.
   public var betweenBytes: TimeAmount = .seconds(60)
   /// Slowest content of a response that is to be stored, in bytes per second over `slowFillGrace`; slower content is

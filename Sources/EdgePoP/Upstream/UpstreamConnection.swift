@@ -5,11 +5,12 @@ import NIOSSL
 
 // One connection to an upstream: writes a request, reads its response, one exchange at a time.
 //
-// Lives on the loop of the exchange that it serves, so both call each other directly.
+// Lives on the loop of the exchange that it serves, so both call each other directly. Its limits of time are in
+// UpstreamConnection+Time.
 
 /// Speaks HTTP/1.1 to an upstream.
 final class UpstreamConnection: StreamSocket {
-  private enum Phase {
+  enum Phase {
     case idle
     /// The request is going out or is out, its response has not begun.
     case waiting
@@ -22,9 +23,9 @@ final class UpstreamConnection: StreamSocket {
 
   /// Index of the upstream.
   let upstream: Int
-  private let loop: LoopContext
-  private var exchange: Exchange?
-  private var phase = Phase.idle
+  let loop: LoopContext
+  var exchange: Exchange?
+  var phase = Phase.idle
   private var parser = ResponseParser()
   private var decoder = ContentDecoder(.none)
   /// Whether the request is HEAD, and whether it asks for another protocol.
@@ -32,7 +33,7 @@ final class UpstreamConnection: StreamSocket {
   /// Whether the response lets the connection be used again.
   private var keepsAlive = false
   private var requestFraming = MessageFraming.none
-  private var isRequestSent = false
+  var isRequestSent = false
   private var servedBefore = false
   private var sawResponseByte = false
   /// True once the upstream may know a client by this connection: nobody else ever gets it.
@@ -48,21 +49,27 @@ final class UpstreamConnection: StreamSocket {
   /// When the head of the response is due, or the next byte of its content. Moved by the request's own content and by
   /// bytes of content: an interim response is no progress, or an upstream that sends one now and then would be waited
   /// for without end.
-  private var deadline: NIODeadline?
+  var deadline: NIODeadline?
   /// When the whole response is due.
-  private var responseUntil = NIODeadline.distantFuture
+  var responseUntil = NIODeadline.distantFuture
   /// How long the response is waited for, and then its next byte.
-  private var limits: RequestLimits?
-  private var betweenBytes = TimeAmount.zero
+  var limits: RequestLimits?
+  var betweenBytes = TimeAmount.zero
   /// When those who wait for the same response are told, and of what; nil if nobody is, or all have been told.
-  private var patience: (until: NIODeadline, Impatience)?
+  var patience: (until: NIODeadline, Impatience)?
   /// Bytes of content that came since a moment.
-  private var rate = (since: NIODeadline.uptimeNanoseconds(0), bytes: 0)
+  var rate = (since: NIODeadline.uptimeNanoseconds(0), bytes: 0)
+  /// Bytes of the response's content that came.
+  var received = 0
+  /// True if nothing was read at some time since that was asked last.
+  var wasHeld = false
+  /// How fast the response is taken while nothing is read for that.
+  var pace = ReadingPace()
   /// When the request was sent.
-  private var requestedAt = NIODeadline.uptimeNanoseconds(0)
+  var requestedAt = NIODeadline.uptimeNanoseconds(0)
 
   /// What those are told who wait for a response that takes long.
-  private enum Impatience {
+  enum Impatience {
     /// Who does not know that it may share the response had better ask for itself.
     case mayLeave
     /// It is overdue.
@@ -155,6 +162,7 @@ final class UpstreamConnection: StreamSocket {
   /// Stops reading until ``resumeReading()``.
   func hold() {
     isHeld = true
+    wasHeld = true
     setReading(false)
   }
 
@@ -183,74 +191,10 @@ final class UpstreamConnection: StreamSocket {
     close()
   }
 
-  /// Some of the request goes out: the response may take that much longer.
-  private func requestMoved() {
-    switch phase {
-    case .waiting: awaitHead()
-    case .receiving: deadline = .coarse() + betweenBytes
-    case .idle, .tunnel, .closed: break
-    }
-  }
+  override func checkTime(_ now: NIODeadline) { checkLimits(now) }
 
-  /// True while the rest of the request is its client's to send, whose own limits hold.
-  private var awaitsClient: Bool {
-    if case .waiting = phase {
-      !isRequestSent && unsent == 0 && exchange?.awaitsContinue != true
-    } else {
-      false
-    }
-  }
-
-  private func awaitHead() {
-    if let limits { deadline = .coarse() + limits.firstByte }
-  }
-
-  override func checkTime(_ now: NIODeadline) {
-    if now >= responseUntil, exchange != nil { return responseTookTooLong() }
-    // While nothing is read, nothing can arrive in time.
-    guard !isHeld else { return }
-    if let patience, now >= patience.until, case .waiting = phase { tellOthers(patience.1) }
-    if exchange?.isFilling == true { checkRate(now) }
-    guard let deadline, now >= deadline, !awaitsClient else { return }
-    switch phase {
-    case .waiting: fail(.firstByteTimeout)
-    case .receiving: fail(.stalled)
-    case .idle, .tunnel, .closed: break
-    }
-  }
-
-  /// Those who wait for the same response as the exchange need not wait any longer.
-  private func tellOthers(_ impatience: Impatience) {
-    guard let limits else { return }
-    switch impatience {
-    case .mayLeave:
-      patience = (requestedAt + limits.overdue, .overdue)
-      loop.counters.count(.collapse)
-      exchange?.upstreamIsSlow()
-    case .overdue:
-      patience = nil
-      loop.counters.count(.overdue)
-      exchange?.upstreamIsOverdue()
-    }
-  }
-
-  /// What is to be stored, and waited for by others, comes at some rate at least; what only trickles is passed on.
-  private func checkRate(_ now: NIODeadline) {
-    guard now - rate.since >= loop.limits.slowFillGrace else { return }
-    let least = Int((now - rate.since).nanoseconds / 1_000_000_000) * loop.limits.slowestFill
-    let isSlow = rate.bytes < least
-    rate = (now, 0)
-    if isSlow { exchange?.upstreamTrickles() }
-  }
-
-  private func responseTookTooLong() {
-    switch phase {
-    case .waiting, .receiving: fail(.responseTimeout)
-    case .idle, .tunnel, .closed: break
-    }
-  }
-
-  private func fail(_ failure: UpstreamFailure) {
+  /// Ends the connection and tells the exchange why.
+  func fail(_ failure: UpstreamFailure) {
     let failed = exchange
     // A connection that was kept may have been closed while the request was on its way.
     let mayRetry = failure == .closed && servedBefore && !sawResponseByte && mayRepeat
@@ -368,6 +312,7 @@ final class UpstreamConnection: StreamSocket {
         let now = NIODeadline.coarse()
         deadline = now + betweenBytes
         rate = (now, 0)
+        received = 0
         exchange?.upstreamHead(head)
         if head.contentLength == nil, head.fields.isEventStream { awaitEvents() }
         parser.recycle(&head)
@@ -377,13 +322,6 @@ final class UpstreamConnection: StreamSocket {
       malformed(error)
       return false
     }
-  }
-
-  /// The response is a stream of events. What goes to the store, or to nobody any more, has no more time for it.
-  private func awaitEvents() {
-    guard case .receiving = phase, exchange?.isPassing == true else { return }
-    betweenBytes = limits?.eventStream ?? betweenBytes
-    deadline = .coarse() + betweenBytes
   }
 
   private func malformed(_ error: MalformedMessage) {
@@ -403,6 +341,7 @@ final class UpstreamConnection: StreamSocket {
       case .content(let content):
         if !isHeld { deadline = .coarse() + betweenBytes }
         rate.bytes += content.readableBytes
+        received += content.readableBytes
         exchange?.upstreamContent(content)
         return true
       case .end(let trailers):

@@ -66,6 +66,35 @@ import Testing
     #expect(pool.streaming == most && pool.total == limit && pool.waitingCount == 4)
   }
 
+  @Test(
+    "While others wait, slow readers and streams together have three quarters of the places",
+    arguments: [
+      // limit, streams, waiting, of those streaming, slow readers, excess
+      [4, 0, 0, 0, 4, 0], [4, 0, 9, 0, 4, 1], [4, 0, 9, 0, 3, 0], [4, 1, 9, 0, 3, 1],
+      [4, 3, 9, 0, 1, 1], [4, 3, 0, 9, 1, 0], [4, 1, 0, 9, 3, 1], [8, 0, 1, 0, 8, 1],
+      [8, 0, 9, 0, 8, 2], [1, 0, 1, 0, 1, 1], [2, 0, 1, 0, 1, 0], [256, 0, 500, 0, 256, 64],
+    ])
+  func slowReaders(_ row: [Int]) {
+    var pool = Pool(limit: row[0], queueLimit: 1000)
+    for _ in 0..<row[1] { _ = pool.lease(Waiter(), streams: true) }
+    while pool.total < row[0] { _ = pool.lease(Waiter()) }
+    for _ in 0..<row[2] { _ = pool.lease(Waiter()) }
+    for _ in 0..<row[3] { _ = pool.lease(Waiter(), streams: true) }
+    #expect(pool.excess(slowReaders: row[4]) == row[5])
+  }
+
+  @Test("No kept connection is closed for a stream that might not have its place")
+  func roomForStreams() {
+    var pool = Pool(limit: 4, queueLimit: 9)
+    for _ in 0..<3 { _ = pool.lease(Waiter(), streams: true) }
+    _ = pool.lease(Waiter())
+    pool.keep(Connection(), now: start)
+    _ = pool.lease(Waiter(), streams: true)
+    #expect(pool.makeRoom(keptSince: start).isEmpty)
+    _ = pool.lease(Waiter())
+    #expect(pool.makeRoom(keptSince: start).count == 1)
+  }
+
   @Test("Any history: places, streams and queues add up, and nobody waits who need not")
   func randomStreams() {
     var random = SeededRandom(seed: 16)

@@ -15,6 +15,8 @@ final class MemoryStream: ClientStream {
   var bound: BoundConnections?
   /// False while the client does not read.
   var isWritable = true
+  /// It takes what it is sent at once, or nothing.
+  var taken: Int { served.contentBytes }
 
   private let loop: LoopContext
   private let deliver: (ByteBuffer) -> Void
