@@ -65,6 +65,7 @@ struct LimitTableTests {
     case let time as TimeAmount:
       let seconds = time.nanoseconds / 1_000_000_000
       return seconds % 3600 == 0 ? "\(seconds / 3600) h" : "\(seconds) s"
+    case let seconds as Int64: return "\(seconds) s"
     case let range as ClosedRange<Int64>: return "\(range.lowerBound) s"
     case let policy as EvictionPolicy: return policy.rawValue
     case let isSo as Bool: return isSo ? "yes" : "no"

@@ -28,6 +28,10 @@ extension Transaction {
     case upstreamTrickles
     /// The response takes longer than others should wait for it.
     case upstreamOverdue
+    /// About a second has passed since the last time.
+    case time
+    /// Others need the connection, and those who read the response are slow.
+    case endedForOthers
     /// The client closed its connection or gave up the request.
     case clientGone
   }
@@ -64,6 +68,8 @@ extension Transaction {
     indirect case tunnel(ResponseHead, CacheStatus)
     /// Send an answer of our own; nothing follows.
     indirect case sendError(status: Int, CacheStatus)
+    /// The client reads more slowly than others can wait: close its connection so that it sees it.
+    case leaveClientBehind
     /// The response cannot be completed: close the connection so that the client sees it.
     case abortClient
   }

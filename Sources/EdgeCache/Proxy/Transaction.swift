@@ -202,6 +202,8 @@ public struct Transaction {
         store.markHitForMiss(key, now: now)
       }
     case .upstreamOverdue: upstreamOverdue(now)
+    case .time: checkReaders(now)
+    case .endedForOthers: endForOthers(now)
     case .clientGone: clientGone(now)
     }
   }
@@ -350,7 +352,7 @@ public struct Transaction {
     case .following(let flight, let reader), .leading(let flight, let reader):
       step(flight, reader, now)
     case .reading(let flight, let reader):
-      if clientIsWritable { step(flight, reader, now) }
+      if clientIsWritable || flight.isLeftBehind(reader) { step(flight, reader, now) }
     case .received, .unheard, .consulting, .solo, .soloStoring, .passing, .answered: break
     }
   }
@@ -373,6 +375,11 @@ public struct Transaction {
       status.detail = .failed(.truncated)
       status.isStored = false
       abort()
+    case .leftBehind:
+      flight.unsubscribe(reader)
+      status.isStored = false
+      state = .answered
+      actions.append(.leaveClientBehind)
     case .stored(let response):
       flight.unsubscribe(reader)
       guard response.selector.matches(request.fields) else { return forwardAgain(now) }
@@ -818,15 +825,31 @@ public struct Transaction {
       switch store.append(content, to: flight, fill: &fill) {
       case .goOn: break
       case .hold: actions.append(.holdUpstream)
-      case .cancel:
-        store.close(flight, hitForMiss: false, fill: &fill, now: now)
-        flight.truncate()
-        upstream = .idle
-        actions.append(.cancelUpstream)
+      case .cancel: giveUpFill(flight, now)
       }
     case .passing: if hasClient { actions.append(.sendContent(content)) }
     case .idle, .waiting, .draining: break
     }
+  }
+
+  private mutating func giveUpFill(_ flight: Flight, _ now: Instant) {
+    store.close(flight, hitForMiss: false, fill: &fill, now: now)
+    flight.truncate()
+    upstream = .idle
+    actions.append(.cancelUpstream)
+  }
+
+  /// Others wait for no reader of what is relayed for longer than they must, and nobody's response is for nobody.
+  private mutating func checkReaders(_ now: Instant) {
+    guard case .filling(let flight, _) = upstream, !flight.leaveBehind(now: now) else { return }
+    giveUpFill(flight, now)
+  }
+
+  /// Others need the connection more than those who read so slowly what is only relayed.
+  private mutating func endForOthers(_ now: Instant) {
+    guard case .filling(let flight, _) = upstream, flight.refusal != nil else { return }
+    flight.leaveAllBehind()
+    giveUpFill(flight, now)
   }
 
   private mutating func upstreamEnd(_ trailers: FieldSection?, _ now: Instant) {

@@ -7,61 +7,10 @@ import Synchronization
 // what has arrived at its own pace and is woken when there is more. A reader that leaves or stalls
 // holds up nobody: content that may be stored is kept whole (and counted in the budget). Content that
 // turns out not to be storable is relayed: what all readers have is dropped, and the upstream is held
-// while the slowest of them is a window behind, so that none of them misses a byte.
+// while the slowest of them is a window behind, so that none of them misses a byte. One for whom others have to wait
+// must take some of it all the while, or is left behind.
 //
 // Invariant: no reader that has the head is at a place that was dropped.
-
-/// What a flight's response head tells its readers.
-public struct FlightHead: Sendable {
-  /// The head as it will be stored.
-  public let head: StoredHead
-  /// Age and lifetime.
-  public let freshness: Freshness
-  /// What a request must have for this response to be its own.
-  public let selector: VariantSelector
-  /// The length of the content, if the upstream gave it.
-  public let contentLength: Int?
-  /// The head for the leader's own client, where fields of it are not kept (RFC 9111 §5.2.2.7).
-  public var leadersHead: StoredHead?
-  /// Which part of the content it is; nil for all of it.
-  public var part: ContentPart?
-  /// The names of trailer fields that may come behind the content (RFC 9110 §6.6.2).
-  public var trailerNames: [UInt8]?
-}
-
-/// What a reader gets next from a flight.
-public enum FlightStep: Sendable {
-  /// Nothing yet; the reader will be woken.
-  case wait
-  /// Nothing yet, and whoever does not know that it may share the response may ask for itself.
-  case mayLeave
-  /// Nothing yet, and it has taken longer than others should wait; whoever stays will be woken.
-  case overdue
-  /// The head; content follows.
-  case head(FlightHead)
-  /// Some content.
-  case content(ByteBuffer)
-  /// The content is complete, with these trailer fields.
-  case end(FieldSection?)
-  /// A validation found the stored response good: send that.
-  case stored(StoredResponse)
-  /// The response is not for sharing: forward by yourself.
-  case goAlone(StorageRefusal)
-  /// The upstream failed before a head came.
-  case failed(UpstreamFailure)
-  /// The response broke off.
-  case truncated
-}
-
-/// What an upstream connection does after it appended content to a flight.
-public enum FillStep: Sendable, Hashable {
-  /// Go on reading.
-  case goOn
-  /// Stop reading until the flight calls `resume`.
-  case hold
-  /// Nobody wants the rest: let go of the upstream.
-  case cancel
-}
 
 /// One forwarded request and those who wait for its response.
 public final class Flight: Sendable {
@@ -87,6 +36,8 @@ public final class Flight: Sendable {
     var position = 0
     var sawHead = false
     var isAsleep = true
+    /// Since when others have had to wait for it, and where it was then.
+    var delays: (since: Instant, position: Int)?
     let wake: @Sendable () -> Void
   }
 
@@ -107,6 +58,10 @@ public final class Flight: Sendable {
     var lease: MemoryLease?
     var readers: [ReaderID: Reader] = [:]
     var nextReader = 0
+    /// Readers that others did not wait for any longer, until they know.
+    var leftBehind: Set<ReaderID> = []
+    /// How far readers may be behind in content that is relayed.
+    var window: Int
     /// What came behind the content.
     var trailers: FieldSection?
     /// Set when the content may not be stored after all.
@@ -128,7 +83,7 @@ public final class Flight: Sendable {
     self.sequence = sequence
     self.hint = hint
     self.limits = limits
-    state = Mutex(State())
+    state = Mutex(State(window: limits.relayWindow))
   }
 
   // MARK: Readers
@@ -151,7 +106,9 @@ public final class Flight: Sendable {
   /// Takes the next step of a reader, with `mayLeave` of one that may ask for itself. O(chunks waiting).
   public func next(_ id: ReaderID, mayLeave: Bool = false) -> FlightStep {
     let (step, resume) = state.withLock { state -> (FlightStep, (@Sendable () -> Void)?) in
-      guard var reader = state.readers[id] else { return (.truncated, nil) }
+      guard var reader = state.readers[id] else {
+        return (state.leftBehind.contains(id) ? .leftBehind : .truncated, nil)
+      }
       let step = Self.step(&state, &reader, mayLeave: mayLeave)
       switch step {
       case .wait, .overdue: reader.isAsleep = true
@@ -174,6 +131,7 @@ public final class Flight: Sendable {
   public func unsubscribe(_ id: ReaderID) {
     let resume = state.withLock { state in
       state.readers[id] = nil
+      state.leftBehind.remove(id)
       return afterReading(&state)
     }
     resume?()
@@ -223,17 +181,83 @@ public final class Flight: Sendable {
   /// Drops what all readers have, and says whether the upstream must wait for them: for the fastest, or nobody
   /// would read what comes, and for the slowest, or it would miss what is dropped. O(readers).
   private func relay(_ state: inout State) -> Bool {
+    let (slowest, fastest) = Self.span(state)
+    state.content.drop(upTo: slowest)
+    state.lease?.shrink(to: state.content.count)
+    if state.readers.isEmpty { return false }
+    return state.content.end - fastest >= min(limits.relayBuffer, state.window)
+      || state.content.end - slowest >= state.window
+  }
+
+  /// Where the slowest reader is, and the fastest. O(readers).
+  private static func span(_ state: borrowing State) -> (slowest: Int, fastest: Int) {
     var (slowest, fastest) = (state.content.end, 0)
     for reader in state.readers.values {
       slowest = min(slowest, reader.position)
       fastest = max(fastest, reader.position)
     }
-    state.content.drop(upTo: slowest)
-    state.lease?.shrink(to: state.content.count)
-    if state.readers.isEmpty { return false }
-    return state.content.end - fastest >= limits.relayBuffer
-      || state.content.end - slowest >= limits.relayWindow
+    return (slowest, fastest)
   }
+
+  // MARK: Readers that are left behind
+
+  /// Goes on without those for whom others have waited for as long as they may, if they took little meanwhile. To be
+  /// called about once a second; false if content that is relayed has no readers any more. O(readers).
+  func leaveBehind(now: Instant) -> Bool {
+    let departure = state.withLock { state -> Departure in
+      guard state.refusal != nil else { return Departure(isRead: true) }
+      var late: [ReaderID] = []
+      // With little room there is little between who is fast and who is slow.
+      let buffer = min(limits.relayBuffer, state.window / 2)
+      let othersWait = state.content.end - Self.span(state).fastest < buffer
+      for (id, reader) in state.readers {
+        guard othersWait, state.content.end - reader.position >= state.window - buffer else {
+          if reader.delays != nil { state.readers[id]?.delays = nil }
+          continue
+        }
+        guard let delays = reader.delays else {
+          state.readers[id]?.delays = (now, reader.position)
+          continue
+        }
+        if now < delays.since.adding(seconds: limits.relayPatience) { continue }
+        if reader.position - delays.position >= limits.relayWindow / 4 {
+          state.readers[id]?.delays = (now, reader.position)
+        } else {
+          late.append(id)
+        }
+      }
+      return leaveBehind(late, &state)
+    }
+    departure.tell()
+    return departure.isRead
+  }
+
+  /// Goes on without anybody who reads it.
+  func leaveAllBehind() {
+    state.withLock { leaveBehind(Array($0.readers.keys), &$0) }.tell()
+  }
+
+  /// What is to be told after readers were left behind.
+  private struct Departure {
+    /// True if somebody reads on.
+    var isRead: Bool
+    var calls: [@Sendable () -> Void] = []
+
+    func tell() { for call in calls { call() } }
+  }
+
+  private func leaveBehind(_ late: [ReaderID], _ state: inout State) -> Departure {
+    var departure = Departure(isRead: state.readers.count > late.count)
+    for id in late {
+      if let reader = state.readers.removeValue(forKey: id) { departure.calls.append(reader.wake) }
+      state.leftBehind.insert(id)
+    }
+    if !late.isEmpty, let resume = afterReading(&state) { departure.calls.append(resume) }
+    return departure
+  }
+
+  /// True if others go on without this reader.
+  func isLeftBehind(_ id: ReaderID) -> Bool { state.withLock { $0.leftBehind.contains(id) } }
 
   // MARK: The leader's side
 
@@ -268,11 +292,12 @@ public final class Flight: Sendable {
     finish { $0 = .streaming(head) }
   }
 
-  /// Adds content. O(readers that sleep).
-  func append(_ chunk: ByteBuffer) -> FillStep {
+  /// Adds content, of which `window` bytes may wait for the slowest reader if it is relayed. O(readers that sleep).
+  func append(_ chunk: ByteBuffer, window: Int) -> FillStep {
     let (step, wakes) = state.withLock { state -> (FillStep, [@Sendable () -> Void]) in
       state.content.append(chunk)
       guard state.refusal != nil else { return (.goOn, Self.wakeAll(&state)) }
+      state.window = window
       if state.readers.isEmpty { return (.cancel, []) }
       state.isHeld = relay(&state)
       return (state.isHeld ? .hold : .goOn, Self.wakeAll(&state))

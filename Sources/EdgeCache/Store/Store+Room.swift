@@ -90,16 +90,50 @@ extension Store {
     return content.counted(by: MemoryLease(reserved: content.capacity, of: budget))
   }
 
+  // MARK: What is relayed
+
+  /// Bytes of one relayed response that wait for its readers and are not counted.
+  private static let uncounted = 64 << 10
+  /// Room for more is reserved in steps of so many bytes.
+  private static let relayStep = 256 << 10
+
+  /// Reserves room for what waits for the readers of a relayed response, `count` bytes more than now. Returns how many
+  /// bytes may wait for the slowest: few if there is no room for more. All of them, with what is on its way into the
+  /// store, have a quarter of the memory.
+  func relayWindow(_ flight: Flight, adding count: Int, fill: inout Fill) -> Int {
+    let waiting = flight.waiting + count
+    let step = Self.relayStep
+    let wanted = waiting <= Self.uncounted ? 0 : (waiting + step - 1) / step * step
+    let more = wanted - fill.reserved
+    if more > 0 {
+      guard budget.reserved + more <= budget.capacity / 4, makeRoom(more, for: flight.key) else {
+        return min(limits.relayWindow, max(Self.uncounted, fill.reserved))
+      }
+      fill.reserved = wanted
+    } else if wanted == 0 || more < -step {
+      budget.release(-more)
+      fill.reserved = wanted
+    }
+    return limits.relayWindow
+  }
+
+  /// Gives back what a fill has reserved but for what its readers still wait for, because it will not be stored.
+  func keepWaiting(_ fill: inout Fill, of flight: Flight) {
+    let kept = min(fill.reserved, flight.waiting)
+    budget.release(fill.reserved - kept)
+    fill.reserved = kept
+  }
+
   // MARK: What fills have reserved
 
-  /// Gives back what a fill has reserved. What large content its readers still wait for stays counted until they
-  /// have it.
+  /// Gives back what a fill has reserved. What its readers still wait for, if that is not little, stays counted until
+  /// they have it.
   func release(_ fill: inout Fill, of flight: Flight) {
     let reserved = fill.reserved
     fill.reserved = 0
     guard reserved > 0 else { return }
     let waiting = min(reserved, flight.waiting)
-    if waiting > Content.block {
+    if waiting > Self.uncounted {
       budget.release(reserved - waiting)
       flight.hold(MemoryLease(reserved: waiting, of: budget))
     } else {

@@ -179,23 +179,27 @@ public final class Store: Sendable {
 
   /// Adds content to a flight and keeps it within the budget. O(chunk).
   public func append(_ chunk: ByteBuffer, to flight: Flight, fill: inout Fill) -> FillStep {
-    if flight.refusal == nil {
+    var refusal = flight.refusal
+    if refusal == nil {
       let total = flight.received + chunk.readableBytes
       if total > limits.largest(of: flight.key) {
-        refuse(flight, .tooLarge, fill: &fill)
+        refusal = .tooLarge
       } else if let length = fill.expectedLength, total > length {
-        refuse(flight, .incomplete, fill: &fill)
+        refusal = .incomplete
       } else if !reserve(max(total, fill.expectedLength ?? 0), flight, fill: &fill) {
-        refuse(flight, .full, fill: &fill)
+        refusal = .full
       }
+      if let refusal { refuse(flight, refusal, fill: &fill) }
     }
-    return flight.append(chunk)
+    guard refusal != nil else { return flight.append(chunk, window: limits.relayWindow) }
+    let window = relayWindow(flight, adding: chunk.readableBytes, fill: &fill)
+    return flight.append(chunk, window: window)
   }
 
   /// Content on its way will not be stored: its readers still get it, and nobody joins them any more.
   func refuse(_ flight: Flight, _ refusal: StorageRefusal, fill: inout Fill) {
     flight.refuse(refusal)
-    release(&fill, of: flight)
+    keepWaiting(&fill, of: flight)
   }
 
   /// Completes a flight: stores its response in the place of `stale`, unless that has become

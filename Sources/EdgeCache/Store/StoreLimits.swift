@@ -23,6 +23,8 @@ public struct StoreLimits: Sendable {
   public var hitForMissKeys = 4096
   /// Bytes that a reader may lag behind in content that will not be stored before the upstream is held for it.
   public var relayWindow = 4 << 20
+  /// Seconds for which others wait for such a reader, unless it takes a quarter of that meanwhile.
+  public var relayPatience: Int64 = 10
   /// Bytes that wait for the fastest reader of such content before the upstream is held.
   public var relayBuffer = 256 << 10
 

@@ -18,8 +18,22 @@ extension Exchange {
   /// Bytes of the response that its client has taken.
   var takenByClient: Int { isServing ? receiver?.taken ?? 0 : 0 }
 
-  /// Others need the place of this exchange more than a client that reads so slowly.
-  func endForOthers() { receiver?.abort(status) }
+  /// Others need the place of this exchange more than those who read its response so slowly.
+  func endForOthers() {
+    if !isFilling {
+      receiver?.abort(status)
+      return
+    }
+    handle(.endedForOthers)
+    flushClient()
+  }
+
+  /// Looks after those who read what comes, about once a second.
+  func checkReaders() {
+    guard isFilling else { return }
+    handle(.time)
+    flushClient()
+  }
 
   // MARK: The response
 

@@ -197,6 +197,9 @@ final class Exchange: TimedWait {
     case .sendEnd: receiver?.sendEnd(nil)
     case .sendTrailers(let trailers): receiver?.sendEnd(trailers)
     case .sendError(let code, let status): receiver?.sendError(code, status)
+    case .leaveClientBehind:
+      loop.counters.count(.relayPatience)
+      receiver?.abort(transaction.status)
     case .abortClient: receiver?.abort(transaction.status)
     case .tunnel(let head, let status): stream?.beginTunnel(head, status)
     }

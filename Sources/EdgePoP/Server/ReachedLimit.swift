@@ -20,6 +20,7 @@ enum ReachedLimit: String, CaseIterable, Sendable {
   case collapse
   case overdue
   case slowestReader
+  case relayPatience
   case upstreamConnections
   case upstreamIdle
 
@@ -27,7 +28,8 @@ enum ReachedLimit: String, CaseIterable, Sendable {
   var isTimeout: Bool {
     switch self {
     case .firstByte, .head, .contentStall, .slowestContent, .keepAlive, .clientStall, .tunnelIdle,
-      .linger, .disk, .fence, .purge, .slowestReader:
+      .linger, .disk, .fence, .purge, .slowestReader,
+      .relayPatience:
       true
     case .requestsPerConnection, .connectionAge, .largestRequest, .collapse, .overdue,
       .upstreamConnections, .upstreamIdle:

@@ -88,11 +88,12 @@ extension UpstreamConnection {
   /// While the response is held back for whoever reads it, they set the pace: slow ones are known in case others need
   /// the place.
   private func checkReaders(_ now: NIODeadline) {
-    guard case .receiving = phase, wasHeld || isHeld, let exchange, exchange.isPassing
-    else { return pace.reset() }
+    exchange?.checkReaders()
+    guard case .receiving = phase, wasHeld || isHeld, let exchange else { return pace.reset() }
     wasHeld = isHeld
     let rate = pace.note(
-      taken: exchange.takenByClient, received: 0, now: now, over: loop.limits.slowReaderGrace)
+      taken: exchange.takenByClient, received: exchange.isFilling ? received : 0, now: now,
+      over: loop.limits.slowReaderGrace)
     guard let rate, rate < loop.limits.slowReader else { return }
     loop.slowReaders.append(SlowReader(connection: self, rate: rate))
   }

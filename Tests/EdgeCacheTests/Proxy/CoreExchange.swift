@@ -259,7 +259,7 @@ final class CoreExchange {
           code, reason: "test", status, context, sendsContent: false, now: now, to: &$0)
       }
       received.isComplete = true
-    case .abortClient: received.isAborted = true
+    case .abortClient, .leaveClientBehind: received.isAborted = true
     }
   }
 
