@@ -68,6 +68,7 @@ struct WaitTests {
     second.send(answer + "2")
     pop.turn { _ in }
     #expect(wires.map { $0.total > 0 } == [false, true, true])
+    #expect(pop.statistics().limits["overdue"] == 2)
     #expect(!first.isClosed)
     first.send(answer + "1")
     pop.turn { _ in }
@@ -224,6 +225,25 @@ struct WaitTests {
     for (number, wire) in (polls + [late]).enumerated() {
       #expect(try await wire.readResponse().text == "\(number)")
     }
+    await pop.stop()
+  }
+
+  @Test(
+    "A limit counts as reached by those who felt it, and not where nobody waited for another's response"
+  )
+  func felt() async throws {
+    let pop = try pop()
+    pop.connect().send(TestPoP.request("/alone"))
+    _ = accept(0, in: pop)
+    for wire in (0..<3).map({ _ in pop.connect() }) { wire.send(TestPoP.request("/poll")) }
+    _ = accept(1, in: pop)
+    let began = NIODeadline.now()
+    for second in [3, 10, 16, 17] as [Int64] {
+      pop.turn { $0.checkTime(began + .seconds(second)) }
+      pop.turn { _ in }
+    }
+    #expect(pop.statistics().limits["collapse"] == 2)
+    #expect(pop.statistics().limits["overdue"] == 0)
     await pop.stop()
   }
 

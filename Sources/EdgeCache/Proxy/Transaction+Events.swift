@@ -36,6 +36,14 @@ extension Transaction {
     case clientGone
   }
 
+  /// Why a request does not wait for the response to another one any longer.
+  public enum Impatience: Sendable {
+    /// Nothing says that it may share it.
+    case collapse
+    /// It is overdue.
+    case overdue
+  }
+
   /// What is to be done for a request. Heads are held by reference: actions are moved often.
   public enum Action {
     /// Ask the tier below memory.
@@ -51,6 +59,8 @@ extension Transaction {
     case holdUpstream
     /// Count a response that came into the store, or why one that was on its way did not.
     case countStored(StorageRefusal?)
+    /// Count a request that does not wait for the response to another one any longer.
+    case countImpatience(Impatience)
     /// Send an interim response.
     indirect case sendInterim(ResponseHead)
     /// Send this stored response, in part or whole; nothing follows.

@@ -362,6 +362,7 @@ public struct Transaction {
     case .wait: return
     case .mayLeave:
       flight.unsubscribe(reader)
+      actions.append(.countImpatience(.collapse))
       forwardAlone(now)
     case .overdue: overdue(flight, reader, now)
     case .head(let head): begin(head, flight, reader, now)
@@ -500,6 +501,7 @@ public struct Transaction {
     guard case .following = state, !isPatient else { return }
     flight.unsubscribe(reader)
     isPatient = true
+    actions.append(.countImpatience(.overdue))
     if let stale, mayStandIn(stale, flight, now) {
       return answerStale(stale, .failed(.firstByteTimeout), forwardStatus: nil, now)
     }
@@ -513,6 +515,7 @@ public struct Transaction {
     guard case .waiting = upstream, case .leading(let flight, let reader) = state else { return }
     flight.becomeOverdue()
     guard hasClient, let stale, mayStandIn(stale, flight, now) else { return }
+    actions.append(.countImpatience(.overdue))
     flight.unsubscribe(reader)
     answerStale(stale, .failed(.firstByteTimeout), forwardStatus: nil, now)
     hasClient = false
@@ -939,7 +942,7 @@ public struct Transaction {
     hasClient = false
     actions.removeAll { action in
       switch action {
-      case .forward, .cancelUpstream, .holdUpstream, .countStored: false
+      case .forward, .cancelUpstream, .holdUpstream, .countStored, .countImpatience: false
       default: true
       }
     }

@@ -180,6 +180,8 @@ final class Exchange: TimedWait {
     case .forward(let forward): sendUpstream(forward)
     case .cancelUpstream: cancelUpstream()
     case .holdUpstream: isFlightFull = true
+    case .countImpatience(let impatience):
+      loop.counters.count(impatience == .collapse ? .collapse : .overdue)
     case .countStored(let refusal): loop.counters.count(stored: refusal)
     case .sendInterim(let head):
       if head.status == 100 { content.isAskedFor = true }

@@ -58,11 +58,9 @@ extension UpstreamConnection {
     switch impatience {
     case .mayLeave:
       patience = (requestedAt + limits.overdue, .overdue)
-      loop.counters.count(.collapse)
       exchange?.upstreamIsSlow()
     case .overdue:
       patience = nil
-      loop.counters.count(.overdue)
       exchange?.upstreamIsOverdue()
     }
   }

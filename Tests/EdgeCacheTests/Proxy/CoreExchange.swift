@@ -171,8 +171,10 @@ final class CoreExchange {
       perform(action)
       performed = true
       // Counting is part of the step that it counts.
-      if case .countStored = action { continue }
-      break
+      switch action {
+      case .countStored, .countImpatience: continue
+      default: return true
+      }
     }
     return performed
   }
@@ -212,7 +214,7 @@ final class CoreExchange {
       isHeld = false
       cancellations += 1
     case .holdUpstream: isHeld = true
-    case .countStored: break
+    case .countStored, .countImpatience: break
     case .sendInterim: interims += 1
     case .sendStored(let response, let status):
       received.stored = response
