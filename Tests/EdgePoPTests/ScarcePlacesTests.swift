@@ -204,6 +204,25 @@ struct ScarcePlacesTests {
     #expect(verdict == .fine)
   }
 
+  @Test("A protocol that changes within an upload holds no place of uploads once that is here")
+  func upgrade() async throws {
+    let pop = try connector.pop { $0.upstreamConnections = 4 }
+    let wire = pop.connect()
+    wire.send(
+      "POST / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        + "Content-Length: 4\r\n\r\nab")
+    let upstream = connector.accept(0, in: pop)
+    upstream.send(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    pop.turn { _ in }
+    #expect(try await wire.readHead().status == 101)
+    expect(pop, streaming: 1, total: 1)
+    wire.send("cdraw")
+    expect(pop, streaming: 0, total: 1)
+    #expect(!upstream.isClosed && upstream.received.hasSuffix("\r\n\r\nabcdraw"))
+    await pop.stop()
+  }
+
   @Test("Uploads that leave take nothing with them", arguments: [false, true])
   func leave(isComplete: Bool) async throws {
     let pop = try connector.pop { $0.upstreamConnections = 4 }

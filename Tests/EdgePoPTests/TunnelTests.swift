@@ -37,6 +37,48 @@ struct TunnelTests {
     }
   }
 
+  @Test(
+    "Content that is still to come when the protocol changes comes first, and as content",
+    arguments: [
+      ("Content-Length: 8", "abcd", "efgh", "abcdefghraw"),
+      (
+        "Transfer-Encoding: chunked", "8\r\nabcd", "efgh\r\n0\r\n\r\n",
+        "4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\nraw"
+      ),
+    ])
+  func content(field: String, first: String, second: String, arrives: String) async throws {
+    try await withPoP(origin: { exchange in
+      let before = try await exchange.wire.take(through: "abcd")
+      exchange.send(Self.accepted)
+      exchange.send(before + (try await exchange.wire.take(through: "raw")))
+      _ = try await exchange.wire.waitForEnd()
+    }) { pop, _ in
+      let wire = try await pop.connect()
+      wire.send(
+        "POST /socket HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\n"
+          + "Upgrade: websocket\r\n\(field)\r\n\r\n\(first)")
+      #expect(try await wire.readHead().status == 101)
+      wire.send(second + "raw")
+      #expect(try await wire.take(through: "raw") == arrives)
+    }
+  }
+
+  @Test("Content that ends before it is whole ends a tunnel")
+  func cutContent() async throws {
+    try await withPoP(origin: { exchange in
+      exchange.send(Self.accepted)
+      _ = try await exchange.wire.waitForEnd()
+    }) { pop, origin in
+      let wire = try await pop.connect()
+      wire.send(
+        "POST /socket HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\n"
+          + "Upgrade: websocket\r\nContent-Length: 8\r\n\r\nabcd")
+      #expect(try await wire.readHead().status == 101)
+      await wire.finish()
+      #expect(try await origin.wires[0].waitForServerClose())
+    }
+  }
+
   @Test("What the client sent before it closed arrives, however slowly it is read")
   func clientCloses() async throws {
     let size = 12 << 20

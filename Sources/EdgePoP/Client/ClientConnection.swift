@@ -87,10 +87,11 @@ final class ClientConnection: StreamSocket, ClientStream {
     loop.counters.bytesReceived += UInt64(bytes.readableBytes)
     switch phase {
     case .lingering, .closed: return
-    case .tunnel:
+    case .tunnel where decoder == nil:
       timing.moved()
       served.exchange?.tunnelFromClient(bytes)
       return updateReading()
+    case .tunnel: timing.moved()
     case .head, .busy: break
     }
     gather(&bytes) { process() }
@@ -121,8 +122,8 @@ final class ClientConnection: StreamSocket, ClientStream {
     case .busy where decoder == nil: if isMostLikelyGone { leave() }
     case .head: process()
     case .lingering: if outputHasEnded { close() }
-    case .tunnel: served.exchange?.tunnelClientFinished()
-    case .busy: cutOff()
+    case .tunnel where decoder == nil: served.exchange?.tunnelClientFinished()
+    case .busy, .tunnel: cutOff()
     case .closed: break
     }
     flush()
@@ -177,6 +178,8 @@ final class ClientConnection: StreamSocket, ClientStream {
       // Who pipelines without reading waits: answers would pile up.
       case .head: goOn = isWritable && readHead()
       case .busy: goOn = decoder != nil && readContent()
+      // The request is sent to its end before the other protocol begins (RFC 9110 §7.8).
+      case .tunnel where decoder != nil: goOn = readContent()
       case .tunnel:
         goOn = false
         if inbound.readableBytes > 0 { served.exchange?.tunnelFromClient(takeInbound()) }

@@ -129,7 +129,12 @@ struct ConnectionTiming {
         return .requestTimeout(.slowestContent)
       }
       return .fine
-    case .tunnel: return now - lastMove > limits.tunnel ? .close(.tunnelIdle) : .fine
+    case .tunnel:
+      // The protocol has changed before the request was here.
+      if contentSince != nil, isReceiving, now - lastContent > limits.content {
+        return .close(.contentStall)
+      }
+      return now - lastMove > limits.tunnel ? .close(.tunnelIdle) : .fine
     case .lingering:
       guard let lingerSince else { return .close(.linger) }
       return unsent == 0 && now - lingerSince > limits.linger ? .close(.linger) : .fine

@@ -67,7 +67,7 @@ final class MemoryStream: ClientStream {
   private func process() {
     do throws(MalformedMessage) {
       while isOpen {
-        if isTunnel {
+        if isTunnel, decoder == nil {
           served.exchange?.tunnelFromClient(inbound)
           return inbound.clear()
         }
