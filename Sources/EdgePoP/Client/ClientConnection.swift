@@ -119,7 +119,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// The client sends no more; it may still read (RFC 9112 §9.6).
   override func inputEnded() {
     switch phase {
-    case .busy where decoder == nil: if isMostLikelyGone { leave() }
+    case .busy where decoder == nil: served.exchange?.leaveIfMostLikelyGone()
     case .head: process()
     case .lingering: if outputHasEnded { close() }
     case .tunnel where decoder == nil: served.exchange?.tunnelClientFinished()
@@ -134,17 +134,12 @@ final class ClientConnection: StreamSocket, ClientStream {
     decoder != nil && shouldRead && served.exchange?.awaitsContinue != true
   }
 
-  /// True if a response is only passed through for a client that has ended its side of the connection: most that do
-  /// so are gone.
-  private var isMostLikelyGone: Bool {
-    guard let exchange = served.exchange else { return false }
-    return exchange.isPassedThrough && !exchange.limits.servesHalfClosed
-  }
-
-  /// The client is gone.
-  private func leave() {
+  /// The client is most likely gone.
+  func leave() {
+    flush()
     loop.clientGone(self)
-    cutOff()
+    // What was answered before is for whoever still reads.
+    if unsent > 0, !served.hasBegun { linger() } else { cutOff() }
   }
 
   override func failed(_ error: (any Error)?) {

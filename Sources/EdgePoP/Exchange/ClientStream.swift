@@ -25,6 +25,10 @@ protocol ClientStream: ResponseReceiver {
     _ stored: StoredResponse, _ status: CacheStatus, request: borrowing RequestHead, key: CacheKey)
   /// Sends content that lies in a file, at the pace of the client, and then calls `whenSent`, once.
   func sendFile(_ range: Range<Int>, of file: ContentFile, whenSent: @escaping () -> Void)
+  /// True if the client has ended its side of the connection; it may still read.
+  var inputHasEnded: Bool { get }
+  /// Ends it without an answer: its client is most likely gone.
+  func leave()
   /// The limits of the site that was asked, where that has its own.
   func adopt(_ limits: ClientLimits)
   /// More of the request's content can be taken.

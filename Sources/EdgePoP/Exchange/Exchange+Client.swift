@@ -71,6 +71,16 @@ extension Exchange {
     holdOrResumeUpstream()
   }
 
+  /// Lets go of a client that has ended its side of the connection, where a response is only passed through for it: most
+  /// that do so are gone. True if it was let go of.
+  @discardableResult
+  func leaveIfMostLikelyGone() -> Bool {
+    guard isPassedThrough, !limits.servesHalfClosed, let stream, stream.inputHasEnded
+    else { return false }
+    stream.leave()
+    return true
+  }
+
   /// Nobody waits for the response any more.
   func clientGone() {
     letGoOfClient()

@@ -177,7 +177,10 @@ final class Exchange: TimedWait {
     case .listen:
       listen()
       handle(.listening)
-    case .forward(let forward): sendUpstream(forward)
+    // What it asks for may be its own only from here on. Once there is a head nothing is waited for any more.
+    case .forward(let forward):
+      if self.forward == nil, leaveIfMostLikelyGone() { return }
+      sendUpstream(forward)
     case .cancelUpstream: cancelUpstream()
     case .holdUpstream: isFlightFull = true
     case .countImpatience(let impatience):

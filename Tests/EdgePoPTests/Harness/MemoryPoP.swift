@@ -116,7 +116,7 @@ private final class MemoryLink: WireTransport, @unchecked Sendable {
     send(bytes)
     return true
   }
-  func finish() async {}
+  func finish() async { pop.turn { _ in stream?.endInput() } }
   func close() async { pop.turn { _ in stream?.close() } }
   func reset() async { await close() }
   func pause() async throws { pop.turn { _ in stream?.isWritable = false } }

@@ -30,6 +30,7 @@ final class MemoryStream: ClientStream {
   private var isBusy = false
   private var isTunnel = false
   private var isOpen = true
+  private(set) var inputHasEnded = false
 
   /// A client of a loop; `deliver` gets what it is sent, and `end` is called when the PoP ends it.
   init(on loop: LoopContext, deliver: @escaping (ByteBuffer) -> Void, end: @escaping () -> Void) {
@@ -37,6 +38,14 @@ final class MemoryStream: ClientStream {
     identity = ClientIdentity(address: "127.0.0.1", isSecure: false, trust: loop.shared.trust)
     loop.counters.openConnections += 1
   }
+
+  /// The client ends its side.
+  func endInput() {
+    inputHasEnded = true
+    if isBusy, decoder == nil { served.exchange?.leaveIfMostLikelyGone() }
+  }
+
+  func leave() { fail() }
 
   /// The client sends some bytes.
   func receive(_ bytes: ByteBuffer) {
