@@ -102,4 +102,33 @@ struct SlowReaderTests {
     }
     #expect(last == rate)
   }
+
+  @Test(
+    "A client that takes what the kernel has for it has not stalled; one that takes nothing has, in time",
+    arguments: [
+      // What the kernel has, every ten seconds; after how many of these it is closed.
+      (Array(repeating: 100, count: 14), 6), ([100, 90] + Array(repeating: 80, count: 20), 13),
+      ((0..<20).map { 100 - $0 }, nil), (Array(repeating: 0, count: 14), 6),
+      ([100, 100, 100, 100, 100, 100, 100, 99, 99, 99, 99, 99, 99, 99, 99], 6),
+    ] as [([Int], Int?)])
+  func stall(inKernel: [Int], closed: Int?) {
+    let began = NIODeadline.now()
+    var timing = ConnectionTiming(limits: ClientLimits(.init(), else: ShellLimits()), now: began)
+    timing.requestBegan(hasContent: false)
+    var end: Int?
+    var asked = 0
+    _ = timing.check(.busy, now: began, isReceiving: false, unsent: 5, isScarce: false)
+    for (number, left) in inKernel.enumerated() where end == nil {
+      let verdict = timing.check(
+        .busy, now: began + .seconds(10 * Int64(number)) + .milliseconds(1), isReceiving: false,
+        unsent: 5,
+        inKernel: { () -> Int in
+          asked += 1
+          return left
+        }(), isScarce: false)
+      if verdict == .close(.clientStall) { end = number }
+    }
+    #expect(end == closed)
+    #expect(asked <= 4)
+  }
 }

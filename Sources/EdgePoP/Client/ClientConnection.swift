@@ -374,7 +374,8 @@ final class ClientConnection: StreamSocket, ClientStream {
     if held != nil, unsent == 0 { held = nil }
     let verdict = timing.check(
       phase, now: now, isReceiving: isContentDue,
-      unsent: unsent + (sender?.unsent ?? 0), isScarce: served.exchange?.holdsScarcePlace ?? false)
+      unsent: unsent + (sender?.unsent ?? 0), inKernel: unacknowledged,
+      isScarce: served.exchange?.holdsScarcePlace ?? false)
     switch verdict {
     case .fine: break
     case .close(let limit):

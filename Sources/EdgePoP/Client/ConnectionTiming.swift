@@ -25,6 +25,8 @@ struct ConnectionTiming {
   private var lingerSince: NIODeadline?
   private var lastUnsent = 0
   private var unsentSince: NIODeadline
+  /// Bytes that the kernel had for the client when it took nothing any more.
+  private var inKernel: Int?
   private var lastMove: NIODeadline
 
   init(limits: ClientLimits, now: NIODeadline) {
@@ -90,17 +92,27 @@ struct ConnectionTiming {
   }
 
   /// Judges the connection. `isReceiving` says that content is asked for and taken, `unsent` how many bytes the client
-  /// has not taken yet, and `isScarce` that others wait for what it holds.
+  /// has not taken yet, `inKernel` how many more the kernel has for it, and `isScarce` that others wait for what it holds.
   mutating func check(
     _ phase: ClientConnection.Phase, now: NIODeadline, isReceiving: Bool, unsent: Int,
-    isScarce: @autoclosure () -> Bool
+    inKernel: @autoclosure () -> Int = 0, isScarce: @autoclosure () -> Bool
   ) -> Verdict {
     if unsent == 0 || unsent != lastUnsent {
       if unsent != lastUnsent { lastMove = now }
       lastUnsent = unsent
       unsentSince = now
-    } else if now - unsentSince > limits.stall {
-      return .close(.clientStall)
+      self.inKernel = nil
+    } else if let before = self.inKernel {
+      if now - unsentSince > limits.stall {
+        // With large buffers a client may read on for long before the kernel takes more.
+        let left = inKernel()
+        if left >= before { return .close(.clientStall) }
+        self.inKernel = left
+        unsentSince = now
+        lastMove = now
+      }
+    } else {
+      self.inKernel = inKernel()
     }
     switch phase {
     case .head:
