@@ -7,7 +7,9 @@ struct HitForMiss: Sendable {
     var seconds: Int64
   }
 
-  private var marks: [KeyHash: Mark] = [:]
+  /// Those that were marked last, and those before them.
+  private var newer: [KeyHash: Mark] = [:]
+  private var older: [KeyHash: Mark] = [:]
   private let limit: Int
   private let seconds: ClosedRange<Int64>
 
@@ -17,34 +19,39 @@ struct HitForMiss: Sendable {
     self.seconds = seconds
   }
 
+  private subscript(_ hash: KeyHash) -> Mark? { newer[hash] ?? older[hash] }
+
   /// True if the key was marked and the mark has not run out. O(1).
   func contains(_ key: CacheKey, now: Instant) -> Bool {
-    guard let mark = marks[key.spellingHash] else { return false }
+    guard let mark = self[key.spellingHash] else { return false }
     return now < mark.until
   }
 
   /// From when on a mark that has not run out is worth renewing; nil if there is none. O(1).
   func renewedFrom(_ key: CacheKey, now: Instant) -> Instant? {
-    guard let mark = marks[key.spellingHash], now < mark.until else { return nil }
+    guard let mark = self[key.spellingHash], now < mark.until else { return nil }
     return mark.until.adding(seconds: -mark.seconds / 2)
   }
 
-  /// Marks a key from now on. When there are too many, those that ran out are forgotten, or else all: a mark
-  /// that is lost costs one wait. Amortised O(1).
+  /// Marks a key from now on. When there are too many, those half of them are forgotten that were marked longest ago: a
+  /// mark that is lost costs one wait. Amortised O(1).
   mutating func mark(_ key: CacheKey, now: Instant) {
     let hash = key.spellingHash
     var period = seconds.lowerBound
-    if let known = marks[hash] {
+    if let known = self[hash] {
       period = now < known.until ? known.seconds : min(2 * known.seconds, seconds.upperBound)
-    } else if marks.count >= limit {
-      marks = marks.filter { now < $0.value.until }
-      if marks.count >= limit { marks.removeAll(keepingCapacity: true) }
     }
-    marks[hash] = Mark(until: now.adding(seconds: period), seconds: period)
+    if newer[hash] == nil {
+      older[hash] = nil
+      if newer.count >= max(1, limit / 2) { (older, newer) = (newer, [:]) }
+    }
+    newer[hash] = Mark(until: now.adding(seconds: period), seconds: period)
   }
 
   /// Takes the mark off a key. O(1).
   mutating func clear(_ key: CacheKey) {
-    marks[key.spellingHash] = nil
+    let hash = key.spellingHash
+    newer[hash] = nil
+    older[hash] = nil
   }
 }

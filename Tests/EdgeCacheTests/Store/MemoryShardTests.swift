@@ -250,13 +250,16 @@ private struct NaiveShard {
     #expect(!marks.contains(keys[0], now: now.adding(seconds: 10)))
     marks.clear(keys[0])
     #expect(!marks.contains(keys[0], now: now))
-    // Those that ran out are forgotten first, then all.
-    for key in keys[0..<3] { marks.mark(key, now: now) }
-    let later = now.adding(seconds: 10)
-    for key in keys[3..<7] { marks.mark(key, now: later) }
-    #expect(keys[3..<7].allSatisfy { marks.contains($0, now: later) })
-    marks.mark(keys[7], now: later)
-    #expect(marks.contains(keys[7], now: later) && !marks.contains(keys[3], now: later))
+    // Those that were marked longest ago are forgotten first.
+    for (number, key) in keys.enumerated() {
+      marks.mark(key, now: now)
+      let known = keys.count { marks.contains($0, now: now) }
+      #expect(known >= min(number + 1, 3) && known <= 4)
+      #expect(keys[max(0, number - 2)...number].allSatisfy { marks.contains($0, now: now) })
+    }
+    // One that is marked again is among the newest.
+    for key in [keys[7], keys[0], keys[7], keys[1], keys[7], keys[2]] { marks.mark(key, now: now) }
+    #expect([keys[7], keys[1], keys[2]].allSatisfy { marks.contains($0, now: now) })
   }
 
   @Test("A key that proves it again after its time is remembered for twice as long, up to a bound")
