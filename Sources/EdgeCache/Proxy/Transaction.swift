@@ -168,6 +168,12 @@ public struct Transaction {
     return false
   }
 
+  /// True while the upstream's response goes to those who share it, and will not be stored.
+  public var isRelaying: Bool {
+    if case .filling(let flight, _) = upstream { return flight.refusal != nil }
+    return false
+  }
+
   /// The next thing to do; nil when an event must come first. Content of a flight is only taken
   /// while the client can be written to.
   public mutating func nextAction(clientIsWritable: Bool, now: Instant) -> Action? {

@@ -142,6 +142,8 @@ final class Exchange: TimedWait {
   var isFilling: Bool { transaction.isFilling }
   /// True while the upstream's response goes straight to the client.
   var isPassing: Bool { transaction.isPassing }
+  /// True if it goes to those who share it, and not to the store any more.
+  var isRelaying: Bool { transaction.isRelaying }
   /// True if the response is its client's alone.
   var isPassedThrough: Bool { transaction.isPassedThrough }
 

@@ -30,10 +30,11 @@ extension UpstreamConnection {
   }
 
   /// The response is a stream of events. What goes to the store, or to nobody any more, has no more time for it.
-  func awaitEvents() {
-    guard case .receiving = phase, exchange?.isPassing == true else { return }
+  func awaitEvents(since last: NIODeadline) {
+    guard case .receiving = phase, let exchange, exchange.isPassing || exchange.isRelaying
+    else { return }
     betweenBytes = limits?.eventStream ?? betweenBytes
-    deadline = .coarse() + betweenBytes
+    deadline = last + betweenBytes
   }
 
   /// Ends what has taken too long.
@@ -44,7 +45,10 @@ extension UpstreamConnection {
     guard !isHeld else { return }
     if let patience, now >= patience.until, case .waiting = phase { tellOthers(patience.1) }
     if exchange?.isFilling == true { checkRate(now) }
-    guard let deadline, now >= deadline, !awaitsClient else { return }
+    guard let due = deadline, now >= due, !awaitsClient else { return }
+    // It may not be for the store any more.
+    if isEventStream { awaitEvents(since: due - betweenBytes) }
+    guard let deadline, now >= deadline else { return }
     switch phase {
     case .waiting: fail(.firstByteTimeout)
     case .receiving: fail(.stalled)

@@ -59,6 +59,8 @@ final class UpstreamConnection: StreamSocket {
   var patience: (until: NIODeadline, Impatience)?
   /// Bytes of content that came since a moment.
   var rate = (since: NIODeadline.uptimeNanoseconds(0), bytes: 0)
+  /// True if the response is a stream of events.
+  var isEventStream = false
   /// Bytes of the response's content that came.
   var received = 0
   /// True if nothing was read at some time since that was asked last.
@@ -314,7 +316,8 @@ final class UpstreamConnection: StreamSocket {
         rate = (now, 0)
         received = 0
         exchange?.upstreamHead(head)
-        if head.contentLength == nil, head.fields.isEventStream { awaitEvents() }
+        isEventStream = head.contentLength == nil && head.fields.isEventStream
+        if isEventStream { awaitEvents(since: now) }
         parser.recycle(&head)
       }
       return true
