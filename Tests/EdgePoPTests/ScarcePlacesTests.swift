@@ -1,5 +1,6 @@
 import EdgeFleet
 import EdgeSocket
+import Glibc
 import NIOCore
 import Testing
 
@@ -290,6 +291,30 @@ struct ScarcePlacesTests {
     upstream.send(answer)
     pop.turn { _ in }
     #expect(try await large.readResponse().status == 200)
+    await pop.stop()
+  }
+
+  @Test(
+    "Where connections to upstreams lack descriptors idle clients make room",
+    arguments: [(EMFILE, true), (ENFILE, true), (EADDRNOTAVAIL, false), (ENOBUFS, false)])
+  func descriptors(code: CInt, makesRoom: Bool) async throws {
+    let pop = try connector.pop()
+    var pair: [CInt] = [0, 0]
+    let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+    #expect(socketpair(AF_UNIX, kind, 0, &pair) == 0)
+    let address = try #require(
+      InternetAddress.resolve(host: "192.0.2.1", port: 1, numericOnly: true).first)
+    pop.turn { _ = ClientConnection(pair[0], from: address, loop: $0) }
+    let idle = UpstreamPeer(pair[1])
+    idle.send("OPTIONS * HTTP/1.1\r\nHost: a.example\r\nMax-Forwards: 0\r\n\r\n")
+    pop.turn { _ in }
+    #expect(!idle.isClosed && idle.received.hasPrefix("HTTP/1.1 2"))
+    let wire = pop.connect()
+    wire.send(TestPoP.request("/"))
+    pop.turn { _ in connector.attempts[0].completion(.failure(.local(code))) }
+    #expect(try await wire.readHead().status == 503)
+    #expect(idle.isClosed == makesRoom)
+    #expect(pop.statistics().clients.closedIdle == (makesRoom ? 1 : 0))
     await pop.stop()
   }
 }

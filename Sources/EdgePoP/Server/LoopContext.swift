@@ -232,7 +232,11 @@ final class LoopContext {
 
   /// An upstream could not be connected to: others are asked before it for a while, unless the reason is here.
   func connectFailed(_ index: Int, _ problem: ConnectProblem) {
-    if problem.isLocal { return noteLack(index, problem) }
+    if problem.isLocal {
+      // Who only keeps a connection has one that a request needs.
+      if UpstreamFailure(problem) == .outOfDescriptors { makeRoom() }
+      return noteLack(index, problem)
+    }
     guard health.failed(index, now: now) else { return }
     shared.logger.warning(
       "cannot connect to upstream",
