@@ -9,8 +9,9 @@ import NIOCore
 // Unsafe memory. Invariant: the pointers live as long as the call; `scratch` and the pieces hold the
 // memory that they point into, and nobody writes to it meanwhile.
 
-/// Bytes that a socket has written and not flushed.
-public final class Outgoing {
+/// Bytes that a socket has written and not flushed. Its methods change it, also those that need not, so that nothing of
+/// it is copied before they are called.
+public struct Outgoing {
   /// A piece of content, and how many bytes of `scratch` go before it.
   private struct Insert {
     let position: Int
@@ -35,7 +36,7 @@ public final class Outgoing {
   var owner: UInt32? { ownerSlot < 0 ? nil : UInt32(ownerSlot) }
 
   /// Makes the bytes those of another socket.
-  func claim(_ slot: UInt32) {
+  mutating func claim(_ slot: UInt32) {
     ownerSlot = Int64(slot)
     if scratch.capacity == 0 { scratch.reserveCapacity(16 << 10) }
   }
@@ -50,7 +51,7 @@ public final class Outgoing {
   var isFull: Bool { count >= Self.limit || inserts.count >= Self.vectors / 2 - 1 }
 
   /// Adds content: a copy of it if it is small.
-  func append(_ content: ByteBuffer) {
+  mutating func append(_ content: ByteBuffer) {
     let count = content.readableBytes
     if count <= Self.copied {
       scratch.writeImmutableBuffer(content)
@@ -61,7 +62,7 @@ public final class Outgoing {
   }
 
   /// Drops everything.
-  func discard() {
+  mutating func discard() {
     ownerSlot = -1
     scratch.clear()
     if !inserts.isEmpty {
@@ -72,10 +73,13 @@ public final class Outgoing {
 
   /// Hands as much to a socket as it takes, and returns how many bytes that were; negative for an
   /// error in `errno`.
-  func write(to descriptor: CInt) -> Int {
-    scratch.withUnsafeReadableBytes { scratch in
-      if inserts.isEmpty { return StreamCalls.send(descriptor, scratch) }
-      return withUnsafeTemporaryAllocation(of: iovec.self, capacity: Self.vectors) { vectors in
+  mutating func write(to descriptor: CInt) -> Int {
+    if inserts.isEmpty {
+      return scratch.withUnsafeReadableBytes { StreamCalls.send(descriptor, $0) }
+    }
+    let inserts = inserts
+    return scratch.withUnsafeReadableBytes { scratch in
+      withUnsafeTemporaryAllocation(of: iovec.self, capacity: Self.vectors) { vectors in
         var count = 0
         func add(_ memory: UnsafeRawBufferPointer) {
           if memory.isEmpty { return }
@@ -96,7 +100,7 @@ public final class Outgoing {
   }
 
   /// Calls `body` with what is left after the first `taken` bytes, in pieces of their own memory.
-  func forEachPiece(after taken: Int, _ body: (ByteBuffer) -> Void) {
+  mutating func forEachPiece(after taken: Int, _ body: (ByteBuffer) -> Void) {
     var skip = taken
     func add(_ piece: ByteBuffer, copies: Bool) {
       if skip >= piece.readableBytes {

@@ -28,7 +28,7 @@ public final class Reactor {
   /// Memory that is read into; what of it is kept is somebody else's from then on.
   private var inbox: ByteBuffer?
   /// What a socket is about to send.
-  public let outgoing = Outgoing()
+  public var outgoing = Outgoing()
 
   /// How much is read at once.
   static let inboxSize = 64 << 10

@@ -215,11 +215,12 @@ extension Exchange {
 
   /// Reads from the upstream, or leaves it waiting.
   func holdOrResumeUpstream() {
-    guard case .forwarded(let upstream) = wait.state else { return }
     // A leader's upstream is held by its flight alone: its own client must not slow down others. And
     // what nobody is waiting for is read to its end, or its time limit could not see it stall.
     let hold = isFilling ? isFlightFull : isPassing && !clientIsWritable
-    if hold == upstream.isHeld { return }
+    if !hold, !mayBeHeld { return }
+    guard case .forwarded(let upstream) = wait.state, hold != upstream.isHeld else { return }
+    mayBeHeld = hold
     if hold { upstream.hold() } else { upstream.resumeReading() }
   }
 

@@ -39,6 +39,8 @@ final class Exchange: TimedWait {
   var readPurpose: ReadPurpose?
   /// True while the flight has no room for more of the upstream's response.
   var isFlightFull = false
+  /// False if reading from the upstream goes on for sure: most exchanges never hold it.
+  var mayBeHeld = false
 
   /// Whom the response goes to. Let go of soon after the response is complete, and when the client is gone.
   var receiver: (any ResponseReceiver)?
@@ -173,8 +175,8 @@ final class Exchange: TimedWait {
     holdOrResumeUpstream()
   }
 
-  private func perform(_ action: Transaction.Action) {
-    switch action {
+  private func perform(_ action: consuming Transaction.Action) {
+    switch consume action {
     case .consult: consult()
     case .listen:
       listen()

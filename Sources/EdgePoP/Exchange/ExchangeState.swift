@@ -164,50 +164,66 @@ struct ExchangeState<Connection: AnyObject> {
   // MARK: Events
 
   /// Takes an event in. `now` is only asked for where a wait begins or may end.
-  mutating func handle(_ event: Event, now: @autoclosure () -> NIODeadline) -> Action {
-    switch (event, state) {
-    case (.reads, .idle):
-      state = .reading(until: now() + disk)
-    case (.read, .reading):
-      state = .idle
-    case (.forward(let group), .idle):
+  mutating func handle(_ event: consuming Event, now: @autoclosure () -> NIODeadline) -> Action {
+    // Both are looked at one after the other: what they hold would be copied for a look at both.
+    switch consume event {
+    case .reads:
+      if isIdle { state = .reading(until: now() + disk) }
+    case .read:
+      if isReading { state = .idle }
+    // Each of these would lose a request, or a place in a pool, in a state that is not its own.
+    case .forward(let group):
+      invariant(isIdle, "a request goes upstream twice at once")
       search = Search(group: group, attempt: search.attempt)
       return choose()
-    case (.noneLeft, .choosing):
-      state = .idle
-      return .fail(search.failure, leaving: nil)
-    case (.leased(let upstream, let lease, let gathers), .choosing):
+    case .leased(let upstream, let lease, let gathers):
+      guard case .choosing = state else { invariantFailed("a place that nobody asked for") }
       search.tried.insert(upstream)
       search.upstream = upstream
       return leased(lease, gathers: gathers, now())
-    case (.gathered, .queued(let until)) where until == .distantFuture:
-      state = .queued(until: now() + limits.queue)
-    case (.hasRoom, .queued):
+    case .hasRoom:
+      invariant(isQueued, "room for somebody who does not wait")
       return connect(now())
-    case (.handedOver(let connection), .queued):
-      return send(on: connection)
-    case (.connected(let connection, let attempt), .connecting) where attempt == search.attempt:
-      return send(on: connection)
-    case (.handedOver(let connection), _), (.connected(let connection, _), _):
-      return .release(connection)
-    // Each of these would lose a request, or a place in a pool.
-    case (.forward, _), (.leased, _), (.hasRoom, _):
-      invariantFailed("an event that an exchange cannot have in its state")
-    case (.connectFailed(let failure, let attempt), .connecting) where attempt == search.attempt:
+    case .noneLeft:
+      guard case .choosing = state else { break }
+      state = .idle
+      return .fail(search.failure, leaving: nil)
+    case .gathered:
+      if case .queued(until: .distantFuture) = state {
+        state = .queued(until: now() + limits.queue)
+      }
+    case .handedOver(let connection):
+      return isQueued ? send(on: connection) : .release(connection)
+    case .connected(let connection, let attempt):
+      return isConnecting(attempt) ? send(on: connection) : .release(connection)
+    case .connectFailed(let failure, let attempt):
+      guard isConnecting(attempt) else { break }
       search.failure = failure
       return choose()
-    case (.upgraded, .forwarded(let connection)):
-      state = .tunnel(connection)
-    case (.ended, .forwarded), (.ended, .tunnel):
-      state = .idle
-    case (.broke(let mayRetry), .forwarded), (.broke(let mayRetry), .tunnel):
+    case .upgraded:
+      if case .forwarded(let connection) = state { state = .tunnel(connection) }
+    case .ended:
+      if hasConnection { state = .idle }
+    case .broke(let mayRetry):
+      guard hasConnection else { break }
       state = .idle
       needsNew = needsNew || mayRetry
-    case (.cancel, _): return cancel()
-    case (.time, _): return timePassed(now())
-    default: break
+    case .cancel: return cancel()
+    case .time: return timePassed(now())
     }
     return .none
+  }
+
+  /// True while it has a connection.
+  private var hasConnection: Bool {
+    switch state {
+    case .forwarded, .tunnel: true
+    case .idle, .reading, .choosing, .queued, .connecting: false
+    }
+  }
+
+  private func isConnecting(_ attempt: Int) -> Bool {
+    if case .connecting = state { attempt == search.attempt } else { false }
   }
 
   private mutating func choose() -> Action {
