@@ -3,6 +3,7 @@
 // is what is tried, a machine that is slow makes it come later and changes nothing else.
 
 import EdgeFleet
+import NIOPosix
 import Testing
 
 /// Far longer than anything here takes.
@@ -60,6 +61,19 @@ private func results(
         #expect(statistics == Array("{\"any\":1}".utf8))
         #expect(server.requests[1].hasPrefix("GET /stats "))
         #expect(!server.requests[1].contains("Authorization"))
+      })
+  }
+
+  /// A PoP ends its event loops before it lets go of all that used them.
+  @Test func outlivesItsEventLoop() async throws {
+    try await AdminServer.run(
+      answer: { _, _ in AdminServer.reply("200 OK", "{}") },
+      { server in
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let client = AdminClient(endpoint: server.endpoint, token: nil, group: group)
+        _ = try await client.stats(timeout: patience)
+        try await group.shutdownGracefully()
+        withExtendedLifetime(client) {}
       })
   }
 

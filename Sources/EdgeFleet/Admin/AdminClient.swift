@@ -228,6 +228,9 @@ private final class KeptConnection: Sendable {
   }
 
   deinit {
-    idle.withLock { $0?.close(promise: nil) }
+    // When its event loop has ended, so has the connection, and nothing may be asked of either.
+    idle.withLock { idle in
+      if let idle, idle.isActive { idle.close(promise: nil) }
+    }
   }
 }
