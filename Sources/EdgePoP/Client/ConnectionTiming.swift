@@ -10,7 +10,7 @@ struct ConnectionTiming {
     case requestTimeout(ReachedLimit)
   }
 
-  /// Those of the site that was asked last.
+  /// Those of the request that was asked last.
   var limits: ClientLimits
   private let accepted: NIODeadline
 

@@ -29,7 +29,7 @@ protocol ClientStream: ResponseReceiver {
   var inputHasEnded: Bool { get }
   /// Ends it without an answer: its client is most likely gone.
   func leave()
-  /// The limits of the site that was asked, where that has its own.
+  /// The limits of what was asked for, where its route or any site has its own.
   func adopt(_ limits: ClientLimits)
   /// More of the request's content can be taken.
   func resumeContent()

@@ -81,7 +81,7 @@ enum RequestHandler {
       return refuse(.unknownHost, stream)
     }
     stream.served.site = route.site
-    if let own = loop.shared.routing.clientLimits(route) { stream.adopt(own) }
+    if let own = loop.shared.routing.clientLimits(key, route) { stream.adopt(own) }
     if case .length(let count) = head.framing,
       count > loop.shared.routing.limits(key, route).largestRequest
     {

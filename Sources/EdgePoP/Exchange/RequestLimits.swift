@@ -41,7 +41,7 @@ final class RequestLimits: Sendable {
   }
 }
 
-/// The limits of a client's connection, as the site says that it asked last.
+/// The limits of a client's connection, as the route and the site of the request say that it asked last.
 final class ClientLimits: Sendable {
   /// From accept to the first byte of a request.
   let firstByte: TimeAmount

@@ -19,8 +19,8 @@ final class Routing: Sendable {
     let sharedPolicy: SitePolicy.Shared
     let limits: RequestLimits
     let clientLimits: ClientLimits
-    /// The limits of requests by their route, longest prefix first; empty if no route has its own.
-    let routeLimits: [(prefix: [UInt8], limits: RequestLimits)]
+    /// The limits of requests and of their clients by their route, longest prefix first; empty if no route has its own.
+    let routeLimits: [(prefix: [UInt8], request: RequestLimits, client: ClientLimits)]
     let ignoresRequestDirectives: Bool
     let withholdsTags: Bool
     private let passesMethodOverride: Bool
@@ -50,7 +50,10 @@ final class Routing: Sendable {
       routeLimits =
         site.routes.contains { $0.limits != .init() }
         ? site.routes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }.map {
-          (Array($0.prefix.utf8), RequestLimits($0.limits.within(own), else: pop))
+          let limits = $0.limits.within(own)
+          return (
+            Array($0.prefix.utf8), RequestLimits(limits, else: pop), ClientLimits(limits, else: pop)
+          )
         } : []
       ignoresRequestDirectives = site.caching.requestDirectives == .ignore
       hasQueryRules = !policy.query.isIdentity
@@ -102,6 +105,25 @@ final class Routing: Sendable {
         cached: isAmbiguous ? nil : origin, passThrough: passThroughTo == .api ? api : origin,
         site: index, ignoresRequestDirectives: ignoresRequestDirectives,
         refusal: isAmbiguous ? .ambiguousPath : .route)
+    }
+
+    /// The limits that hold on the route of a key; nil if they are those of the site. O(routes), if any has its own.
+    func ownLimits(
+      _ key: CacheKey
+    ) -> (prefix: [UInt8], request: RequestLimits, client: ClientLimits)? {
+      if routeLimits.isEmpty { return nil }
+      return key.isNormal
+        ? ownLimits(key.bytes.span.extracting(key.pathRange)) : ownLimits(key.normalPath.span)
+    }
+
+    /// A query behind the path changes nothing: no prefix has one.
+    private func ownLimits(
+      _ path: Span<UInt8>
+    ) -> (prefix: [UInt8], request: RequestLimits, client: ClientLimits)? {
+      for own in routeLimits where path.count >= own.prefix.count {
+        if path.extracting(first: own.prefix.count).elementsEqual(own.prefix.span) { return own }
+      }
+      return nil
     }
 
     /// Where a path in normal form leads; nil if it leads to the origin, and to the regional API for who takes
@@ -160,7 +182,7 @@ final class Routing: Sendable {
   private let any: Int?
   /// The limits of a connection whose client has not asked for anything.
   let clientLimits: ClientLimits
-  /// True if a site has its own.
+  /// True if a site or a route has its own.
   private let hasClientLimits: Bool
   /// How many connections there may be to each upstream, and how many requests may wait for one.
   let pools: [PoolLimits]
@@ -215,7 +237,9 @@ final class Routing: Sendable {
     self.upstreams = upstreams.upstreams
     groups = upstreams.groups
     clientLimits = ClientLimits(configuration.limits, else: limits)
-    hasClientLimits = configuration.sites.contains { $0.limits != .init() }
+    hasClientLimits = configuration.sites.contains { site in
+      site.limits != .init() || site.routes.contains { $0.limits != .init() }
+    }
     pools = Self.pools(
       sites, configuration, groups: upstreams.groups, count: upstreams.upstreams.count, limits)
     self.sites = sites
@@ -300,17 +324,16 @@ final class Routing: Sendable {
   /// The limits of a request that goes on a route. O(routes of the site), if any of them has its own.
   func limits(_ key: CacheKey, _ route: RequestRoute) -> RequestLimits {
     let site = sites[route.site]
-    if site.routeLimits.isEmpty { return site.limits }
-    let path = key.normalPath
-    let own = site.routeLimits.first { path.starts(with: $0.prefix) }
-    return own?.limits ?? site.limits
+    return site.ownLimits(key)?.request ?? site.limits
   }
 
-  /// The limits of a connection whose client asked for something of the site that a route belongs to; nil if they are
-  /// those of every connection.
+  /// The limits of a connection whose client asks for something on a route; nil if they are those of every connection.
+  /// O(routes of the site), if any of them has its own.
   @inline(__always)
-  func clientLimits(_ route: RequestRoute) -> ClientLimits? {
-    hasClientLimits ? sites[route.site].clientLimits : nil
+  func clientLimits(_ key: CacheKey, _ route: RequestRoute) -> ClientLimits? {
+    if !hasClientLimits { return nil }
+    let site = sites[route.site]
+    return site.ownLimits(key)?.client ?? site.clientLimits
   }
 
   /// The name of the site that a route belongs to.

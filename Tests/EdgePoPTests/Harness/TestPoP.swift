@@ -32,6 +32,8 @@ struct TestPoP: Sendable {
     var clock = TestClock()
     /// How many clients it has, and how it begins and ends.
     var serving = FleetConfiguration.Serving()
+    /// The routes of its site.
+    var routes: [FleetConfiguration.Route] = []
     /// Where stores are on disk, if there are any.
     var disks: [FleetConfiguration.Disk] = []
 
@@ -85,6 +87,7 @@ struct TestPoP: Sendable {
       memory: setup.memory, threads: setup.threads)
     configuration.pops[0].disks = setup.disks
     configuration.pops[0].serving = setup.serving
+    configuration.sites[0].routes = setup.routes
     return try await start(configuration, pop: configuration.pops[0], setup)
   }
 
