@@ -9,6 +9,7 @@ import Testing
 @Suite("Clients that leave")
 struct LeavingClientTests {
   private let connector = SlowConnector()
+  private let own = "HTTP/1.1 200 OK\r\nCache-Control: private\r\nContent-Length: 9\r\n\r\n"
 
   @Test("A response that turns out to be its client's own when it comes is still sent")
   func turnsToPassing() async throws {
@@ -37,6 +38,32 @@ struct LeavingClientTests {
     #expect(!upstream.isClosed && !upstream.received.contains("DELETE"))
     #expect(connector.attempts.count == 1)
     pop.turn { loop in #expect(loop.pools[connector.attempts[0].upstream].idleCount == 1) }
+    await pop.stop()
+  }
+
+  @Test(
+    "A key that is known not to be shared is passed through: its upstream is let go of at once",
+    arguments: [false, true])
+  func knownNotToBeShared(serves: Bool) async throws {
+    let pop = try connector.pop(limits: { $0.servesHalfClosed = serves })
+    let first = pop.connect()
+    first.send(TestPoP.request("/"))
+    let upstream = connector.accept(0, in: pop)
+    upstream.send(own + "something")
+    pop.turn { _ in }
+    #expect(try await first.readResponse().text == "something")
+    let wire = pop.connect()
+    // One on the connection that is there already.
+    wire.send(TestPoP.request("/"))
+    await wire.finish()
+    pop.turn { _ in }
+    #expect(upstream.isClosed == !serves)
+    if serves { upstream.send(own + "something") }
+    pop.turn { _ in }
+    let isServed = wire.total > 0
+    #expect(isServed == serves)
+    #expect(wire.end == (serves ? nil : .broken))
+    #expect(pop.statistics().statuses["4xx"] == (serves ? 0 : 1))
     await pop.stop()
   }
 

@@ -150,10 +150,15 @@ public struct Transaction {
     return false
   }
 
-  /// True if the upstream's response is the client's alone, also before it has come.
+  /// True if the upstream's response is the client's alone, also before it has come: as far as anybody knows, that of a
+  /// key is whose responses were not for sharing (hit-for-miss).
   public var isPassedThrough: Bool {
-    if case .passing = state { return true }
-    return false
+    switch state {
+    case .passing, .solo: true
+    case .received, .unheard, .consulting, .following, .leading, .reading, .soloStoring,
+      .answered:
+      false
+    }
   }
 
   /// True while it goes by itself, and nothing says yet whether its response may be stored.
