@@ -32,6 +32,8 @@ extension FleetConfiguration {
     public var upstreamKeepAlive: Duration?
     /// Connections to one upstream.
     public var upstreamConnections: Int?
+    /// Connections to one upstream that changed their protocol.
+    public var upstreamTunnels: Int?
     /// Requests that wait for a connection to one upstream, on each event loop.
     public var upstreamQueue: Int?
     /// The largest content of a request.
@@ -53,6 +55,8 @@ extension FleetConfiguration.Limits {
   static let responseTimes = Duration.seconds(1)...Duration.seconds(30 * 24 * 3600)
   /// The connections to one upstream that can be asked for.
   static let connections = 1...65_536
+  /// The connections to one upstream that may change their protocol.
+  static let tunnels = 0...1_000_000
   /// The requests that can be let wait for one upstream.
   static let queues = 0...1_000_000
 
@@ -80,7 +84,9 @@ extension FleetConfiguration.Limits {
 
   /// The keys that a site and a fleet may have.
   public static let keys =
-    routeKeys + timesOfSites.map(\.key) + ["upstreamConnections", "upstreamQueue"]
+    routeKeys + timesOfSites.map(\.key) + [
+      "upstreamConnections", "upstreamTunnels", "upstreamQueue",
+    ]
 
   /// Reads limits out of the members of a fleet, a site or a route, and notes what is wrong with them.
   init(_ fields: [String: ConfigurationNode], _ reader: inout ConfigurationReader) {
@@ -90,6 +96,7 @@ extension FleetConfiguration.Limits {
     }
     response = Self.time(fields["responseTimeout"], Self.responseTimes, &reader)
     upstreamConnections = reader.integer(fields["upstreamConnections"], in: Self.connections)
+    upstreamTunnels = reader.integer(fields["upstreamTunnels"], in: Self.tunnels)
     upstreamQueue = reader.integer(fields["upstreamQueue"], in: Self.queues)
     largestRequest = reader.value(fields["largestRequest"]) { text throws(ValueProblem) in
       try ByteSize(parsing: text)
@@ -120,6 +127,7 @@ extension FleetConfiguration.Limits {
     }
     limits.response = response ?? general.response
     limits.upstreamConnections = upstreamConnections ?? general.upstreamConnections
+    limits.upstreamTunnels = upstreamTunnels ?? general.upstreamTunnels
     limits.upstreamQueue = upstreamQueue ?? general.upstreamQueue
     limits.largestRequest = largestRequest ?? general.largestRequest
     limits.servesHalfClosed = servesHalfClosed ?? general.servesHalfClosed

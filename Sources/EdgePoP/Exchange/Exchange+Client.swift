@@ -109,7 +109,7 @@ extension Exchange {
   /// True if others wait for what this request holds for as long as its content comes.
   var holdsScarcePlace: Bool {
     guard let streaming, streaming.holdsPlace else { return false }
-    return loop.pools[streaming.upstream].waitingCount > 0
+    return loop.shared.upstreamPlaces.use(streaming.upstream) { $0.allWaiting } > 0
   }
 
   func requestContent(_ some: ByteBuffer) {
@@ -146,7 +146,8 @@ extension Exchange {
   private func contentIsHere() {
     guard wait.isQueued, let waited = streaming.take() else { return }
     step(.gathered)
-    loop.perform(loop.pools[waited.upstream].contentEnded(self), upstream: waited.upstream)
+    let handOver = loop.withPool(waited.upstream) { $0.contentEnded(self, &$1) }
+    loop.perform(handOver, upstream: waited.upstream)
   }
 
   // MARK: Tunnel

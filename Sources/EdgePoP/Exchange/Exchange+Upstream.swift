@@ -65,7 +65,7 @@ extension Exchange {
       let connection = bound.take(group, for: mark)
     {
       if !content.isComplete {
-        loop.pools[connection.upstream].streamBegan()
+        loop.withPool(connection.upstream) { $0.streamBegan(&$1) }
         streaming = (connection.upstream, true)
       }
       return step(.leased(upstream: connection.upstream, .use(connection), gathers: false))
@@ -74,14 +74,20 @@ extension Exchange {
       return step(.noneLeft)
     }
     let streams = !content.isComplete
-    let lease =
-      anew
-      ? loop.pools[index].leaseNew(self, streams: streams)
-      : loop.pools[index].lease(self, streams: streams)
+    let lease = mayAsk(index) ? loop.lease(index, for: self, streams: streams, anew: anew) : .refuse
     if streams { streaming = (index, false) }
     if case .wait = lease { loop.counters.count(.upstreamConnections) }
     step(
       .leased(upstream: index, lease, gathers: streams && !content.isGathered && !awaitsContinue))
+  }
+
+  /// False if it asks for another protocol, and the upstream has as many tunnels as it may.
+  private func mayAsk(_ upstream: Int) -> Bool {
+    guard request.asksForUpgrade,
+      loop.shared.upstreamPlaces.use(upstream, { $0.areTunnelsFull })
+    else { return true }
+    loop.counters.count(.upstreamTunnels)
+    return false
   }
 
   /// Sends the request, and what came of its content meanwhile.
@@ -157,6 +163,8 @@ extension Exchange {
 
   func upstreamUpgraded(_ head: ResponseHead) {
     step(.upgraded)
+    // What is still to come of its content takes nobody's place any more.
+    endStreaming()
     handle(.upstreamUpgraded(head))
   }
 

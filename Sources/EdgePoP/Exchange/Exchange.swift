@@ -254,7 +254,8 @@ final class Exchange: TimedWait {
   /// No more of the request's content is to arrive on a connection: others may stream theirs.
   func endStreaming() {
     guard let ended = streaming.take(), ended.holdsPlace else { return }
-    loop.perform(loop.pools[ended.upstream].streamEnded(), upstream: ended.upstream)
+    loop.perform(
+      loop.withPool(ended.upstream) { $0.streamEnded(&$1) }, upstream: ended.upstream)
   }
 
   /// Counts what is gathered.
@@ -278,14 +279,18 @@ final class Exchange: TimedWait {
     case .send(let connection): sendRequest(on: connection)
     case .release(let connection): loop.release(connection)
     case .abandon(let connection): connection.abandon()
-    case .leaveQueue(let upstream): loop.pools[upstream].stopWaiting(self)
+    case .leaveQueue(let upstream): leaveQueue(of: upstream)
     case .fail(let failure, let upstream):
-      if let upstream { loop.pools[upstream].stopWaiting(self) }
+      if let upstream { leaveQueue(of: upstream) }
       handle(.upstreamFailed(failure, mayRetry: false))
     case .readTimedOut:
       loop.counters.count(.disk)
       handle(.consulted(nil))
     }
+  }
+
+  private func leaveQueue(of upstream: Int) {
+    loop.perform(loop.withPool(upstream) { $0.stopWaiting(self, &$1) }, upstream: upstream)
   }
 
   func checkTime(_ now: NIODeadline) {

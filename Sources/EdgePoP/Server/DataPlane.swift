@@ -20,7 +20,7 @@ struct DataPlane: Sendable {
       for number in 0..<shared.loopCount {
         loops.append(
           try await Reactor.start(name: "edge-loop-\(number)") { reactor in
-            let loop = LoopContext(reactor: reactor, shared: shared)
+            let loop = LoopContext(reactor: reactor, shared: shared, number: number)
             loop.tick()
             return loop
           })
@@ -31,6 +31,10 @@ struct DataPlane: Sendable {
     }
     shared.places.setLoops(
       loops.map { loop in { loop.mailbox.execute { loop.value.closeForOthers() } } })
+    shared.upstreamPlaces.setLoops(
+      loops.map { loop in
+        { news, upstream in loop.mailbox.execute { loop.value.heard(news, of: upstream) } }
+      })
     return DataPlane(loops: loops, taken: addresses, shared: shared)
   }
 
@@ -118,6 +122,7 @@ struct DataPlane: Sendable {
   /// Ends the loops.
   func stop() async {
     shared.places.setLoops([])
+    shared.upstreamPlaces.setLoops([])
     for loop in loops { await loop.run { $0.end() } }
   }
 }

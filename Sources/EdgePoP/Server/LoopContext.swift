@@ -17,7 +17,7 @@ final class LoopContext {
   /// What requests are called.
   var requestIDs: RequestIDSource
   var health: UpstreamHealth
-  var pools: [ConnectionPool<UpstreamConnection, Exchange>]
+  var pools: [Pool]
   /// Memory for the key of the next request.
   var keyStorage: [UInt8] = []
   /// Responses that are read slowly, as far as the present look at times has found them.
@@ -38,7 +38,7 @@ final class LoopContext {
   var isWaitingForPlace = false
   private var waiting: [ObjectIdentifier: any TimedWait] = [:]
 
-  init(reactor: Reactor, shared: PoPShared) {
+  init(reactor: Reactor, shared: PoPShared, number: Int = 0) {
     self.reactor = reactor
     self.shared = shared
     clock = shared.clock
@@ -49,10 +49,7 @@ final class LoopContext {
     }
     requestIDs = shared.requestIDs()
     health = UpstreamHealth(count: shared.routing.upstreams.count)
-    pools = shared.routing.pools.map { limits in
-      ConnectionPool(
-        limit: max(1, limits.connections / shared.loopCount), queueLimit: limits.queue)
-    }
+    pools = shared.routing.pools.map { Pool(loop: number, queueLimit: $0.queue) }
   }
 
   var store: Store { shared.store }
@@ -131,17 +128,7 @@ final class LoopContext {
     reactor.forEachSocket { $0.checkTime(deadline) }
     endSlowReaders()
     if !waiting.isEmpty { for wait in Array(waiting.values) { wait.checkTime(deadline) } }
-    for index in pools.indices {
-      let keepAlive = shared.routing.pools[index].keepAlive
-      let idleSince = now.adding(milliseconds: -keepAlive.nanoseconds / 1_000_000)
-      for connection in pools[index].expire(idleSince: idleSince) {
-        counters.count(.upstreamIdle)
-        connection.cutOff()
-      }
-      // A client in the middle of logging in has a second for its next request.
-      let kept = now.adding(milliseconds: -1000)
-      for connection in pools[index].makeRoom(keptSince: kept) { connection.cutOff() }
-    }
+    closeIdleUpstreams()
   }
 
   /// Lets nobody connect any more and stops keeping connections alive. A client that is in the middle of sending its
@@ -189,17 +176,6 @@ final class LoopContext {
 
   // MARK: Upstream connections
 
-  /// Does what a pool says after there is room in it.
-  func perform(
-    _ handOver: PoolHandOver<UpstreamConnection, Exchange>, upstream: Int
-  ) {
-    switch handOver {
-    case .none: break
-    case .give(let connection, let exchange): exchange.handedOver(connection)
-    case .connect(let exchange): exchange.hasRoom()
-    }
-  }
-
   /// Makes a connection to an upstream for an exchange, whose place in the pool is taken already.
   func connect(_ index: Int, for exchange: Exchange, attempt: Int) {
     var isAtOnce = true
@@ -226,7 +202,7 @@ final class LoopContext {
     _ index: Int, _ problem: ConnectProblem, for exchange: Exchange, attempt: Int
   ) {
     connectFailed(index, problem)
-    perform(pools[index].lost(), upstream: index)
+    perform(withPool(index) { $0.lost(&$1) }, upstream: index)
     exchange.connectFailed(UpstreamFailure(problem), attempt: attempt)
   }
 
@@ -255,18 +231,5 @@ final class LoopContext {
         "upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(problem)",
         "detail": "\(UpstreamFailure(problem).rawValue)",
       ])
-  }
-
-  /// Takes back a connection whose exchange is over.
-  func release(_ connection: UpstreamConnection) {
-    perform(
-      pools[connection.upstream].release(connection, now: now), upstream: connection.upstream)
-  }
-
-  /// A connection was closed.
-  func closed(_ connection: UpstreamConnection) {
-    if !pools[connection.upstream].idleClosed(connection) {
-      perform(pools[connection.upstream].lost(), upstream: connection.upstream)
-    }
   }
 }

@@ -26,6 +26,8 @@ final class PoPShared: Sendable {
   let connector: any UpstreamConnector
   /// Places for connections of clients.
   let places: SharedPlaces
+  /// Places for connections to upstreams.
+  let upstreamPlaces: UpstreamPlaces
 
   init(
     _ options: PoPOptions, storage: PoPStorage, purges: PurgePlane, routing: Routing,
@@ -48,6 +50,7 @@ final class PoPShared: Sendable {
     trust = Self.trust(options)
     self.connector = connector
     self.loopCount = loopCount
+    upstreamPlaces = UpstreamPlaces(routing.pools, loops: loopCount)
   }
 
   private static func trust(_ options: PoPOptions) -> ProxyTrust {

@@ -22,6 +22,7 @@ enum ReachedLimit: String, CaseIterable, Sendable {
   case slowestReader
   case relayPatience
   case upstreamConnections
+  case upstreamTunnels
   case upstreamIdle
 
   /// True if something took too long.
@@ -32,7 +33,7 @@ enum ReachedLimit: String, CaseIterable, Sendable {
       .relayPatience:
       true
     case .requestsPerConnection, .connectionAge, .largestRequest, .collapse, .overdue,
-      .upstreamConnections, .upstreamIdle:
+      .upstreamConnections, .upstreamTunnels, .upstreamIdle:
       false
     }
   }

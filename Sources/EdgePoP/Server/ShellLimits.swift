@@ -64,6 +64,8 @@ public struct ShellLimits: Sendable {
   public var upstreamIdle: TimeAmount = .seconds(30)
   /// Connections to each upstream, all event loops together.
   public var upstreamConnections = 256
+  /// Connections to each upstream that changed their protocol, all event loops together.
+  public var upstreamTunnels = Int.max
   /// Requests that wait for a connection to an upstream, on each event loop.
   public var upstreamQueue = 1024
   /// Bytes of pipelined requests that are read ahead.

@@ -191,6 +191,8 @@ final class Routing: Sendable {
   struct PoolLimits: Hashable {
     /// Connections, all event loops together.
     var connections = 0
+    /// Connections that changed their protocol, all event loops together.
+    var tunnels = 0
     /// Requests that wait for one, on each event loop.
     var queue = 0
     /// Without a request.
@@ -261,6 +263,7 @@ final class Routing: Sendable {
         pools[upstream] = PoolLimits(
           connections: max(
             known.connections, limits.upstreamConnections ?? pop.upstreamConnections),
+          tunnels: max(known.tunnels, limits.upstreamTunnels ?? pop.upstreamTunnels),
           queue: max(known.queue, limits.upstreamQueue ?? pop.upstreamQueue),
           keepAlive: max(
             known.keepAlive, limits.upstreamKeepAlive.map { TimeAmount($0) } ?? pop.upstreamIdle))

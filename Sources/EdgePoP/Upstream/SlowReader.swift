@@ -6,17 +6,18 @@ struct SlowReader {
 }
 
 extension LoopContext {
-  /// Ends responses that are read slowly where others wait for their places: the slowest first, and no more of them
-  /// than there are others.
+  /// Ends responses that are read slowly where others wait for their places, on whatever loop: the slowest first, and no
+  /// more of them than there are others.
   func endSlowReaders() {
-    guard !slowReaders.isEmpty else { return }
     let found = slowReaders
     slowReaders = []
-    for index in pools.indices where pools[index].wanted > 0 {
+    for index in pools.indices {
       let readers = found.filter { $0.connection.upstream == index }.sorted { $0.rate < $1.rate }
+      guard pools[index].isNews(slowReaders: readers.count) else { continue }
       let slowest = readers.count { $0.rate < limits.slowestReader }
-      let count = min(
-        pools[index].wanted, max(slowest, pools[index].excess(slowReaders: readers.count)))
+      let count = withPool(index) {
+        $0.excess(slowReaders: readers.count, slowest: slowest, &$1)
+      }
       for reader in readers.prefix(count) { reader.connection.endForOthers() }
     }
   }

@@ -46,6 +46,8 @@ final class UpstreamConnection: StreamSocket {
   private var isBroken = false
   /// True while nothing is read.
   private(set) var isHeld = false
+  /// True once it has changed its protocol: then it has no place among the others any more.
+  var isTunnel = false
   /// When the head of the response is due, or the next byte of its content. Moved by the request's own content and by
   /// bytes of content: an interim response is no progress, or an upstream that sends one now and then would be waited
   /// for without end.
@@ -300,6 +302,10 @@ final class UpstreamConnection: StreamSocket {
       inbound.moveReaderIndex(forwardBy: consumed)
       if head.status == 101 {
         guard request.asksForUpgrade else { throw .statusLine }
+        guard loop.beginTunnel(on: self) else {
+          fail(.queueFull)
+          return false
+        }
         phase = .tunnel
         deadline = nil
         exchange?.upstreamUpgraded(head)

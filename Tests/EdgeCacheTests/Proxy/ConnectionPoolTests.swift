@@ -7,8 +7,56 @@ import Testing
 @Suite struct ConnectionPoolTests {
   private final class Connection {}
   private final class Waiter {}
-  private typealias Pool = ConnectionPool<Connection, Waiter>
-  private let start = Instant(seconds: 100)
+  private static let start = Instant(seconds: 100)
+  private let start = Self.start
+
+  /// A pool that has all places to itself, as on a PoP with one event loop.
+  private struct Pool {
+    typealias HandOver = PoolHandOver<Connection, Waiter>
+    var pool: ConnectionPool<Connection, Waiter>
+    var places: PlaceLedger
+
+    init(limit: Int, queueLimit: Int) {
+      pool = ConnectionPool(queueLimit: queueLimit)
+      places = PlaceLedger(limit: limit)
+    }
+
+    var limit: Int { places.limit }
+    var streamLimit: Int { places.slotLimit }
+    var streaming: Int { places.streaming }
+    var total: Int { pool.total }
+    var idleCount: Int { pool.idleCount }
+    var keptCount: Int { pool.keptCount }
+    var waitingCount: Int { pool.waitingCount }
+
+    mutating func lease(_ waiter: Waiter, streams: Bool = false) -> PoolLease<Connection> {
+      if !streams, let idle = pool.leaseIdle() { return .use(idle) }
+      return pool.lease(waiter, streams: streams, now: ConnectionPoolTests.start, &places)
+    }
+    mutating func leaseNew(_ waiter: Waiter) -> PoolLease<Connection> {
+      pool.leaseNew(waiter, now: ConnectionPoolTests.start, &places)
+    }
+    mutating func release(_ connection: Connection, now: Instant) -> HandOver {
+      if pool.releaseQuietly(connection, now: now) { return .none }
+      return pool.release(connection, now: now, &places)
+    }
+    mutating func stopWaiting(_ waiter: Waiter) -> HandOver { pool.stopWaiting(waiter, &places) }
+    mutating func contentEnded(_ waiter: Waiter) -> HandOver { pool.contentEnded(waiter, &places) }
+    mutating func streamEnded() -> HandOver { pool.streamEnded(&places) }
+    mutating func lost() -> HandOver { pool.lost(&places) }
+    mutating func closed(_ connection: Connection) -> HandOver { pool.closed(connection, &places) }
+    mutating func keep(_ connection: Connection, now: Instant) { pool.keep(connection, now: now) }
+    mutating func takeBack(_ connection: Connection) { pool.takeBack(connection) }
+    mutating func makeRoom(keptSince moment: Instant) -> [Connection] {
+      pool.makeRoom(keptSince: moment, &places)
+    }
+    mutating func expire(idleSince moment: Instant) -> [Connection] {
+      pool.expire(idleSince: moment)
+    }
+    mutating func excess(slowReaders: Int) -> Int {
+      pool.excess(slowReaders: slowReaders, slowest: 0, &places)
+    }
+  }
 
   private func lease(_ pool: inout Pool, _ waiter: Waiter = Waiter()) -> String {
     name(pool.lease(waiter))
@@ -36,7 +84,7 @@ import Testing
     let waiters = [Waiter(), Waiter(), Waiter()]
     let answers = [lease(&pool)] + waiters.map { lease(&pool, $0) }
     #expect(answers == ["connect", "wait", "wait", "wait"])
-    pool.stopWaiting(waiters[1])
+    _ = pool.stopWaiting(waiters[1])
     for expected in [waiters[0], waiters[2]] {
       guard case .give(let given, let waiter) = pool.release(connection, now: start) else {
         Issue.record("nobody gets the connection")
@@ -80,7 +128,8 @@ import Testing
     while pool.total < row[0] { _ = pool.lease(Waiter()) }
     for _ in 0..<row[2] { _ = pool.lease(Waiter()) }
     for _ in 0..<row[3] { _ = pool.lease(Waiter(), streams: true) }
-    #expect(pool.excess(slowReaders: row[4]) == row[5])
+    let excess = pool.excess(slowReaders: row[4])
+    #expect(excess == row[5])
   }
 
   @Test("No kept connection is closed for a stream that might not have its place")
@@ -90,9 +139,9 @@ import Testing
     _ = pool.lease(Waiter())
     pool.keep(Connection(), now: start)
     _ = pool.lease(Waiter(), streams: true)
-    #expect(pool.makeRoom(keptSince: start).isEmpty)
+    #expect({ pool.makeRoom(keptSince: start).isEmpty }())
     _ = pool.lease(Waiter())
-    #expect(pool.makeRoom(keptSince: start).count == 1)
+    #expect({ pool.makeRoom(keptSince: start).count == 1 }())
   }
 
   @Test("Any history: places, streams and queues add up, and nobody waits who need not")
@@ -106,6 +155,7 @@ import Testing
       func handed(_ handOver: PoolHandOver<Connection, Waiter>) {
         switch handOver {
         case .none: break
+        case .close: Issue.record("there is no other loop")
         case .give(let connection, let waiter):
           let index = waiting.firstIndex { $0.0 === waiter }!
           using.append((connection, waiting.remove(at: index).1))
@@ -144,7 +194,9 @@ import Testing
           waiting[index].1 = false
           handed(pool.contentEnded(waiting[index].0))
         case 6 where !waiting.isEmpty:
-          pool.stopWaiting(waiting.remove(at: Int.random(in: 0..<waiting.count, using: &random)).0)
+          handed(
+            pool.stopWaiting(
+              waiting.remove(at: Int.random(in: 0..<waiting.count, using: &random)).0))
         default: break
         }
         let streaming =
@@ -183,11 +235,11 @@ import Testing
       pool.keep(connection, now: start.adding(seconds: Int64(second)))
     }
     #expect(pool.keptCount == 3 && pool.idleCount == 0 && pool.total == 3)
-    #expect(pool.makeRoom(keptSince: start.adding(seconds: 9)).isEmpty, "nobody waits")
+    #expect({ pool.makeRoom(keptSince: start.adding(seconds: 9)).isEmpty }(), "nobody waits")
     let answers = [lease(&pool), name(pool.leaseNew(Waiter()))]
     #expect(answers == ["wait", "wait"])
     pool.takeBack(connections[0])
-    #expect(pool.makeRoom(keptSince: start).isEmpty, "it is in use")
+    #expect({ pool.makeRoom(keptSince: start).isEmpty }(), "it is in use")
     let closed = pool.makeRoom(keptSince: start.adding(seconds: 1))
     #expect(closed.count == 1 && closed.first === connections[1])
     guard case .connect = pool.lost() else {
@@ -195,8 +247,8 @@ import Testing
       return
     }
     #expect(pool.total == 3 && pool.waitingCount == 1 && pool.keptCount == 1)
-    #expect(pool.expire(idleSince: start.adding(seconds: 99)).isEmpty)
-    #expect(pool.makeRoom(keptSince: start.adding(seconds: 9)).count == 1)
+    #expect({ pool.expire(idleSince: start.adding(seconds: 99)).isEmpty }())
+    #expect({ pool.makeRoom(keptSince: start.adding(seconds: 9)).count == 1 }())
   }
 
   @Test func theWarmestIsUsedFirstAndTheColdestExpire() {
@@ -217,8 +269,7 @@ import Testing
     #expect(pool.total == 3 && pool.idleCount == 1)
     _ = pool.lost()
     #expect(pool.total == 2)
-    let closed = [pool.idleClosed(connections[1]), pool.idleClosed(connections[1])]
-    #expect(closed == [true, false])
+    _ = pool.closed(connections[1])
     #expect(pool.total == 1 && pool.idleCount == 0)
   }
 
@@ -242,6 +293,7 @@ import Testing
     func take(_ next: PoolHandOver<Connection, Waiter>) {
       switch next {
       case .none: break
+      case .close: Issue.record("there is no other loop")
       case .give(let connection, let waiter):
         inUse.append(connection)
         #expect(waiter === waiting.removeFirst())
@@ -277,7 +329,7 @@ import Testing
         take(pool.lost())
       case 5:
         if Int.random(in: 0..<2, using: &random) == 0, let last = waiting.popLast() {
-          pool.stopWaiting(last)
+          take(pool.stopWaiting(last))
         }
         for _ in pool.expire(idleSince: now.adding(seconds: -5)) { take(pool.lost()) }
       default: break

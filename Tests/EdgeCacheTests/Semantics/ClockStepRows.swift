@@ -130,9 +130,11 @@ struct ClockStepTests {
   func pool(step: Int64) {
     final class Connection {}
     let now = Instant(seconds: 1_700_000_000)
-    var pool = ConnectionPool<Connection, Connection>(limit: 2, queueLimit: 0)
-    guard case .connect = pool.lease(Connection()) else { return #expect(Bool(false)) }
-    _ = pool.release(Connection(), now: now)
+    var places = PlaceLedger(limit: 2)
+    var pool = ConnectionPool<Connection, Connection>(queueLimit: 0)
+    let lease = pool.lease(Connection(), now: now, &places)
+    guard case .connect = lease else { return #expect(Bool(false)) }
+    _ = pool.release(Connection(), now: now, &places)
     #expect(pool.expire(idleSince: stepped(now, -1, step)).isEmpty && pool.idleCount == 1)
     #expect(pool.expire(idleSince: stepped(now, 1, step)).count == 1)
   }
