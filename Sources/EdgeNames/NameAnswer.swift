@@ -22,6 +22,14 @@ enum AddressFamily: Sendable, CaseIterable {
   case ipv4, ipv6
 }
 
+/// What an operator is told of a name.
+public enum NameNotice: Sendable, Hashable {
+  /// Name servers fail, and what they said before is used.
+  case fails(String, LookupProblem)
+  /// Name servers answer again.
+  case answers(String)
+}
+
 /// What a PoP counts of names.
 public struct NameStatistics: Codable, Sendable, Equatable {
   /// Look-ups that were begun, those before an answer ended among them.

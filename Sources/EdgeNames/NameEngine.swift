@@ -133,10 +133,13 @@ final class NameEngine {
   ) {
     let chance = Double.random(in: 0..<1, using: &randomness)
     let moment = now
-    carryOut(
-      shared.table.withLock {
-        $0.answered(name, number: number, answer, isLast: isLast, now: moment, chance: chance)
-      })
+    let (actions, notices) = shared.table.withLock { table in
+      let actions = table.answered(
+        name, number: number, answer, isLast: isLast, now: moment, chance: chance)
+      return (actions, table.takeNotices())
+    }
+    for notice in notices { shared.tell(notice) }
+    carryOut(actions)
   }
 
   private func carryOut(_ actions: [NameTable<NameResolver.Completion>.Action]) {

@@ -18,8 +18,13 @@ public final class NameResolver: Sendable {
   /// What event loops and the resolver's thread have in common.
   final class Shared: Sendable {
     let table: Mutex<NameTable<Completion>>
+    /// Tells the operator.
+    let tell: @Sendable (NameNotice) -> Void
 
-    init(_ limits: NameLimits) { table = Mutex(NameTable(limits: limits)) }
+    init(_ limits: NameLimits, tell: @escaping @Sendable (NameNotice) -> Void) {
+      table = Mutex(NameTable(limits: limits))
+      self.tell = tell
+    }
   }
 
   private init(_ shared: Shared, _ engine: Confined<NameEngine>) {
@@ -27,20 +32,24 @@ public final class NameResolver: Sendable {
   }
 
   /// Starts a resolver on a thread of its own, which ends with ``stop()``. `servers` are addresses of name servers
-  /// with their ports, `192.0.2.1:53` or `[2001:db8::1]:53`; none stands for those of the system.
+  /// with their ports, `192.0.2.1:53` or `[2001:db8::1]:53`; none stands for those of the system. `tell` is called on
+  /// that thread.
   ///
   /// Throws ``EdgeSocket/ReactorProblem``.
-  public static func start(servers: [String] = []) async throws -> NameResolver {
+  public static func start(
+    servers: [String] = [], tell: @escaping @Sendable (NameNotice) -> Void = { _ in }
+  ) async throws -> NameResolver {
     var settings = DNSSettings()
     if !servers.isEmpty { settings.servers = servers.joined(separator: ",") }
-    return try await start(settings)
+    return try await start(settings, tell: tell)
   }
 
   /// Starts one with limits of its own.
   static func start(
-    _ settings: DNSSettings, limits: NameLimits = NameLimits()
+    _ settings: DNSSettings, limits: NameLimits = NameLimits(),
+    tell: @escaping @Sendable (NameNotice) -> Void = { _ in }
   ) async throws -> NameResolver {
-    let shared = Shared(limits)
+    let shared = Shared(limits, tell: tell)
     let engine = try await Reactor.start(name: "edge-names") { reactor in
       NameEngine(settings, limits: limits, shared: shared, reactor: reactor)
     }
@@ -70,6 +79,13 @@ public final class NameResolver: Sendable {
 
   /// What was counted. O(names).
   public var statistics: NameStatistics { shared.table.withLock { $0.statistics } }
+
+  /// What names could not be looked up the last time, in sentences. O(names).
+  public var problems: [String] {
+    shared.table.withLock { $0.failing }.map { name, problem, isKnown in
+      problem.described(name) + (isKnown ? "; what was known before is used" : "")
+    }
+  }
 
   /// Ends the thread. Whoever waits is told that nothing comes.
   public func stop() async {

@@ -48,6 +48,8 @@ struct NameTable<Waiter> {
     /// How the last look-up failed, if it did.
     var problem: LookupProblem?
     var failures = 0
+    /// True if it was told that name servers fail.
+    var isTold = false
     /// When it is looked up again if it is in use; nil if it is not.
     var next: Int64?
     /// The look-up that runs.
@@ -71,6 +73,7 @@ struct NameTable<Waiter> {
   /// Nothing is looked up any more.
   private var isStopped = false
   private var counts = NameStatistics()
+  private var notices: [NameNotice] = []
 
   /// A table that knows nothing.
   init(limits: NameLimits = NameLimits()) { self.limits = limits }
@@ -81,6 +84,19 @@ struct NameTable<Waiter> {
     statistics.kept = entries.count
     statistics.failing = entries.values.count { $0.problem != nil }
     return statistics
+  }
+
+  /// Names that could not be looked up the last time: why, and whether what was known is used. O(names).
+  var failing: [(name: String, problem: LookupProblem, isKnown: Bool)] {
+    entries.compactMap { name, entry in
+      entry.problem.map { (name, $0, !entry.addresses.isEmpty) }
+    }.sorted { $0.name < $1.name }
+  }
+
+  /// What there is to tell, each once.
+  mutating func takeNotices() -> [NameNotice] {
+    defer { notices = [] }
+    return notices
   }
 
   /// When ``timePassed(_:)`` has something to do; nil if never. O(names).
@@ -156,6 +172,8 @@ struct NameTable<Waiter> {
         entry.expires = now.adding(lifetime)
         entry.next = now.adding(Int64(Double(lifetime) * (0.8 + 0.15 * chance)))
         (entry.problem, entry.failures) = (nil, 0)
+        if entry.isTold { table.notices.append(.answers(name)) }
+        entry.isTold = false
         outcome = .success(addresses)
       case .problem(let problem):
         table.counts.failures += 1
@@ -165,6 +183,8 @@ struct NameTable<Waiter> {
         if case .noAddress = problem { entry.addresses = [] }
         if entry.isUsable(now, table.limits) {
           outcome = .success(entry.addresses)
+          if !entry.isTold { table.notices.append(.fails(name, problem)) }
+          entry.isTold = true
           if now >= entry.expires { table.counts.staleUses += UInt64(waiters.count) }
         } else {
           outcome = .failure(problem)

@@ -1,5 +1,5 @@
-// Which upstream to try next. Learned from requests alone: an upstream that cannot be connected to
-// is left out for a while, twice as long each time, and when all are left out the one whose time is
+// Which upstream to try next. Learned from requests alone: an upstream that cannot be connected to, or that has not
+// answered several requests in a row in time, is left out for a while, twice as long each time, and when all are left out the one whose time is
 // up first is tried all the same.
 
 /// Upstreams in the order of preference: all of a tier before any of the next.
@@ -21,10 +21,17 @@ public struct UpstreamHealth: Sendable {
   private struct Record: Sendable {
     var failures = 0
     var heldUntil = Instant(milliseconds: .min)
+    /// Requests in a row that it has not answered in time.
+    var timeouts = 0
+    /// True if that is why it is left out: then it can be connected to, which says nothing.
+    var isHung = false
   }
 
   /// Shortest and longest time for which an upstream is left out, in milliseconds.
   public static let holdDown: ClosedRange<Int64> = 1_000...30_000
+
+  /// Requests in a row that are not answered in time, before an upstream is left out.
+  public static let mostTimeouts = 3
 
   private var records: [Record]
   /// Whose turn it is, by the first upstream of a tier: groups do not disturb each other's order.
@@ -60,15 +67,53 @@ public struct UpstreamHealth: Sendable {
     guard record.heldUntil <= now else { return false }
     let doubled = Self.holdDown.lowerBound << Int64(min(record.failures, 5))
     let hold = min(doubled, Self.holdDown.upperBound)
-    records[upstream] = Record(
-      failures: record.failures + 1,
-      heldUntil: now.adding(milliseconds: hold))
+    records[upstream].failures += 1
+    records[upstream].heldUntil = now.adding(milliseconds: hold)
     return true
   }
 
-  /// The upstream was connected to. O(1).
-  public mutating func succeeded(_ upstream: Int) {
+  /// The upstream was connected to; true if it had failed. O(1).
+  @discardableResult
+  public mutating func succeeded(_ upstream: Int) -> Bool {
+    let record = records[upstream]
+    guard record.failures > 0, !record.isHung else { return false }
+    records[upstream] = Record(timeouts: record.timeouts)
+    return true
+  }
+
+  /// The upstream has not answered a request of a group in time; true if it is left out from now on: after several in a
+  /// row, unless all others of the group are. O(group).
+  public mutating func timedOut(
+    _ upstream: Int, in group: UpstreamGroup, now: Instant
+  ) -> Bool {
+    records[upstream].timeouts += 1
+    guard records[upstream].timeouts >= Self.mostTimeouts,
+      group.tiers.joined().contains(where: { $0 != upstream && !isHeldDown($0, now: now) }),
+      failed(upstream, now: now)
+    else { return false }
+    records[upstream].isHung = true
+    return true
+  }
+
+  /// The upstream has answered a request; true if it was left out for not doing so. O(1).
+  @inlinable
+  public mutating func answered(_ upstream: Int) -> Bool {
+    isSuspect(upstream) ? clear(upstream) : false
+  }
+
+  @usableFromInline
+  func isSuspect(_ upstream: Int) -> Bool { records[upstream].timeouts > 0 }
+
+  @usableFromInline
+  mutating func clear(_ upstream: Int) -> Bool {
+    let wasHung = records[upstream].isHung
     records[upstream] = Record()
+    return wasHung
+  }
+
+  /// Until when the upstream is left out; nil if it is not. O(1).
+  public func heldUntil(_ upstream: Int, now: Instant) -> Instant? {
+    isHeldDown(upstream, now: now) ? records[upstream].heldUntil : nil
   }
 
   /// True if the upstream is left out at the moment. O(1).

@@ -15,6 +15,7 @@ struct AdminService: Sendable {
   private let isReadyUnsynced: Bool
   private let disk: DiskTier?
   private let places: SharedPlaces
+  private let shared: PoPShared
   private let accessLog: AccessLog?
   private let connector: any UpstreamConnector
   private let operationalLog: OperationalLog?
@@ -39,6 +40,7 @@ struct AdminService: Sendable {
       options.configuration.serving(of: options.pop).readyWhenUnsynced ?? true
     disk = shared.disk
     places = shared.places
+    self.shared = shared
     accessLog = shared.accessLog
     connector = shared.connector
     operationalLog = options.operationalLog
@@ -51,7 +53,7 @@ struct AdminService: Sendable {
   var uptimeSeconds: Int { Int(clock.now.milliseconds(since: started) / 1000) }
 
   /// What is wrong, in sentences. O(segments).
-  var problems: [String] { disk?.problems ?? [] }
+  var problems: [String] { (disk?.problems ?? []) + connector.nameProblems }
 
   /// Why no client should be sent here; nil if they should.
   var unreadiness: String? {
@@ -66,11 +68,13 @@ struct AdminService: Sendable {
 
   /// What `GET /stats` reports. O(event loops + disks).
   func statistics() async -> Statistics {
-    Statistics(
+    let counters = await counters()
+    return Statistics(
       pop: popID, uptimeSeconds: uptimeSeconds,
-      purgeSequence: store.purges.head, counters: await counters(), store: store.statistics,
+      purgeSequence: store.purges.head, counters: counters, store: store.statistics,
       droppedLogLines: .init(
         access: accessLog?.dropped ?? 0, operational: operationalLog?.dropped ?? 0),
-      disk: disk?.report, names: connector.names, purges: purges.statistics(gate), places: places)
+      disk: disk?.report, names: connector.names, purges: purges.statistics(gate), places: places,
+      upstreams: UpstreamStatistics.all(counters, shared))
   }
 }

@@ -73,6 +73,8 @@ extension Exchange {
     guard let index = loop.health.next(group, tried: wait.search.tried, now: loop.now) else {
       return step(.noneLeft)
     }
+    // What could not be connected to was not the last that there is.
+    if wait.search.tried != [] { loop.counters.failures.count(wait.search.failure) }
     let streams = !content.isComplete
     let lease = mayAsk(index) ? loop.lease(index, for: self, streams: streams, anew: anew) : .refuse
     if streams { streaming = (index, false) }

@@ -282,6 +282,9 @@ final class Exchange: TimedWait {
     case .leaveQueue(let upstream): leaveQueue(of: upstream)
     case .fail(let failure, let upstream):
       if let upstream { leaveQueue(of: upstream) }
+      if failure == .queueFull || failure == .queueTimeout {
+        loop.upstreamFailed(wait.search.upstream, failure, for: self)
+      }
       handle(.upstreamFailed(failure, mayRetry: false))
     case .readTimedOut:
       loop.counters.count(.disk)

@@ -25,6 +25,8 @@ struct Counters: Sendable {
   var forwards = CaseCounts<ForwardReason>()
   var refusals = CaseCounts<StorageRefusal>()
   var failures = CaseCounts<UpstreamFailure>()
+  /// What is known of each upstream, as of the moment when somebody asked.
+  var upstreams: [UpstreamRecord] = []
 
   /// Counts a limit that was reached.
   mutating func count(_ limit: ReachedLimit) { limits.count(limit) }
@@ -84,5 +86,10 @@ struct Counters: Sendable {
     forwards.add(other.forwards)
     refusals.add(other.refusals)
     failures.add(other.failures)
+    if upstreams.isEmpty {
+      upstreams = other.upstreams
+    } else {
+      for index in other.upstreams.indices { upstreams[index].add(other.upstreams[index]) }
+    }
   }
 }

@@ -81,7 +81,7 @@ struct DataPlane: Sendable {
   var counters: Counters {
     get async {
       var sum = Counters()
-      for loop in loops { sum.add(await loop.run { $0.counters } ?? Counters()) }
+      for loop in loops { sum.add(await loop.run { $0.counted } ?? Counters()) }
       return sum
     }
   }

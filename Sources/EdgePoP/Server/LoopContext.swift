@@ -18,6 +18,8 @@ final class LoopContext {
   var requestIDs: RequestIDSource
   var health: UpstreamHealth
   var pools: [Pool]
+  /// What is known of each upstream.
+  var upstreams: [UpstreamRecord]
   /// Memory for the key of the next request.
   var keyStorage: [UInt8] = []
   /// Responses that are read slowly, as far as the present look at times has found them.
@@ -49,6 +51,7 @@ final class LoopContext {
     }
     requestIDs = shared.requestIDs()
     health = UpstreamHealth(count: shared.routing.upstreams.count)
+    upstreams = shared.routing.upstreams.map { _ in UpstreamRecord() }
     pools = shared.routing.pools.map { Pool(loop: number, queueLimit: $0.queue) }
   }
 
@@ -183,6 +186,7 @@ final class LoopContext {
       switch result {
       case .success(let connection):
         health.succeeded(index)
+        tellAnswers(index)
         counters.upstreamConnections += 1
         exchange.connected(connection, attempt: attempt)
       case .failure(let problem) where isAtOnce:
@@ -208,12 +212,13 @@ final class LoopContext {
 
   /// An upstream could not be connected to: others are asked before it for a while, unless the reason is here.
   func connectFailed(_ index: Int, _ problem: ConnectProblem) {
+    upstreams[index].note(UpstreamFailure(problem), reason: "\(problem)", at: now)
     if problem.isLocal {
       // Who only keeps a connection has one that a request needs.
       if UpstreamFailure(problem) == .outOfDescriptors { makeRoom() }
       return noteLack(index, problem)
     }
-    guard health.failed(index, now: now) else { return }
+    guard health.failed(index, now: now), shared.leftOut.add(index) else { return }
     shared.logger.warning(
       "cannot connect to upstream",
       metadata: [

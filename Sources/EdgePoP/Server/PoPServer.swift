@@ -86,7 +86,8 @@ public final class PoPServer: Service {
       options, storage: storage, routing: routing, tls: tls.client, group: group)
 
     let connector = try await SocketConnector.start(
-      routing, upstreamCA: options.upstreamCA, resolvers: options.nameServers)
+      routing, upstreamCA: options.upstreamCA, resolvers: options.nameServers,
+      logger: options.logger)
     ending.add { await connector.stop() }
     let shared = PoPShared(
       options, storage: storage, purges: purges, routing: routing, accessLog: accessLog,

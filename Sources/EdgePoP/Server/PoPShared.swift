@@ -28,6 +28,8 @@ final class PoPShared: Sendable {
   let places: SharedPlaces
   /// Places for connections to upstreams.
   let upstreamPlaces: UpstreamPlaces
+  /// Which upstreams are left out, for the log.
+  let leftOut = LeftOutUpstreams()
 
   init(
     _ options: PoPOptions, storage: PoPStorage, purges: PurgePlane, routing: Routing,

@@ -72,6 +72,8 @@ struct Statistics: Codable, Sendable {
   var upstreamFailures: [String: UInt64]
   var memory: Memory
   var upstream: Upstream
+  /// Each of them.
+  var upstreams: [UpstreamStatistics]
   /// Of upstreams whose address is not given in the configuration.
   var names: NameStatistics
   /// Absent without a disk tier.
@@ -82,8 +84,9 @@ struct Statistics: Codable, Sendable {
     pop: String, uptimeSeconds: Int, purgeSequence: UInt64, counters: Counters,
     store: StoreStatistics, droppedLogLines: DroppedLogLines, disk: DiskReport? = nil,
     names: NameStatistics = NameStatistics(), purges: PurgeStatistics,
-    places: SharedPlaces = SharedPlaces()
+    places: SharedPlaces = SharedPlaces(), upstreams: [UpstreamStatistics] = []
   ) {
+    self.upstreams = upstreams
     self.names = names
     clients = Clients(
       limit: places.limit == .max ? nil : places.limit, perAddress: places.perAddress,

@@ -2,6 +2,7 @@ import EdgeCache
 import EdgeFleet
 import EdgeNames
 import EdgeSocket
+import Logging
 import NIOCore
 import NIOSSL
 
@@ -29,10 +30,10 @@ final class SocketConnector: UpstreamConnector {
   }
 
   /// A connector for the upstreams of a PoP. `upstreamCA` is a file of certificates, in PEM, that they may be
-  /// certified by besides the system's; `resolvers` are asked for their names, or those of the system. Throws
-  /// ``StartProblem`` if it cannot be used.
+  /// certified by besides the system's; `resolvers` are asked for their names, or those of the system; `logger` is
+  /// told when these fail. Throws ``StartProblem`` if it cannot be used.
   static func start(
-    _ routing: Routing, upstreamCA: String?, resolvers: [ResolverAddress] = []
+    _ routing: Routing, upstreamCA: String?, resolvers: [ResolverAddress] = [], logger: Logger
   ) async throws -> SocketConnector {
     let context = try tlsContext(routing, upstreamCA: upstreamCA)
     let places = routing.upstreams.map { upstream in
@@ -43,14 +44,29 @@ final class SocketConnector: UpstreamConnector {
     let hasNames = places.contains { if case .name = $0 { true } else { false } }
     // Last, for its thread is ended only by ``stop()``.
     let resolver =
-      hasNames ? try await NameResolver.start(servers: resolvers.map(\.description)) : nil
+      hasNames
+      ? try await NameResolver.start(servers: resolvers.map(\.description)) {
+        tell($0, logger)
+      } : nil
     return SocketConnector(routing.upstreams, places, context, resolver)
+  }
+
+  private static func tell(_ notice: NameNotice, _ logger: Logger) {
+    switch notice {
+    case .fails(let name, let problem):
+      logger.warning(
+        "name servers fail: what they said before is used",
+        metadata: ["name": "\(name)", "reason": "\(problem.described(name))"])
+    case .answers(let name):
+      logger.notice("name servers answer again", metadata: ["name": "\(name)"])
+    }
   }
 
   /// Ends the thread that looks names up.
   func stop() async { await resolver?.stop() }
 
   var names: NameStatistics { resolver?.statistics ?? NameStatistics() }
+  var nameProblems: [String] { resolver?.problems ?? [] }
 
   func connect(
     _ index: Int, within limit: TimeAmount, loop: LoopContext,

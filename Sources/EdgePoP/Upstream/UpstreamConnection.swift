@@ -202,6 +202,7 @@ final class UpstreamConnection: StreamSocket {
     let failed = exchange
     // A connection that was kept may have been closed while the request was on its way.
     let mayRetry = failure == .closed && servedBefore && !sawResponseByte && mayRepeat
+    if !mayRetry { loop.upstreamFailed(upstream, failure, for: failed) }
     exchange = nil
     phase = .closed
     close()
@@ -237,7 +238,7 @@ final class UpstreamConnection: StreamSocket {
     if case NIOSSLError.uncleanShutdown? = error as? NIOSSLError { return }
     if let error, error is NIOSSLError {
       // Nothing was said in plain text, so no request reached it.
-      loop.health.failed(upstream, now: loop.now)
+      if loop.health.failed(upstream, now: loop.now) { _ = loop.shared.leftOut.add(upstream) }
       loop.shared.logger.warning(
         "TLS with upstream",
         metadata: [
@@ -313,6 +314,7 @@ final class UpstreamConnection: StreamSocket {
         exchange?.upstreamInterim(head)
       } else {
         phase = .receiving
+        if loop.health.answered(upstream) { loop.tellAnswers(upstream) }
         keepsAlive = head.keepsAlive
         if head.asksForConnectionCredentials { isBound = true }
         decoder = ContentDecoder(head.framing)

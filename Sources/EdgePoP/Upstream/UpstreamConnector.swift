@@ -13,8 +13,12 @@ protocol UpstreamConnector: Sendable {
 
   /// What was counted of the names of upstreams.
   var names: NameStatistics { get }
+
+  /// What names of upstreams could not be looked up the last time, in sentences.
+  var nameProblems: [String] { get }
 }
 
 extension UpstreamConnector {
   var names: NameStatistics { NameStatistics() }
+  var nameProblems: [String] { [] }
 }

@@ -68,11 +68,12 @@ final class MemoryPoP: @unchecked Sendable {
 
   /// All counters.
   func statistics() -> Statistics {
-    let counters = turn { $0.counters }
+    let counters = turn { $0.counted }
     return Statistics(
       pop: options.pop.id, uptimeSeconds: 0, purgeSequence: shared.store.purges.head,
       counters: counters, store: shared.store.statistics, droppedLogLines: .init(),
-      purges: shared.purges.statistics(shared.gate))
+      purges: shared.purges.statistics(shared.gate),
+      upstreams: UpstreamStatistics.all(counters, shared))
   }
 
   /// The admin API, which is served over sockets as ever; begun when it is first asked.
@@ -83,7 +84,7 @@ final class MemoryPoP: @unchecked Sendable {
     life.beginServing()
     let service = AdminService(
       options, shared, started: shared.clock.now, life: life,
-      counters: { [self] in turn { $0.counters } })
+      counters: { [self] in turn { $0.counted } })
     let listener = try await AdminListener.start(
       try Listeners.take(SocketEndpoint(host: "127.0.0.1", port: 0), count: 1, flag: "--admin"),
       group: group, tls: nil, service: service)
