@@ -45,6 +45,9 @@ struct NameTableTests {
           name, number: number, answer, isLast: isLast, now: seconds(time), chance: chance))
     }
 
+    /// What the operator is told.
+    mutating func notices() -> [NameNotice] { table.takeNotices() }
+
     mutating func pass(_ time: Double) -> String { told(table.timePassed(seconds(time))) }
 
     mutating func stop(_ time: Double) -> String { told(table.stop(now: seconds(time))) }
@@ -78,6 +81,33 @@ struct NameTableTests {
 
   private static let unknown = "a.example has no address"
   private static let silent = "no name server has answered in time for a.example"
+
+  @Test(
+    "That name servers fail is told once, where what they said before is used, and that they answer again"
+  )
+  func notices() {
+    var scene = Scene()
+    _ = scene.ask(0)
+    _ = scene.answer(0, .problem(.timeout))
+    #expect({ scene.notices() }() == [], "there is nothing from before; whoever asks is told")
+    #expect(scene.table.failing.map(\.isKnown) == [false])
+    _ = scene.pass(10)
+    _ = scene.ask(10)
+    _ = scene.answer(10, .addresses(addresses(1), lifetime: seconds(60)))
+    #expect({ scene.notices() }() == [])
+    #expect(scene.table.failing.isEmpty)
+    for time in [100.0, 200, 300] {
+      _ = scene.ask(time)
+      _ = scene.answer(time, .problem(.timeout))
+      let told = scene.notices()
+      #expect(told == (time == 100 ? [.fails("a.example", .timeout)] : []))
+    }
+    #expect(scene.table.failing.map(\.isKnown) == [true])
+    _ = scene.ask(400)
+    _ = scene.answer(400, .addresses(addresses(2), lifetime: seconds(60)))
+    #expect({ scene.notices() }() == [.answers("a.example")])
+    #expect(scene.table.failing.isEmpty)
+  }
 
   @Test("One look-up serves all who wait, and then all who ask until its lifetime ends")
   func oneLookup() {

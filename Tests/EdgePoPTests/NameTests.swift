@@ -100,6 +100,9 @@ struct NameTests {
       #expect(response.status == 200, "\(response.cacheStatus)")
     }
     #expect(Set(server.questions.map(\.name)).count <= 1)
+    let health = try await pop.admin("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(
+      health.text.contains(#""degraded""#) && health.text.contains("none.example has no address"))
     try await pop.stop()
     server.stop()
     await origin.stop()

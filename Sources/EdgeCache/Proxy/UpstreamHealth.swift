@@ -96,6 +96,7 @@ public struct UpstreamHealth: Sendable {
   }
 
   /// The upstream has answered a request; true if it was left out for not doing so. O(1).
+  @discardableResult
   @inlinable
   public mutating func answered(_ upstream: Int) -> Bool {
     isSuspect(upstream) ? clear(upstream) : false

@@ -186,7 +186,6 @@ final class LoopContext {
       switch result {
       case .success(let connection):
         health.succeeded(index)
-        tellAnswers(index)
         counters.upstreamConnections += 1
         exchange.connected(connection, attempt: attempt)
       case .failure(let problem) where isAtOnce:

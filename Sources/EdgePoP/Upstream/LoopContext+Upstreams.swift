@@ -47,8 +47,10 @@ extension LoopContext {
       ])
   }
 
-  /// An upstream answers that had failed here.
-  func tellAnswers(_ upstream: Int) {
+  /// An upstream has answered a request: that is told where it was told that it is left out. That it can
+  /// be connected to says too little.
+  func upstreamAnswers(_ upstream: Int) {
+    health.answered(upstream)
     guard shared.leftOut.remove(upstream) else { return }
     shared.logger.notice(
       "an upstream answers again",

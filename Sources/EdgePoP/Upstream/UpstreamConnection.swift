@@ -314,7 +314,7 @@ final class UpstreamConnection: StreamSocket {
         exchange?.upstreamInterim(head)
       } else {
         phase = .receiving
-        if loop.health.answered(upstream) { loop.tellAnswers(upstream) }
+        loop.upstreamAnswers(upstream)
         keepsAlive = head.keepsAlive
         if head.asksForConnectionCredentials { isBound = true }
         decoder = ContentDecoder(head.framing)

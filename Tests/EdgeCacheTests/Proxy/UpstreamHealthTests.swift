@@ -24,6 +24,45 @@ import Testing
     #expect(!health.isHeldDown(0, now: now.adding(seconds: 1)))
   }
 
+  @Test(
+    "An upstream that does not answer is left out after three requests, where there is another one")
+  func hung() {
+    let group = UpstreamGroup(tiers: [[0], [1]])
+    var health = UpstreamHealth(count: 2)
+    let tells = (0..<4).map { _ in health.timedOut(0, in: group, now: start) }
+    #expect(tells == [false, false, true, false])
+    #expect(health.isHeldDown(0, now: start))
+    // That it can be connected to says nothing.
+    let connects = health.succeeded(0)
+    #expect(!connects && health.isHeldDown(0, now: start))
+    // Once the time is over one request is enough, and the next time is longer.
+    let later = start.adding(seconds: 1)
+    let again = health.timedOut(0, in: group, now: later)
+    #expect(again && health.heldUntil(0, now: later) == later.adding(seconds: 2))
+    let answers = [health.answered(0), health.answered(0)]
+    #expect(answers == [true, false] && !health.isHeldDown(0, now: later))
+    // An answer in between, and it begins anew.
+    let counts = (0..<6).map { number in
+      if number % 2 == 1 { _ = health.answered(0) }
+      return health.timedOut(0, in: group, now: later)
+    }
+    #expect(counts == Array(repeating: false, count: 6))
+  }
+
+  @Test("Nobody is left out who is the last")
+  func lastOfAGroup() {
+    var health = UpstreamHealth(count: 2)
+    let (alone, both) = (UpstreamGroup(tiers: [[0]]), UpstreamGroup(tiers: [[0, 1]]))
+    for _ in 0..<9 {
+      let isLeftOut = health.timedOut(0, in: alone, now: start)
+      #expect(!isLeftOut)
+    }
+    health.failed(1, now: start)
+    let whileOtherIsOut = health.timedOut(0, in: both, now: start)
+    let after = health.timedOut(0, in: both, now: start.adding(seconds: 1))
+    #expect(!whileOtherIsOut && after)
+  }
+
   @Test func upstreamsOfATierTakeTurns() {
     var health = UpstreamHealth(count: 3)
     let group = UpstreamGroup(tiers: [[0, 1], [2]])

@@ -26,7 +26,8 @@ final class SlowConnector: UpstreamConnector, @unchecked Sendable {
   /// A PoP in memory that gets its connections here, with limits of its site and others of the PoP.
   func pop(
     origins: Int = 1, limits set: (inout FleetConfiguration.Limits) -> Void = { _ in },
-    routes: [FleetConfiguration.Route] = [], _ change: (inout ShellLimits) -> Void = { _ in }
+    routes: [FleetConfiguration.Route] = [], logger: Logger? = nil,
+    _ change: (inout ShellLimits) -> Void = { _ in }
   ) throws -> MemoryPoP {
     let any = SocketEndpoint(host: "127.0.0.1", port: 0)
     var configuration = FleetConfiguration.single(
@@ -39,11 +40,12 @@ final class SlowConnector: UpstreamConnector, @unchecked Sendable {
     set(&configuration.sites[0].limits)
     var limits = ShellLimits()
     change(&limits)
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
+    var silent = Logger(label: "test")
+    silent.logLevel = .critical
     return try MemoryPoP(
       PoPOptions(
-        configuration: configuration, pop: configuration.pops[0], limits: limits, logger: logger),
+        configuration: configuration, pop: configuration.pops[0], limits: limits,
+        logger: logger ?? silent),
       connector: self)
   }
 
@@ -74,6 +76,9 @@ final class UpstreamPeer {
     let bytes = Array(text.utf8)
     #expect(Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL)) == bytes.count)
   }
+
+  /// Sends no more.
+  func end() { #expect(shutdown(descriptor, CInt(SHUT_WR)) == 0) }
 
   /// True once the PoP has closed it; what came before is in `received`.
   var isClosed: Bool {
