@@ -37,11 +37,16 @@ public struct OwnAnswer: Sendable, Hashable {
   /// No site has the host of the request (RFC 9110 §15.5.20).
   public static let unknownHost = OwnAnswer(421, "no site has this host", detail: .unknownHost)
   /// The request did not come in time (RFC 9110 §15.5.9).
-  public static let requestTimeout = OwnAnswer(408, "the request did not come in time")
+  public static func requestTimeout(_ limit: Interruption) -> OwnAnswer {
+    OwnAnswer(408, "the request did not come in time", detail: .interrupted(limit))
+  }
 
   /// The content of the request is larger than the site takes (RFC 9110 §15.5.14).
   public static let contentTooLarge = OwnAnswer(
-    413, "the content is larger than this site takes")
+    413, "the content is larger than this site takes", detail: .interrupted(.largestRequest))
+  /// The PoP ends before there was a response (RFC 9110 §15.6.4).
+  public static let draining = OwnAnswer(
+    503, "this server is about to end", detail: .interrupted(.draining), retryAfter: 1)
 
   /// The request cannot be read in one way only.
   public static func malformed(_ problem: MalformedMessage) -> OwnAnswer {

@@ -15,6 +15,22 @@ public enum ForwardReason: String, Sendable, Hashable, CaseIterable {
   case partial
 }
 
+/// Why this cache ended a request itself, before it was answered or within its response: which limit was reached, by the
+/// name of its setting where it has one, or what else.
+public enum Interruption: String, Sendable, Hashable, CaseIterable {
+  /// The PoP ends, or hands over to another one.
+  case draining
+  case requestHeadTimeout = "request-head-timeout"
+  case requestContentTimeout = "request-content-timeout"
+  case slowestContent = "slowest-content"
+  case largestRequest = "largest-request"
+  case clientTimeout = "client-timeout"
+  case slowestReader = "slowest-reader"
+  case relayPatience = "relay-patience"
+  /// What is stored on disk could not be read to its end.
+  case diskFailed = "disk-failed"
+}
+
 /// The reasoned `detail` of a cache status: always a token.
 public enum CacheStatusDetail: Sendable, Hashable {
   /// Why the response was not stored.
@@ -33,6 +49,8 @@ public enum CacheStatusDetail: Sendable, Hashable {
   case unsynced
   /// It was validated because the disk that it is on has lost purges, or the clock was set back since it was stored.
   case distrusted
+  /// This cache ended it itself.
+  case interrupted(Interruption)
 
   /// The token that is written.
   public var token: String {
@@ -45,6 +63,7 @@ public enum CacheStatusDetail: Sendable, Hashable {
     case .staleWhileRevalidate: "stale-while-revalidate"
     case .unsynced: "unsynced"
     case .distrusted: "distrusted"
+    case .interrupted(let interruption): interruption.rawValue
     }
   }
 }
@@ -81,6 +100,13 @@ public struct CacheStatus: Sendable, Hashable {
   public static func forwarded(_ reason: ForwardReason) -> CacheStatus {
     var status = CacheStatus()
     status.forward = reason
+    return status
+  }
+
+  /// The same of a request that this cache ended itself.
+  public func interrupted(_ interruption: Interruption) -> CacheStatus {
+    var status = self
+    status.detail = .interrupted(interruption)
     return status
   }
 

@@ -149,6 +149,7 @@ extension ClientConnection {
 
   func answer(_ answer: OwnAnswer) {
     served.isOwnAnswer = true
+    if let detail = answer.detail { served.status.detail = detail }
     closeIfContentIsDue()
     composeHead {
       ResponseWriter.error(

@@ -265,8 +265,14 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   func refuseContent(_ answer: OwnAnswer) {
     decoder = nil
-    letGo()
-    if served.hasBegun { cutOff() } else { answerAndClose(answer) }
+    if served.hasBegun {
+      if case .interrupted(let interruption) = answer.detail {
+        return cutOff(because: interruption)
+      }
+      return cutOff()
+    }
+    response.closes = true
+    answerInstead(answer)
   }
 
   private func refuse(_ problem: MalformedMessage) {
@@ -274,13 +280,13 @@ final class ClientConnection: StreamSocket, ClientStream {
     answerAndClose(.malformed(problem))
   }
 
-  /// Answers something that is no request, or not all of one.
+  /// Answers something that is no request, or not all of a head.
   private func answerAndClose(_ answer: OwnAnswer) {
     phase = .busy
     response = ResponseFraming(closes: true, minorVersion: 1)
-    // What there was of a request is logged with it.
     served.begin(loop.now)
-    if loop.log != nil, served.logged == nil { served.firstLine = firstLine() }
+    // What there was of a request is logged with it.
+    if loop.log != nil { served.firstLine = firstLine() }
     self.answer(answer)
   }
 
@@ -332,6 +338,30 @@ final class ClientConnection: StreamSocket, ClientStream {
     close()
   }
 
+  /// The same, where it is this PoP that ends what is under way.
+  func cutOff(because interruption: Interruption) {
+    if isWithinResponse || !served.isAccounted { served.interruption = interruption }
+    cutOff()
+  }
+
+  /// Ends what is under way, for the PoP ends: with an answer where none has begun. False if nothing was.
+  func endUnfinished() -> Bool {
+    switch phase {
+    case .busy where !served.hasBegun:
+      refuseContent(.draining)
+      flush()
+      return true
+    case .busy, .head, .lingering:
+      let isWithin = isWithinResponse
+      cutOff(because: .draining)
+      return isWithin
+    case .tunnel:
+      cutOff()
+      return true
+    case .closed: return false
+    }
+  }
+
   /// True while some of a response is still to be sent.
   private var isWithinResponse: Bool {
     if unsent > 0 || sender != nil { return true }
@@ -380,13 +410,12 @@ final class ClientConnection: StreamSocket, ClientStream {
     case .fine: break
     case .close(let limit):
       loop.counters.count(limit)
-      cutOff()
+      if let interruption = limit.interruption { cutOff(because: interruption) } else { cutOff() }
     case .requestTimeout(let limit):
       loop.counters.count(limit)
-      letGo()
-      // Between requests the response is the last one's.
-      if case .busy = phase, served.hasBegun { return cutOff() }
-      answerAndClose(.requestTimeout)
+      let answer = OwnAnswer.requestTimeout(limit.interruption ?? .requestContentTimeout)
+      // Between requests what was served is the last one.
+      if case .busy = phase { refuseContent(answer) } else { answerAndClose(answer) }
       flush()
     }
   }

@@ -88,7 +88,7 @@ final class FileSender {
 
   /// What was promised cannot be sent any more.
   private func fail(_ connection: ClientConnection) {
-    connection.abort(connection.served.status)
+    connection.abort(connection.served.status.interrupted(.diskFailed))
   }
 
   private func later(_ connection: ClientConnection) {

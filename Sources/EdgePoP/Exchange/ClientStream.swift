@@ -6,7 +6,7 @@ import NIOCore
 /// What one owes: ``ServedRequest/begin(_:)`` and ``RequestHandler`` for each request, and ``ResponseReceiver/flush()``
 /// after it; ``ServedRequest/began(_:_:)`` when a final head is sent; ``LoopContext/finished(_:)`` when the response is
 /// complete; no other request before ``RequestHandler`` has returned; ``LoopContext/clientGone(_:)`` when the client is;
-/// and ``letGo()`` before an answer of its own takes the place of what is under way.
+/// and ``answerInstead(_:)`` where an answer of its own takes the place of what is under way.
 protocol ClientStream: ResponseReceiver {
   /// The request, and what has become of it. Made anew for each.
   var served: ServedRequest { get set }
@@ -42,12 +42,15 @@ protocol ClientStream: ResponseReceiver {
 }
 
 extension ClientStream {
-  /// What is under way for the request is not for its client any more.
-  func letGo() {
+  /// Sends an answer of our own in the place of what is under way for the request, of which nothing was sent. Counters
+  /// and log tell what is known of it.
+  func answerInstead(_ answer: OwnAnswer) {
     served.wait.take()?.cancel()
-    guard let exchange = served.exchange.take() else { return }
-    if exchange.loop.log != nil { served.logged = exchange.request }
-    exchange.clientGone()
+    let exchange = served.exchange
+    if let exchange { served.status = exchange.status }
+    served.status.detail = answer.detail
+    self.answer(answer)
+    exchange?.clientGone()
   }
 
   func sendError(_ code: Int, _ status: CacheStatus) {

@@ -21,7 +21,7 @@ extension Exchange {
   /// Others need the place of this exchange more than those who read its response so slowly.
   func endForOthers() {
     if !isFilling {
-      receiver?.abort(status)
+      receiver?.abort(status.interrupted(.slowestReader))
       return
     }
     handle(.endedForOthers)

@@ -208,7 +208,7 @@ final class Exchange: TimedWait {
     case .sendError(let code, let status): receiver?.sendError(code, status)
     case .leaveClientBehind:
       loop.counters.count(.relayPatience)
-      receiver?.abort(transaction.status)
+      receiver?.abort(transaction.status.interrupted(.relayPatience))
     case .abortClient: receiver?.abort(transaction.status)
     case .tunnel(let head, let status): stream?.beginTunnel(head, status)
     }

@@ -31,7 +31,7 @@ enum RequestHandler {
       return stream.answer(.lastRecipient)
     }
     if LoopDetection.hasPassed(head.fields, cacheName: loop.shared.cacheName.bytes) {
-      return refuse(.loop, stream)
+      return stream.answer(.loop)
     }
     if head.fields.contains(.purgesApplied),
       let place = loop.shared.tiers.place(head.fields, from: stream.identity.address)
@@ -43,11 +43,6 @@ enum RequestHandler {
       }
     }
     serve(head, for: stream, on: loop)
-  }
-
-  private static func refuse<Stream: ClientStream>(_ answer: OwnAnswer, _ stream: Stream) {
-    stream.served.status.detail = answer.detail
-    stream.answer(answer)
   }
 
   /// Lets a request wait until the purges have been applied that the PoP which asks has applied.
@@ -78,7 +73,7 @@ enum RequestHandler {
       head, isSecure: stream.identity.isSecured(head), secret: store.secret,
       storage: &loop.keyStorage)
     guard var route = loop.shared.routing.route(&key, secret: store.secret) else {
-      return refuse(.unknownHost, stream)
+      return stream.answer(.unknownHost)
     }
     stream.served.site = route.site
     if let own = loop.shared.routing.clientLimits(key, route) { stream.adopt(own) }

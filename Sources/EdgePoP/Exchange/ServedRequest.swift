@@ -22,6 +22,9 @@ struct ServedRequest {
   var requestBytes = 0
   /// Index of its site; negative if no site has its host.
   var site = -1
+  /// Why it is ended by this PoP before its response was complete. Its connection ends with it, so that no other request
+  /// finds it here.
+  var interruption: Interruption?
   /// True if what is stored was found on disk.
   var isFromDisk = false
   /// True if another PoP sent it.
@@ -73,8 +76,10 @@ struct ServedRequest {
   /// True for what is in the log however few lines it takes: errors, refusals and clients that left.
   var isAlwaysLogged: Bool {
     if isOwnAnswer || statusCode >= 499 { return true }
-    if case .failed = status.detail { return true }
-    return false
+    switch status.detail {
+    case .failed, .interrupted: return true
+    default: return false
+    }
   }
 }
 
@@ -88,6 +93,7 @@ extension LoopContext {
   ) {
     if served.isAccounted { return }
     served.isAccounted = true
+    if let interruption = served.interruption { served.status.detail = .interrupted(interruption) }
     counters.count(served.status, statusCode: served.statusCode)
     counters.bytesSent += UInt64(served.contentBytes)
     guard let log else { return }
@@ -180,7 +186,7 @@ extension LoopContext {
   }
 
   /// The client of a request is gone: what is under way for it ends, unless others need it. A response that it
-  /// did not get whole is counted and logged, with 499 if it got nothing.
+  /// did not get whole is counted and logged, with 499 if it got nothing, unless it is this PoP that ends it.
   func clientGone(_ stream: some ClientStream) {
     let wait = stream.served.wait.take()
     wait?.cancel()

@@ -47,7 +47,7 @@ struct Counters: Sendable {
     case .refused(let refusal): refusals.count(refusal)
     case .failed(let failure): failures.count(failure)
     case .onlyIfCached, .unknownHost, .loop, .staleWhileRevalidate, .unsynced, .distrusted,
-      nil:
+      .interrupted, nil:
       break
     }
   }

@@ -86,17 +86,36 @@ struct DataPlane: Sendable {
     }
   }
 
-  /// Lets nobody connect any more, serves who has, and closes what is left when the time is over.
-  func drain(within limit: Duration, idle: Duration) async {
+  /// How a drain went: connections of clients that ended in time, and those of which something had to be cut.
+  struct Drained: Sendable {
+    var finished = 0
+    var cut = 0
+  }
+
+  /// Lets nobody connect any more, serves who has, and closes what is left when the time is over; those who are told so
+  /// then have `last` to read it.
+  func drain(within limit: Duration, idle: Duration, last: Duration) async -> Drained {
+    let before = await counters
     for address in taken { address.close() }
     let rest = min(idle, limit / 2).nanoseconds
     for loop in loops { await loop.run { $0.drain(idle: rest) } }
+    await waitUntilEmpty(within: limit)
+    var drained = Drained()
+    for loop in loops { drained.cut += await loop.run { $0.endUnfinished() } ?? 0 }
+    await waitUntilEmpty(within: last)
+    let after = await counters
+    for loop in loops { await loop.run { $0.closeAll() } }
+    let all = UInt64(before.openConnections) + after.connections - before.connections
+    drained.finished = max(0, Int(all) - drained.cut)
+    return drained
+  }
+
+  private func waitUntilEmpty(within limit: Duration) async {
     let deadline = ContinuousClock.now + limit
     while ContinuousClock.now < deadline {
       if await isEmpty { break }
       try? await Task.sleep(for: .milliseconds(20))
     }
-    for loop in loops { await loop.run { $0.closeAll() } }
   }
 
   /// Waits until nobody can connect any more, while it drains.

@@ -151,8 +151,20 @@ final class LoopContext {
   /// Breaks off what is sent from files.
   func cutOffFiles() {
     reactor.forEachSocket { socket in
-      if let client = socket as? ClientConnection, client.sender != nil { client.cutOff() }
+      if let client = socket as? ClientConnection, client.sender != nil {
+        client.cutOff(because: .draining)
+      }
     }
+  }
+
+  /// Ends what clients have under way: with an answer where none has begun, so that some are here for a moment longer.
+  /// Returns how many had something.
+  func endUnfinished() -> Int {
+    var count = 0
+    reactor.forEachSocket { socket in
+      if let client = socket as? ClientConnection, client.endUnfinished() { count += 1 }
+    }
+    return count
   }
 
   /// Ends the loop, and lets go of whatever waits on it.

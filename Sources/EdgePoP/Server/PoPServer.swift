@@ -160,9 +160,11 @@ public final class PoPServer: Service {
     // Something is left of the time for logs and disks.
     let limit = drainLimit
     let drain = limit - min(limit / 10, .seconds(3))
-    await clients.drain(
+    let drained = await clients.drain(
       within: drain - (ContinuousClock.now - began),
-      idle: .nanoseconds(options.limits.drainIdle.nanoseconds))
+      idle: .nanoseconds(options.limits.drainIdle.nanoseconds), last: (limit - drain) / 4)
+    options.logger.info(
+      "drained", metadata: ["finished": "\(drained.finished)", "cut": "\(drained.cut)"])
     await admin.stop()
     await ending.run()
   }

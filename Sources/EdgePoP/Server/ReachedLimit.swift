@@ -1,3 +1,5 @@
+import EdgeCache
+
 /// Limits that were reached, as they are counted: those of time and number that no `detail` of `Cache-Status` tells. The
 /// raw value is the key in `limits` of `/stats`, and the name in docs/limits.md.
 enum ReachedLimit: String, CaseIterable, Sendable {
@@ -24,6 +26,22 @@ enum ReachedLimit: String, CaseIterable, Sendable {
   case upstreamConnections
   case upstreamTunnels
   case upstreamIdle
+
+  /// What the log has of a request that it struck; nil if it ends none.
+  var interruption: Interruption? {
+    switch self {
+    case .head: .requestHeadTimeout
+    case .contentStall: .requestContentTimeout
+    case .slowestContent: .slowestContent
+    case .largestRequest: .largestRequest
+    case .clientStall: .clientTimeout
+    case .slowestReader: .slowestReader
+    case .relayPatience: .relayPatience
+    case .firstByte, .keepAlive, .tunnelIdle, .linger, .requestsPerConnection, .connectionAge,
+      .disk, .fence, .purge, .collapse, .overdue, .upstreamConnections, .upstreamIdle:
+      nil
+    }
+  }
 
   /// True if something took too long.
   var isTimeout: Bool {

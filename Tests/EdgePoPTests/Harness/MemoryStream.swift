@@ -91,8 +91,7 @@ final class MemoryStream: ClientStream {
   func refuseContent(_ answer: OwnAnswer) {
     inbound.clear()
     decoder = nil
-    letGo()
-    self.answer(answer)
+    answerInstead(answer)
     fail()
   }
 
