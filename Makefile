@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test crash bench bench-guard bench-memory bench-offload bench-disk bench-purge simulate-eviction \
+.PHONY: help setup build install run test crash bench bench-guard bench-memory bench-offload bench-disk bench-purge simulate-eviction \
   conformance hashed-names lint format clean
 
 help: ## Show this list
@@ -17,6 +17,9 @@ setup: ## Install the packages that building needs
 
 build: setup ## Build everything in release mode
 	@scripts/timed build scripts/release
+
+install: ## Install what `make build` built: PREFIX=/usr/local, SYSCONFDIR=/etc, DESTDIR= (docs/operations.md)
+	@PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" UNITDIR="$(UNITDIR)" DESTDIR="$(DESTDIR)" scripts/install
 
 run: ## Start a demo fleet: origin, three regions, load, a purge (see docs/edge-load.md)
 	@scripts/setup --run
