@@ -216,6 +216,7 @@ final class MemoryStream: ClientStream {
   }
 
   func answer(_ answer: OwnAnswer) {
+    if let detail = answer.detail { served.status.detail = detail }
     served.isOwnAnswer = true
     write {
       ResponseWriter.error(
