@@ -99,7 +99,12 @@ extension EndToEnd {
         withExtendedLifetime(halves) {}
         // 1 says that on a busy machine something was broken off.
         #expect(end == .status(0) || end == .status(1))
-        await #expect(throws: (any Error).self) { try await running.value }
+        let response = try await running.value
+        #expect(response.status == 503)
+        #expect(response["cache-status"]?.contains("detail=draining") == true)
+        // The one who waited, and half a request; the other half was for the admin API.
+        let line = pop.process.errors.value.lines.last { $0.contains(" drained ") }
+        #expect(line?.contains("cut=1 finished=1") == true, "\(line ?? "nothing")")
       }
     }
 
