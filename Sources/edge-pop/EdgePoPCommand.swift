@@ -234,6 +234,8 @@ struct EdgePoPCommand: AsyncParsableCommand {
     }
     ready.after { ServiceManager.ready(isNew: server.hasTakenOver) }
     try await group.run()
+    // The log has said how many lines that were.
+    if server.lostLogLines > 0 { throw ExitCode(1) }
   }
 
   /// Says what a configuration promises that this machine does not have. It may have been written for a larger one, so

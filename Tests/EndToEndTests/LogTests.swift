@@ -63,9 +63,30 @@ extension EndToEnd {
       #expect(hits == count)
     }
 
-    private static func expectEnd(_ pop: PoP) async throws {
+    private static func expectEnd(_ pop: PoP, status: Int32 = 0) async throws {
       pop.process.send(SIGTERM)
-      #expect(try await pop.process.ended() == .status(0))
+      #expect(try await pop.process.ended() == .status(status))
+    }
+
+    @Test("Lines that are lost at the end are told, and /health says before why")
+    func lost() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let pop = try await PoP.start(on: stage, upstream: origin, ["--access-log", "/dev/full"])
+        _ = try await pop.request("GET", "/bytes/10?cache=max-age=600")
+        try await Self.hits(pop, 99)
+        _ = try await pop.process.line(containing: "the access log cannot be written")
+        let admin = pop.admin
+        let health = try await onThread {
+          try HTTPConnection(port: admin).request("GET", "/health", ["Connection: close"])
+        }
+        let text = String(decoding: health.content, as: UTF8.self)
+        #expect(health.status == 200 && text.contains(#""status":"degraded""#), "\(text)")
+        #expect(text.contains("the access log cannot be written: No space left on device"))
+        try await Self.expectEnd(pop, status: 1)
+        let line = pop.process.errors.value.lines.last { $0.contains("lines are lost") }
+        #expect(line?.contains("lines=100") == true, "\(line ?? "nothing")")
+      }
     }
 
     @Test(
@@ -107,7 +128,8 @@ extension EndToEnd {
         }
         _ = try await pop.process.line(containing: "the access log is not written fast enough")
         try await Self.hits(pop, 1000)
-        try await Self.expectEnd(pop)
+        try await Self.expectEnd(pop, status: 1)
+        #expect(pop.process.errors.value.lines.contains { $0.contains("lines are lost") })
       }
     }
 

@@ -53,7 +53,9 @@ struct AdminService: Sendable {
   var uptimeSeconds: Int { Int(clock.now.milliseconds(since: started) / 1000) }
 
   /// What is wrong, in sentences. O(segments).
-  var problems: [String] { (disk?.problems ?? []) + connector.nameProblems }
+  var problems: [String] {
+    (disk?.problems ?? []) + connector.nameProblems + [accessLog?.problem].compactMap { $0 }
+  }
 
   /// Why no client should be sent here; nil if they should.
   var unreadiness: String? {

@@ -2,6 +2,7 @@ import EdgeCache
 import EdgeFleet
 import Glibc
 import Logging
+import Synchronization
 
 // The access log. Event loops put lines together in memory of their own (LoopLog) and hand over whole blocks; a thread
 // of its own writes them (LogWriter). Whatever becomes of the file delays the log, never a response.
@@ -36,6 +37,8 @@ final class AccessLog: Sendable {
   let sample: Double
   private let writer: LogWriter
   private let isFile: Bool
+  private let logger: Logger
+  private let lost = Atomic<UInt64>(0)
 
   /// Bytes that may wait to be written; what is more is dropped.
   private static let mostWaiting = 8 << 20
@@ -62,7 +65,7 @@ final class AccessLog: Sendable {
     _ file: LogFile, _ format: FleetConfiguration.AccessLogFormat, _ sample: Double,
     _ logger: Logger
   ) throws(LogFileProblem) {
-    (self.format, self.sample, isFile) = (format, sample, file.isNamed)
+    (self.format, self.sample, isFile, self.logger) = (format, sample, file.isNamed, logger)
     writer = try LogWriter(
       file, name: "access-log", limit: Self.mostWaiting, tell: { Self.tell($0, logger) })
   }
@@ -77,11 +80,24 @@ final class AccessLog: Sendable {
       logger.error("the access log is not written fast enough; lines are dropped")
     case .recovered(let dropped):
       logger.notice("the access log is written again", metadata: ["dropped": "\(dropped)"])
+    case .lost(let lines):
+      logger.error(
+        "the access log was not written to its end; lines are lost", metadata: ["lines": "\(lines)"]
+      )
     case .reopened: logger.info("the access log was opened anew")
     case .notReopened(let code):
       logger.error(
         "the access log cannot be opened anew; the old file stays",
         metadata: ["reason": "\(LogFileProblem(code: code).reason)"])
+    }
+  }
+
+  /// What is wrong with it at present, as a sentence; nil if nothing is.
+  var problem: String? {
+    switch writer.trouble {
+    case nil: nil
+    case 0?: "the access log is not written fast enough; lines are dropped"
+    case let code?: "the access log cannot be written: \(String(cString: strerror(code)))"
     }
   }
 
@@ -100,6 +116,13 @@ final class AccessLog: Sendable {
     return isFile
   }
 
-  /// Writes what waits, for as long as that, and closes the file.
-  func close(within limit: Duration) async { await writer.close(within: limit) }
+  /// Writes what waits, for as long as that, and closes the file. What could not be written is lost, and that is told.
+  func close(within limit: Duration) async {
+    let lost = await writer.close(within: limit)
+    if lost > 0 { Self.tell(.lost(lost), logger) }
+    self.lost.store(lost, ordering: .relaxed)
+  }
+
+  /// Lines that were lost at its end, or before that without being told.
+  var lostAtEnd: UInt64 { lost.load(ordering: .relaxed) }
 }

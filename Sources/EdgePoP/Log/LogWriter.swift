@@ -14,6 +14,8 @@ enum LogNews: Sendable, Hashable {
   case dropping
   /// All is written again; so many lines were dropped.
   case recovered(dropped: UInt64)
+  /// At the end: so many lines were never written, nor told.
+  case lost(UInt64)
   /// It is written to a new file.
   case reopened
   /// A new file could not be opened, by this `errno`: the old one stays.
@@ -36,6 +38,10 @@ final class LogWriter: Sendable {
     var told: UInt64 = 0
     var isFailing = false
     var isDropping = false
+    /// Why writing fails, as an `errno`.
+    var code: CInt = 0
+    /// Lines of the block that the thread has in hand.
+    var inHand: UInt64 = 0
   }
 
   private let state: Mutex<State>
@@ -87,6 +93,11 @@ final class LogWriter: Sendable {
     if let news { tell(news) }
   }
 
+  /// What is wrong at present: an `errno`, or 0 where lines are dropped because nobody takes them; nil if nothing is.
+  var trouble: CInt? {
+    state.withLock { $0.isFailing ? $0.code : $0.isDropping ? 0 : nil }
+  }
+
   /// Number of lines dropped so far.
   var dropped: UInt64 { state.withLock { $0.backlog.dropped } }
 
@@ -96,23 +107,37 @@ final class LogWriter: Sendable {
     ring()
   }
 
+  /// For the thread to count what it has in hand, when nobody waits for that to be written any more.
+  private static let lastCount = Duration.milliseconds(300)
+
   /// Writes what waits and closes the file; what is not written in this time is dropped. Returns the number of lines
-  /// that were.
+  /// that were lost since that was told the last time.
   @discardableResult
   func close(within limit: Duration) async -> UInt64 {
     state.withLock { $0.isClosing = true }
     ring()
     let deadline = ContinuousClock.now + limit
+    await waitForEnd(until: deadline)
+    state.withLock { state in
+      state.isAbandoned = true
+      state.backlog.abandon()
+    }
+    ring()
+    await waitForEnd(until: .now + Self.lastCount)
+    return state.withLock { state in
+      // The thread hangs in the kernel: nobody knows whether that comes to anything.
+      if !state.isClosed {
+        state.backlog.drop(lines: state.inHand)
+        state.inHand = 0
+      }
+      return state.backlog.dropped - state.told
+    }
+  }
+
+  private func waitForEnd(until deadline: ContinuousClock.Instant) async {
     while !state.withLock({ $0.isClosed }), ContinuousClock.now < deadline {
       try? await Task.sleep(for: .milliseconds(2))
     }
-    let before = state.withLock { state in
-      state.isAbandoned = true
-      defer { state.backlog.abandon() }
-      return state.told
-    }
-    ring()
-    return dropped - before
   }
 
   private func ring() {
@@ -140,20 +165,25 @@ final class LogWriter: Sendable {
         case .failed(let code): tell(.notReopened(code))
         }
       }
-      if drain.isIdle, let block = state.withLock({ $0.backlog.take() }) { drain.begin(block) }
+      if drain.isIdle, let block = takeNext() { drain.begin(block) }
       if drain.isIdle {
         if endTrouble() { continue }
         guard rest(until: tick(false)) else { break }
         continue
       }
       let (result, finished) = drain.write(to: &file)
-      if let finished { state.withLock { $0.backlog.wrote(finished) } }
+      if let finished {
+        state.withLock { state in
+          state.backlog.wrote(finished)
+          state.inHand = 0
+        }
+      }
       switch result {
       case .wrote: break
       case .wait: pause(file.descriptor)
       case .failed(let code):
         let isNews = state.withLock { state in
-          defer { state.isFailing = true }
+          defer { (state.isFailing, state.code) = (true, code) }
           return !state.isFailing
         }
         if isNews { tell(.failing(code)) }
@@ -161,12 +191,23 @@ final class LogWriter: Sendable {
       }
       if state.withLock({ $0.isAbandoned }) {
         let lost = drain.abandon(&file)
-        state.withLock { $0.backlog.drop(lines: lost) }
+        state.withLock { state in
+          if state.inHand > 0 { state.backlog.drop(lines: lost) }
+          state.inHand = 0
+        }
         break
       }
     }
     file.close()
     state.withLock { $0.isClosed = true }
+  }
+
+  private func takeNext() -> LogBlock? {
+    state.withLock { state in
+      let block = state.backlog.take()
+      state.inHand = block?.lines ?? 0
+      return block
+    }
   }
 
   /// Tells that all is well again, if it was not; true if it did.

@@ -169,6 +169,9 @@ public final class PoPServer: Service {
     await ending.run()
   }
 
+  /// Lines of the access log that its end could not write.
+  public var lostLogLines: UInt64 { accessLog?.lostAtEnd ?? 0 }
+
   /// Within what time it ends.
   public var drainLimit: Duration {
     options.configuration.serving(of: options.pop).drainTimeout

@@ -85,6 +85,17 @@ import Testing
     }
   }
 
+  @Test("What a full device takes none of is counted when the end comes, and told before")
+  func full() async throws {
+    let news = News()
+    let writer = try Self.writer(try LogFile(path: "/dev/full"), news)
+    for number in 0..<1000 { writer.add(LogBlock(line: "\(number)")) }
+    try await eventually("that it is known") { writer.trouble == ENOSPC }
+    #expect(news.value == [.failing(ENOSPC)])
+    #expect(await writer.close(within: .milliseconds(50)) == 1000)
+    #expect(writer.dropped == 1000)
+  }
+
   @Test("A pipe that nobody reads holds up nobody, and the end does not wait for it")
   func unread() async throws {
     var ends: [CInt] = [0, 0]
@@ -95,8 +106,10 @@ import Testing
     for _ in 0..<1000 { writer.add(LogBlock(line: line)) }
     #expect(writer.dropped >= 1000 - 100 - 65 - 1)
     #expect(news.value == [.dropping])
-    _ = await writer.close(within: .milliseconds(50))
-    #expect(writer.dropped <= 1000)
+    #expect(writer.trouble == 0)
+    let lost = await writer.close(within: .milliseconds(50))
+    // What the pipe took is not lost; what a thread that hangs has in hand is.
+    #expect(lost == writer.dropped && lost <= 1000 && lost >= 1000 - 65)
     // Lets the thread end.
     close(ends[0])
   }
