@@ -168,6 +168,11 @@ struct EdgePoPCommand: AsyncParsableCommand {
     var chosen = try choosePoP(configuration)
     try override(&chosen)
     try overrideServing(&chosen)
+    do {
+      try PoPServer.checkFiles(chosen)
+    } catch {
+      throw Failure(error.description)
+    }
 
     let format = chosen.logFormat ?? configuration.logFormat ?? .text
     guard let log = OperationalLog.standardError(format) else {
@@ -260,8 +265,16 @@ struct EdgePoPCommand: AsyncParsableCommand {
 
   /// What ends the program.
   private static let ends = EndSignals()
-  /// Files without which nothing of it runs; what a PoP needs depends on its configuration.
-  private static let leastFiles = 32
+  /// Files without which a store is not looked at, and without which not even a configuration can be: what a PoP needs
+  /// depends on that.
+  private static let (leastFiles, leastToBegin) = (32, 12)
+
+  /// Why there are too few files to begin with; nil if there are enough.
+  private static var shortage: String? {
+    if isStore { return DescriptorLimit.shortage(least: leastFiles) }
+    guard DescriptorLimit.shortage(least: leastToBegin) != nil else { return nil }
+    return DescriptorLimit.shortage(least: PoPServer.usualFiles)
+  }
 
   /// Runs the command: wrong use and whatever keeps the PoP from starting end with status 1 and a
   /// line that says why.
@@ -270,7 +283,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
     if !isStore { _ = ends }
     Allocator.configure()
     DescriptorLimit.raise()
-    if let shortage = DescriptorLimit.shortage(least: leastFiles) {
+    if let shortage {
       writeError("edge-pop: \(shortage)")
       Foundation.exit(1)
     }

@@ -37,6 +37,17 @@ extension EndToEnd {
       #expect(result.errors.contains("ulimit -n"))
     }
 
+    @Test("However few files there are, it is the same number that is said to be needed")
+    func oneNumber() async throws {
+      let (program, arguments) = Self.programs[0]
+      for files in [12, 20, 33, 40] {
+        let command = Self.limited(files, program, arguments + ["--threads", "1"])
+        let result = try await run(command.program, command.arguments)
+        #expect(result.end == .status(1), "\(result)")
+        #expect(result.errors.contains("at least 46 are needed"), "\(result.errors)")
+      }
+    }
+
     @Test("64 files are enough for two event loops")
     func few() async throws {
       try await Stage.run { stage in

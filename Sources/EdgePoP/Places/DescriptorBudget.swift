@@ -50,13 +50,21 @@ struct DescriptorBudget: Sendable, Equatable {
   private static let admin = 16
   private static let (leastAdmin, leastUpstreams, leastClients) = (4, 4, 4)
 
+  /// Files that are needed whatever comes.
+  private static func fixed(_ needs: Needs) -> Int {
+    // A loop has an epoll, a bell, its sockets that listen, and one connection more than there may be.
+    base + needs.loops * (3 + needs.addresses) + needs.addresses * 2 + needs.diskFiles
+  }
+
+  /// The files without which a PoP does not begin.
+  static func least(_ needs: Needs) -> Int {
+    fixed(needs) + leastAdmin + leastUpstreams + leastClients
+  }
+
   /// Shares out a limit. `wanted` is how many clients were asked for.
   init(limit: Int, needs: Needs, wanted: Int? = nil) throws(Problem) {
     self.limit = limit
-    // A loop has an epoll, a bell, its sockets that listen, and one connection more than there may be.
-    let fixed =
-      Self.base + needs.loops * (3 + needs.addresses) + needs.addresses * 2 + needs.diskFiles
-    let least = fixed + Self.leastAdmin + Self.leastUpstreams + Self.leastClients
+    let (fixed, least) = (Self.fixed(needs), Self.least(needs))
     guard limit >= least else {
       throw .tooFew(limit: limit, least: least, disks: needs.diskFiles)
     }

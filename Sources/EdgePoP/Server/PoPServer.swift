@@ -113,6 +113,29 @@ public final class PoPServer: Service {
   /// one stays.
   public func reopenLogs() -> Bool { accessLog?.reopen() ?? false }
 
+  /// Throws ``StartProblem`` if the system gives this process too few files for a PoP: before anything else, for
+  /// libraries trap where they cannot have what they need.
+  public static func checkFiles(_ pop: FleetConfiguration.PoP) throws(StartProblem) {
+    guard let limit = DescriptorLimit.current else { return }
+    do throws(DescriptorBudget.Problem) {
+      _ = try DescriptorBudget(
+        limit: limit, needs: needs(pop, loopCount: pop.threads ?? UsableCores.count, upstreams: 0))
+    } catch {
+      throw StartProblem("\(error)")
+    }
+  }
+
+  /// The files without which a PoP does not begin, if its configuration says nothing that bears on that.
+  public static var usualFiles: Int { DescriptorBudget.least(.init(loops: UsableCores.count)) }
+
+  private static func needs(
+    _ pop: FleetConfiguration.PoP, loopCount: Int, upstreams: Int
+  ) -> DescriptorBudget.Needs {
+    DescriptorBudget.Needs(
+      loops: loopCount, addresses: pop.listen.count,
+      diskFiles: pop.disks.reduce(0) { $0 + DiskTier.files(of: $1) }, upstreams: upstreams)
+  }
+
   /// How many clients there is room for. Throws ``StartProblem`` if the system gives this process too few files.
   private static func places(
     _ options: PoPOptions, _ routing: Routing, loopCount: Int
@@ -122,9 +145,8 @@ public final class PoPServer: Service {
       return SharedPlaces(
         limit: serving.clientConnections ?? .max, perAddress: serving.connectionsPerAddress)
     }
-    let needs = DescriptorBudget.Needs(
-      loops: loopCount, addresses: options.pop.listen.count,
-      diskFiles: options.pop.disks.reduce(0) { $0 + DiskTier.files(of: $1) },
+    let needs = needs(
+      options.pop, loopCount: loopCount,
       upstreams: routing.pools.reduce(0) { $0 + $1.connections })
     do throws(DescriptorBudget.Problem) {
       let budget = try DescriptorBudget(
