@@ -137,6 +137,11 @@ extension EdgePoPCommand {
         try FleetConfiguration.Serving.drainTimeout(drainTimeout)
       }
     }
+    if let drainDelay {
+      pop.serving.drainDelay = try described("--drain-delay") {
+        try FleetConfiguration.Serving.drainDelay(drainDelay)
+      }
+    }
   }
 
   private func overrideDisks(_ pop: inout FleetConfiguration.PoP) throws {

@@ -20,7 +20,8 @@ struct EdgePoPCommand: AsyncParsableCommand {
       What a stopped PoP has on disk:
         edge-pop store ls /var/cache/edgecache
 
-      SIGTERM, SIGINT and SIGQUIT finish what runs and end, within --drain-timeout;
+      SIGTERM, SIGINT and SIGQUIT finish what runs and end, within --drain-timeout
+      after --drain-delay;
       a second one ends at once.
       """,
     version: Release.version,
@@ -95,6 +96,12 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp("The time in which it ends, such as 30s. (default: 30s)", valueName: "time"))
   var drainTimeout: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "For how long before that it is not ready and still accepts clients, such as 10s. (default: 0s)",
+      valueName: "time"))
+  var drainDelay: String?
 
   @Flag(
     help: "Take the addresses over from an edge-pop that serves there, without losing a connection."
@@ -234,7 +241,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
         ],
         logger: quiet))
     // Asked before it runs, it ends as soon as it does.
-    Self.ends.whenAsked(within: server.drainLimit) {
+    Self.ends.whenAsked(within: server.drainDelay + server.drainLimit) {
       ready.whenRunning { Task { await group.triggerGracefulShutdown() } }
     }
     ready.after { ServiceManager.ready(isNew: server.hasTakenOver) }

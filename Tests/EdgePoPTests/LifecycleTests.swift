@@ -228,6 +228,33 @@ struct LifecycleTests {
     await origin.stop()
   }
 
+  @Test("For drainDelay a PoP that ends says so, and serves whoever still comes")
+  func drainDelay() async throws {
+    let origin = try await Origin.start(Self.plain)
+    let pop = try await TestPoP.start(upstream: origin.url) {
+      $0.serving.drainDelay = .seconds(3600)
+    }
+    let kept = try await pop.connect()
+    #expect(try await kept.exchange(TestPoP.request("/1"))["Connection"] == nil)
+    await pop.beginShutdown()
+    try await eventually("that it is not ready") {
+      try await pop.admin("GET /ready HTTP/1.1\r\nHost: admin\r\n\r\n").status == 503
+    }
+    let ready = try await pop.admin("GET /ready HTTP/1.1\r\nHost: admin\r\n\r\n")
+    #expect(ready.text.contains("\"draining\""))
+    try await eventually("that connections are not kept") {
+      let response = try await pop.get("/2")
+      return response.status == 200 && response["Connection"] == "close"
+    }
+    #expect(try await kept.exchange(TestPoP.request("/3"))["Connection"] == "close")
+    #expect(try await kept.waitForEnd() == .finished)
+    // As when a successor asks for the addresses.
+    pop.server.life.hurry()
+    try await pop.waitForEnd()
+    await #expect(throws: (any Error).self) { try await pop.connect() }
+    await origin.stop()
+  }
+
   @Test("A shutdown does not wait for ever")
   func drainLimit() async throws {
     let origin = try await Origin.start { _ = try await $0.wire.waitForEnd() }

@@ -93,7 +93,8 @@ struct LimitTableTests {
   func settings() throws {
     let keys = Set(FleetConfiguration.Limits.keys)
     let others: Set = [
-      "drainTimeout", "clientConnections", "connectionsPerAddress", "memory", "--memory",
+      "drainTimeout", "drainDelay", "clientConnections", "connectionsPerAddress", "memory",
+      "--memory",
       "eviction", "--eviction", "largestResponse", "--largest-response",
     ]
     var seen: Set<String> = []

@@ -9,6 +9,8 @@ extension FleetConfiguration {
     public var connectionsPerAddress: Int?
     /// The time in which a PoP ends.
     public var drainTimeout: Duration?
+    /// For how long a PoP that is told to end still accepts clients, while it says that it is not ready.
+    public var drainDelay: Duration?
     /// Whether a PoP says that it is ready while it does not know what was purged.
     public var readyWhenUnsynced: Bool?
 
@@ -17,7 +19,8 @@ extension FleetConfiguration {
 
     /// The keys of these in the configuration.
     static let keys = [
-      "clientConnections", "connectionsPerAddress", "drainTimeout", "readyWhenUnsynced",
+      "clientConnections", "connectionsPerAddress", "drainTimeout", "drainDelay",
+      "readyWhenUnsynced",
     ]
 
     /// More is no number of connections.
@@ -34,6 +37,9 @@ extension FleetConfiguration {
       drainTimeout = reader.value(fields["drainTimeout"]) { text throws(ValueProblem) in
         try Self.drainTimeout(text)
       }
+      drainDelay = reader.value(fields["drainDelay"]) { text throws(ValueProblem) in
+        try Self.drainDelay(text)
+      }
       readyWhenUnsynced = reader.truth(fields["readyWhenUnsynced"])
     }
 
@@ -45,6 +51,13 @@ extension FleetConfiguration {
       }
       return time
     }
+
+    /// Reads for how long a PoP that is told to end still accepts clients. Throws ``ValueProblem``.
+    public static func drainDelay(_ text: String) throws(ValueProblem) -> Duration {
+      let time = try DurationText.parse(text)
+      guard time <= longestDrain else { throw ValueProblem(text, "must be from 0s to 24h") }
+      return time
+    }
   }
 
   /// The bounds of a PoP: its own, or else those of the fleet.
@@ -54,6 +67,7 @@ extension FleetConfiguration {
     serving.connectionsPerAddress =
       serving.connectionsPerAddress ?? self.serving.connectionsPerAddress
     serving.drainTimeout = serving.drainTimeout ?? self.serving.drainTimeout
+    serving.drainDelay = serving.drainDelay ?? self.serving.drainDelay
     serving.readyWhenUnsynced = serving.readyWhenUnsynced ?? self.serving.readyWhenUnsynced
     return serving
   }

@@ -14,6 +14,7 @@ extension PoPServer: HandOverHost {
 
   func giveAddresses() async {
     options.logger.info("another edge-pop follows: the addresses are given to it")
+    life.hurry()
     await admin.stop()
     // Who has connected is still being accepted.
     await clients.waitForListeners()
@@ -55,6 +56,7 @@ extension PoPServer: HandOverHost {
 
   func handedOver() async {
     for address in addresses.clients + [addresses.admin] { address.close() }
+    life.hurry()
     life.end()
   }
 

@@ -86,6 +86,11 @@ struct DataPlane: Sendable {
     }
   }
 
+  /// From now on each response ends its connection; clients are still let in.
+  func stopKeepingAlive() async {
+    for loop in loops { await loop.run { $0.stopKeepingAlive() } }
+  }
+
   /// How a drain went: connections of clients that ended in time, and those of which something had to be cut.
   struct Drained: Sendable {
     var finished = 0

@@ -17,6 +17,7 @@ final class Life: Sendable {
     var stage = Stage.starting
     var waiting: [CheckedContinuation<Void, Never>] = []
     var isToEnd = false
+    var isHurried = false
   }
 
   private let state = Mutex(State())
@@ -45,6 +46,17 @@ final class Life: Sendable {
       return state.waiting
     }
     for continuation in waiting { continuation.resume() }
+  }
+
+  /// Another PoP is to have the addresses: nobody is to come here any more.
+  func hurry() { state.withLock { $0.isHurried = true } }
+
+  /// Waits for so long, while clients still come, or until another PoP is to have the addresses.
+  func waitForBalancers(_ delay: Duration) async {
+    let end = ContinuousClock.now + delay
+    while ContinuousClock.now < end, !state.withLock({ $0.isHurried }) {
+      try? await Task.sleep(for: min(.milliseconds(20), end - ContinuousClock.now))
+    }
   }
 
   /// Waits until it is to end.

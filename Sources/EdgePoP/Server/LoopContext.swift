@@ -134,6 +134,9 @@ final class LoopContext {
     closeIdleUpstreams()
   }
 
+  /// From now on each response ends its connection; clients are still let in.
+  func stopKeepingAlive() { isDraining = true }
+
   /// Lets nobody connect any more and stops keeping connections alive. A client that is in the middle of sending its
   /// next request gets an answer: those that are idle are closed after `idle` nanoseconds.
   func drain(idle: Int64) {

@@ -172,9 +172,16 @@ public final class PoPServer: Service {
     }
     await life.waitForEnd()
     signal.cancel()
-    let began = ContinuousClock.now
     life.beginDraining()
     options.whenDraining()
+    if drainDelay > .zero {
+      options.logger.info(
+        "not ready any more; clients are still accepted",
+        metadata: ["drainDelay": "\(DurationText.print(drainDelay))"])
+      await clients.stopKeepingAlive()
+      await life.waitForBalancers(drainDelay)
+    }
+    let began = ContinuousClock.now
     sweeper.cancel()
     follower.cancel()
     tender.cancel()
@@ -194,7 +201,12 @@ public final class PoPServer: Service {
   /// Lines of the access log that its end could not write.
   public var lostLogLines: UInt64 { accessLog?.lostAtEnd ?? 0 }
 
-  /// Within what time it ends.
+  /// For how long clients are still let in once it is told to end.
+  public var drainDelay: Duration {
+    options.configuration.serving(of: options.pop).drainDelay ?? .zero
+  }
+
+  /// Within what time it ends after that.
   public var drainLimit: Duration {
     options.configuration.serving(of: options.pop).drainTimeout
       ?? .nanoseconds(options.limits.drain.nanoseconds)
