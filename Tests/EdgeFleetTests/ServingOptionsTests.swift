@@ -27,11 +27,13 @@ import Testing
   @Test func whatThePoPSaysGoesBeforeTheFleet() throws {
     let all = try read(
       text(
-        fleet: #""clientConnections": 5, "drainTimeout": "1m", "readyWhenUnsynced": false,"#,
+        fleet:
+          #""clientConnections": 5, "drainTimeout": "1m", "drainDelay": "0s", "readyWhenUnsynced": false,"#,
         pop: #""clientConnections": 7, "connectionsPerAddress": 3,"#))
     #expect(all.clientConnections == 7)
     #expect(all.connectionsPerAddress == 3)
     #expect(all.drainTimeout == .seconds(60))
+    #expect(all.drainDelay == .zero)
     #expect(all.readyWhenUnsynced == false)
     #expect(try read(text()) == FleetConfiguration.Serving())
   }
@@ -44,8 +46,9 @@ import Testing
     (#""clientConnections": "many","#, "pops[0].clientConnections: is"),
     (#""connectionsPerAddress": 1.5,"#, "pops[0].connectionsPerAddress: 1.5 is not a whole number"),
     (#""connectionsPerAddress": 1e300,"#, "pops[0].connectionsPerAddress: 1e300"),
-    (#""drainTimeout": "0s","#, #"pops[0].drainTimeout: "0s" is no time to end in"#),
-    (#""drainTimeout": "25h","#, #"pops[0].drainTimeout: "25h" is no time to end in"#),
+    (#""drainTimeout": "0s","#, #"pops[0].drainTimeout: "0s" must be from 1ms to 24h"#),
+    (#""drainTimeout": "25h","#, #"pops[0].drainTimeout: "25h" must be from 1ms to 24h"#),
+    (#""drainDelay": "25h","#, #"pops[0].drainDelay: "25h" must be from 0s to 24h"#),
     (#""drainTimeout": 30,"#, "pops[0].drainTimeout: is"),
     (#""readyWhenUnsynced": "no","#, "pops[0].readyWhenUnsynced: is"),
     (#""drainTimeOut": "30s","#, #"did you mean "drainTimeout"?"#),

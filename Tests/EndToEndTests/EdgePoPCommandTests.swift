@@ -38,7 +38,7 @@ extension EndToEnd {
       (one + ["--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"], "is not loopback"),
       (one + ports + ["--admin-token-file", "/no/such"], "/no/such"),
       (one + ports + ["--access-log", "/no/such/log"], "/no/such/log"),
-      (one + ["--drain-timeout", "0s"], "--drain-timeout: \"0s\" is no time to end in"),
+      (one + ["--drain-timeout", "0s"], "--drain-timeout: \"0s\" must be from 1ms to 24h"),
       (one + ["--drain-timeout", "25h"], "--drain-timeout: \"25h\""),
       (one + ["--drain-timeout", "5"], "--drain-timeout: \"5\" is not a duration"),
       (one + ["--client-connections", "0"], "--client-connections 0: from 1 to 10000000"),

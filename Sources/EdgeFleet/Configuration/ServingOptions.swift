@@ -47,7 +47,7 @@ extension FleetConfiguration {
     public static func drainTimeout(_ text: String) throws(ValueProblem) -> Duration {
       let time = try DurationText.parse(text)
       guard time > .zero, time <= longestDrain else {
-        throw ValueProblem(text, "is no time to end in; write one of 1ms to 24h, such as 30s")
+        throw ValueProblem(text, "must be from 1ms to 24h")
       }
       return time
     }

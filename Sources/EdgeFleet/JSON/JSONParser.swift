@@ -16,7 +16,9 @@ struct JSONParser {
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     let value = try self.value()
     skipSpace()
-    guard position == bytes.count else { throw problem("expected the end of the file") }
+    guard position == bytes.count else {
+      throw problem(commentProblem ?? "expected the end of the file")
+    }
     return value
   }
 
@@ -46,16 +48,23 @@ struct JSONParser {
     if take("}") { return members }
     repeat {
       skipSpace()
-      guard peek == UInt8(ascii: "\"") else { throw problem("expected a key in double quotes") }
+      guard peek == UInt8(ascii: "\"") else {
+        if peek == UInt8(ascii: "}"), !members.isEmpty { throw trailingComma() }
+        throw problem(commentProblem ?? "expected a key in double quotes")
+      }
       let start = position
       let key = try string()
       guard keys.insert(key).inserted else {
         throw problem("the key \(quoted(key)) is already in this object", at: start)
       }
-      guard take(":") else { throw problem("expected : after the key \(quoted(key))") }
+      guard take(":") else {
+        throw problem(commentProblem ?? "expected : after the key \(quoted(key))")
+      }
       members.append(.init(key: key, value: try value()))
     } while take(",")
-    guard take("}") else { throw problem("expected , or } after the value of a key") }
+    guard take("}") else {
+      throw problem(commentProblem ?? "expected , or } after the value of a key")
+    }
     return members
   }
 
@@ -64,8 +73,12 @@ struct JSONParser {
     defer { depth -= 1 }
     var elements: [JSONTree] = []
     if take("]") { return elements }
-    repeat { elements.append(try value()) } while take(",")
-    guard take("]") else { throw problem("expected , or ] after an element") }
+    repeat {
+      skipSpace()
+      if peek == UInt8(ascii: "]"), !elements.isEmpty { throw trailingComma() }
+      elements.append(try value())
+    } while take(",")
+    guard take("]") else { throw problem(commentProblem ?? "expected , or ] after an element") }
     return elements
   }
 
@@ -77,7 +90,7 @@ struct JSONParser {
       position += word.utf8.count
       return value
     }
-    throw problem("expected a value")
+    throw problem(commentProblem ?? "expected a value")
   }
 
   private mutating func number() throws(JSONTree.SyntaxProblem) -> JSONTree {
@@ -157,6 +170,22 @@ struct JSONParser {
     }
     position += 4
     return value
+  }
+
+  // MARK: - What other formats have
+
+  /// What is wrong where a comment begins that other formats have; nil where none does.
+  private var commentProblem: String? {
+    let rest = bytes[position...]
+    let isComment = ["//", "/*", "#"].contains { rest.starts(with: $0.utf8) }
+    return isComment ? "a comment, which JSON does not have; remove it" : nil
+  }
+
+  /// The comma that was taken last, with nothing behind it.
+  private func trailingComma() -> JSONTree.SyntaxProblem {
+    let comma = bytes[..<position].lastIndex(of: UInt8(ascii: ","))
+    return problem(
+      "a comma behind the last one, which JSON does not have; remove it", at: comma)
   }
 
   // MARK: - Bytes
