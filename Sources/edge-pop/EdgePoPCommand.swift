@@ -39,6 +39,9 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
   var checkConfig = false
 
+  @Flag(help: "With --check-config: say what would be served, and which limits are in force.")
+  var verbose = false
+
   @Option(help: "Address for clients, HOST:PORT; may be repeated. (default: 127.0.0.1:8080)")
   var listen: [String] = []
 
@@ -165,11 +168,17 @@ struct EdgePoPCommand: AsyncParsableCommand {
         "--log-level \(logLevel): there is trace, debug, info, notice, warning, error, critical")
     }
     let configuration = try fleetConfiguration()
+    if verbose, !checkConfig { throw Failure("--verbose needs --check-config") }
     if checkConfig {
-      if pop != nil { _ = try choosePoP(configuration) }
-      let pops = configuration.pops.map(\.id).joined(separator: ", ")
-      StandardOutput.print(
-        "\(config ?? "configuration"): ok, \(configuration.pops.count) PoPs: \(pops)")
+      let file = config ?? "configuration"
+      let chosen = pop == nil ? nil : try choosePoP(configuration)
+      for warning in configuration.warnings(of: chosen) {
+        Self.writeError("edge-pop: \(file): warning: \(warning)")
+      }
+      let pops = configuration.pops.map(\.id)
+      let count = pops.count == 1 ? "1 PoP" : "\(pops.count) PoPs"
+      StandardOutput.print("\(file): ok, \(count): \(pops.joined(separator: ", "))")
+      if verbose { StandardOutput.print(configuration.account(of: chosen)) }
       return
     }
     var chosen = try choosePoP(configuration)
@@ -188,6 +197,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
     var logger = log.logger(level)
     logger[metadataKey: "pop"] = "\(chosen.id)"
     warn(chosen, logger)
+    for warning in configuration.warnings(of: chosen) { logger.warning("\(warning)") }
     do {
       try await serve(chosen, of: configuration, log, logger)
     } catch {

@@ -119,6 +119,21 @@ extension FleetConfiguration.Limits {
     }
   }
 
+  /// The value of a key as the configuration writes it; nil if it is not said.
+  public func text(_ key: String) -> String? {
+    if let known = (Self.timesOfRoutes + Self.timesOfSites).first(where: { $0.key == key }) {
+      return self[keyPath: known.path].map(DurationText.print)
+    }
+    return switch key {
+    case "responseTimeout": response.map(DurationText.print)
+    case "upstreamConnections": upstreamConnections.map(String.init)
+    case "upstreamQueue": upstreamQueue.map(String.init)
+    case "largestRequest": largestRequest?.description
+    case "serveHalfClosed": servesHalfClosed.map { "\($0)" }
+    default: nil
+    }
+  }
+
   /// These limits, and where they say nothing those of `general`.
   public func within(_ general: Self) -> Self {
     var limits = self

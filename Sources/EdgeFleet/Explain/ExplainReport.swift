@@ -18,6 +18,10 @@ public struct ExplainReport: Codable, Sendable, Hashable {
   public var site: String?
   /// Where the path leads, `origin` or `api`; nil if no site has the host.
   public var route: String?
+  /// The prefix of the route that the path belongs to; nil if it belongs to none.
+  public var prefix: String?
+  /// The limits in force for the request; nil if no site has the host, or the PoP is of a version that does not tell.
+  public var limits: [Limit]?
   /// The responses that are stored under the key, each variant for itself.
   public var stored: [Variant]
   /// The number of the newest purge that touches the URL, nil if none does.
@@ -51,6 +55,24 @@ public struct ExplainReport: Codable, Sendable, Hashable {
 }
 
 extension ExplainReport {
+  /// A limit that is in force.
+  public struct Limit: Codable, Sendable, Hashable, CustomStringConvertible {
+    /// The key of the configuration.
+    public var setting: String
+    /// The value as the configuration would write it, or `none`.
+    public var value: String
+    /// Who says so: `route /prefix`, `site name`, `fleet` or `default`.
+    public var from: String
+
+    /// A limit of these parts.
+    public init(setting: String, value: String, from: String) {
+      (self.setting, self.value, self.from) = (setting, value, from)
+    }
+
+    /// It in a line: `firstByteTimeout 1m (default)`.
+    public var description: String { "\(setting) \(value) (\(from))" }
+  }
+
   /// One stored response.
   public struct Variant: Codable, Sendable, Hashable {
     /// Its status.

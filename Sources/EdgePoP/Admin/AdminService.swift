@@ -33,6 +33,7 @@ struct AdminService: Sendable {
     explainer = Explainer(
       popID: options.pop.id, store: shared.store, routing: shared.routing,
       cacheName: shared.cacheName.bytes, disk: shared.disk,
+      configuration: options.configuration, defaults: options.limits,
       takesPurges: shared.gate.takesPurgesOfClients)
     logger = options.logger
     clock = shared.clock

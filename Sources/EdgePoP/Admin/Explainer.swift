@@ -12,6 +12,8 @@ struct Explainer: Sendable {
   let routing: Routing
   let cacheName: [UInt8]
   let disk: DiskTier?
+  let configuration: FleetConfiguration
+  let defaults: ShellLimits
   /// True if clients may purge here.
   let takesPurges: Bool
 
@@ -78,7 +80,7 @@ struct Explainer: Sendable {
     if route.cached == nil, route.refusal == .ambiguousPath, let other = routing.apiReading(key) {
       because.append("It may be taken for \(other), which belongs to the regional API.")
     }
-    return ExplainReport(
+    var result = ExplainReport(
       pop: popID, url: query.url, method: query.method, key: key.url,
       site: routing.siteName(route),
       route: route.cached == nil && route.refusal == .route ? "api" : "origin",
@@ -86,6 +88,11 @@ struct Explainer: Sendable {
       purge: explanation.purge == 0 ? nil : explanation.purge, purgeHead: store.purges.head,
       hitForMiss: explanation.isHitForMiss, inFlight: explanation.flights,
       outcome: Self.text(explanation.status), because: because)
+    let site = configuration.sites[route.site]
+    result.prefix = configuration.routePrefix(site, path: key.normalPath)
+    result.limits = configuration.limitsInForce(
+      site, prefix: result.prefix, defaults: defaults)
+    return result
   }
 
   private func refused(_ query: ExplainQuery, _ key: CacheKey, _ why: String) -> ExplainReport {

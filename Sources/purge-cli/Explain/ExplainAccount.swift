@@ -59,6 +59,7 @@ extension ExplainReport {
     add("request", "\(method) \(url)")
     add("key", key)
     add("site", site.map { "\($0)\(route.map { ", to the \($0)" } ?? "")" } ?? "none")
+    if let prefix { add("route", prefix) }
     add("stored", stored.isEmpty ? "nothing" : counted(stored.count, "response"))
     for (index, variant) in stored.enumerated() {
       lines += variant.lines(number: index + 1)
@@ -75,6 +76,9 @@ extension ExplainReport {
       lines.append("  \(padded("outcome", to: 13))\(text)")
     }
     for (index, sentence) in because.enumerated() { add(index == 0 ? "because" : "", sentence) }
+    for (index, limit) in (limits ?? []).enumerated() {
+      add(index == 0 ? "limits" : "", "\(limit)")
+    }
     return lines
   }
 }
