@@ -207,8 +207,10 @@ struct LifecycleTests {
     if kind == "miss" {
       try await origin.waitForRequests(1)
     } else {
-      // The first of them is on its way, and with it all that it was sent with.
-      try await eventually("the first answer") { try await pop.statistics().requests > 1 }
+      // All of them are here, and the first is on its way.
+      try await eventually("the requests") {
+        try await pop.statistics().bytesReceived >= (count + 1) * TestPoP.request("/").utf8.count
+      }
       _ = try await settled("answers") { Int(try await pop.statistics().requests) }
     }
     await pop.beginShutdown()

@@ -39,6 +39,8 @@ final class ClientConnection: StreamSocket, ClientStream {
   private var decoder: ContentDecoder?
   private var outputHasEnded = false
   private var isProcessing = false
+  /// True while a response that was handed over whole still waits for its client to take it.
+  private var isFinishing = false
 
   /// The request that is being answered.
   var served = ServedRequest()
@@ -107,7 +109,14 @@ final class ClientConnection: StreamSocket, ClientStream {
     switch phase {
     case .tunnel: served.exchange?.tunnelClientIsWritable()
     case .busy:
-      if let sender { sender.advance() } else { served.exchange?.clientBecameWritable() }
+      if isFinishing {
+        isFinishing = false
+        finishResponse()
+      } else if let sender {
+        sender.advance()
+      } else {
+        served.exchange?.clientBecameWritable()
+      }
       flush()
     case .head:
       process()
@@ -152,7 +161,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   override func closed() {
     phase = .closed
     // What was sent from a file may be all there was to do.
-    if served.exchange == nil, sender != nil { account() }
+    if served.exchange == nil, sender != nil || isFinishing { account() }
     sender = nil
     held = nil
     loop.clientGone(self)
@@ -306,6 +315,11 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// The response is complete: the connection is ready for the next request, or closed.
   func finishResponse() {
     guard case .busy = phase else { return }
+    // It is complete when its client has taken nearly all of it, so that none is logged as sent that is cut before.
+    if !isWritable, decoder == nil {
+      isFinishing = true
+      return loop.handedOver(self)
+    }
     loop.finished(self)
     timing.requestEnded()
     if response.closes || (inputHasEnded && inbound.readableBytes == 0) { return linger() }
@@ -380,6 +394,8 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   /// Closes the connection when it is idle, or after the response.
   func drain() {
+    // The response that is on its way has not said that it is the last: whoever has asked on gets one that does.
+    if isFinishing, inbound.readableBytes > 0 { return }
     response.closes = true
     guard case .head = phase, inbound.readableBytes == 0 else { return }
     // The end of the last response may still wait for the client to read.

@@ -12,6 +12,8 @@ struct ServedRequest {
   var firstLine: [UInt8] = []
   /// What gets the response, unless that was there at once.
   var exchange: Exchange?
+  /// What got the response, where that is over before all of it has gone out; for the log.
+  var former: Exchange?
   /// What it waits for before it is served.
   var wait: (any PendingWait)?
 
@@ -99,7 +101,7 @@ extension LoopContext {
     guard let log else { return }
     // Whoever has the head logs it straight from what was read.
     if case .held = served.head { return served.head = .due }
-    logLater(&served, identity, exchange ?? served.exchange, log)
+    logLater(&served, identity, exchange ?? served.exchange ?? served.former.take(), log)
   }
 
   /// A head is about to be handled.
@@ -183,6 +185,14 @@ extension LoopContext {
   func finished(_ stream: some ClientStream) {
     account(&stream.served, from: stream.identity)
     stream.served.exchange.take()?.responseEnded()
+  }
+
+  /// All of a response was handed over, and not all has gone out: its exchange goes on without a client, and the request
+  /// is counted and logged when the client has got it.
+  func handedOver(_ stream: some ClientStream) {
+    let exchange = stream.served.exchange.take()
+    if log != nil { stream.served.former = exchange }
+    exchange?.responseEnded()
   }
 
   /// The client of a request is gone: what is under way for it ends, unless others need it. A response that it

@@ -104,6 +104,45 @@ import Testing
     #expect(entries[0].status == 200 && entries[0].detail == "client-timeout")
   }
 
+  @Test(
+    "A stored response that its client does not take is logged when it is over, with what ended it")
+  func storedResponse() async throws {
+    for detail in ["client-timeout", "draining"] {
+      let entries = try await Self.entries(
+        {
+          $0.limits.clientStall = detail == "draining" ? .seconds(60) : .milliseconds(300)
+          $0.limits.drain = .milliseconds(400)
+        },
+        script: { exchange in
+          exchange.send(
+            "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: \(12 << 20)\r\n\r\n")
+          exchange.wire.send(Pattern.bytes(12 << 20))
+        }
+      ) { pop, _ in
+        #expect(try await pop.get("/large").status == 200)
+        try await pop.waitForFills()
+        let wire = try await pop.connect(receiveBuffer: 32 << 10)
+        try await wire.pause()
+        wire.send(TestPoP.request("/large"))
+        if detail == "draining" {
+          try await eventually("the request") {
+            try await pop.statistics().bytesReceived >= 2 * TestPoP.request("/large").utf8.count
+          }
+          await pop.beginShutdown()
+          try await pop.waitForEnd()
+        } else {
+          try await eventually("that it is closed") {
+            try await pop.statistics().limits["clientStall"] == 1
+          }
+        }
+      }
+      try #require(entries.count == 2)
+      #expect(entries.map(\.detail) == [nil, detail])
+      #expect(entries.map(\.cache) == ["miss", "hit"])
+      #expect(entries.map(\.status) == [200, 200])
+    }
+  }
+
   @Test("A request that is refused within its content has what is known of it in the log")
   func withinContent() async throws {
     for (fields, content, status, detail, received) in [
@@ -155,6 +194,12 @@ import Testing
   func documented() throws {
     let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
     let text = try String(contentsOfFile: "/\(root)/docs/operations.md", encoding: .utf8)
+    let limits = try String(contentsOfFile: "/\(root)/docs/limits.md", encoding: .utf8)
+    for limit in ReachedLimit.allCases {
+      guard let interruption = limit.interruption else { continue }
+      let row = "| `\(limit.rawValue)` | `\(interruption.rawValue)` |"
+      #expect(limits.contains(row), "\(row)")
+    }
     for interruption in Interruption.allCases {
       #expect(text.contains("| `\(interruption.rawValue)` |"), "\(interruption.rawValue)")
     }
