@@ -118,7 +118,7 @@ struct LimitTableTests {
     let refusals = Set(StorageRefusal.allCases.map { "storageRefusals.\($0.rawValue)" })
     let others: Set = [
       "statuses.4xx", "purges.refused", "memory.evictions", "clients.closedIdle",
-      "clients.closedInHead", "clients.pauses", "clients.refused",
+      "clients.closedInHead", "clients.pauses", "clients.refused", "droppedLogLines.access",
     ]
     var seen: Set<String> = []
     for row in rows {

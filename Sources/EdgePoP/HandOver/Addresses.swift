@@ -134,7 +134,10 @@ private struct Taking {
     case .wait(let process, let milliseconds):
       logger.notice(
         "another edge-pop has these addresses, and gives them to this one",
-        metadata: ["process": "\(process)", "milliseconds": "\(milliseconds)"])
+        metadata: [
+          "process": "\(process)",
+          "within": "\(DurationText.print(.milliseconds(milliseconds)))",
+        ])
       other.setPatience(milliseconds: milliseconds + Self.grace)
       diskPatience = max(diskPatience ?? 0, milliseconds + Self.grace)
       try receive(from: other, place, process: process)
