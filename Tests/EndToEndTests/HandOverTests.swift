@@ -216,17 +216,194 @@ extension EndToEnd {
         let pop = try await PoP.start(on: stage, arguments: Self.arguments(origin, ports))
         let crowd = Crowd(port: ports.clients)
         try await crowd.waitForAnswers(20)
-        let file = try stage.write("file", "")
-        for _ in 1...3 {
-          let result = try await run(
-            Programs.edgePoP, Self.arguments(origin, ports, ["--take-over", "--disk", file]))
-          #expect(result.end == .status(1))
-          _ = try await pop.process.line(containing: "this one goes on")
+        for number in 1...3 {
+          let other = try Self.stalled(on: stage, ports)
+          _ = try await other.line(containing: "has 3")
+          other.send(SIGKILL)
+          _ = try await eventually("that the PoP goes on") {
+            let lines = pop.process.errors.value.lines
+            return lines.count { $0.contains("that was to take over does not") } == number
+              ? true : nil
+          }
           try await crowd.waitForAnswers(20)
         }
         #expect(try await Admin(port: ports.admin).request("GET", "/ready").status == 200)
         let failures = try await crowd.stop()
         #expect(failures.isEmpty, "\(failures.count): \(failures.prefix(5))")
+      }
+    }
+
+    /// A successor that takes the sockets and then does nothing: as one whose disk is stuck.
+    private static func stalled(
+      on stage: Stage, _ ports: (clients: Int, admin: Int)
+    ) throws -> RunningProcess {
+      let script = """
+        import socket, sys, time
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(b"\\0edgecache/edge-pop/127.0.0.1:\(ports.clients)")
+        s.sendall(b"edge-pop 2 take-over 127.0.0.1:\(ports.clients) 127.0.0.1:\(ports.admin)\\n")
+        def line():
+            text = b""
+            while not text.endswith(b"\\n"):
+                byte = s.recv(1)
+                if not byte: return "nothing"
+                text += byte
+            return text.decode().strip()
+        line()
+        count = sum(int(word.rsplit("=", 1)[1]) for word in line().split()[1:])
+        taken = []
+        while len(taken) < count: taken += socket.recv_fds(s, 1, 64)[1]
+        print("has", len(taken), file=sys.stderr, flush=True)
+        print("heard", line(), file=sys.stderr, flush=True)
+        s.sendall(b"serving\\n")
+        time.sleep(600)
+        """
+      return try stage.start(try Programs.system("python3"), ["-c", script])
+    }
+
+    @Test(
+      "While a successor does not begin the old one serves all clients; after a time it goes on for good"
+    )
+    func stalledSuccessor() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let ports = try freePorts()
+        let pop = try await PoP.start(
+          on: stage, arguments: Self.arguments(origin, ports, ["--drain-timeout", "8s"]))
+        let crowd = Crowd(port: ports.clients)
+        let other = try Self.stalled(on: stage, ports)
+        _ = try await other.line(containing: "has 3")
+        try await crowd.waitForAnswers(50)
+        // Of a purge the other one would not learn.
+        let purge = Array(#"{"scope":"everything"}"#.utf8)
+        let refused = try await Admin(port: ports.admin).request("POST", "/purge", content: purge)
+        #expect(refused.status == 503, "\(refused.text)")
+        #expect(!pop.process.errors.value.text.contains("purge applied"))
+        // Others that ask meanwhile are told what is going on.
+        let third = try await run(Programs.edgePoP, Self.arguments(origin, ports, ["--take-over"]))
+        #expect(third.end == .status(1))
+        #expect(
+          third.errors.contains("edge-pop, process \(other.pid), is just starting there"),
+          "\(third.errors)")
+        _ = try await pop.process.line(containing: "does not serve yet")
+        _ = try await pop.process.line(containing: "that was to take over does not")
+        _ = try await other.line(containing: "heard mine")
+        try await crowd.waitForAnswers(50)
+        let purged = try await Admin(port: ports.admin).request("POST", "/purge", content: purge)
+        #expect(purged.status == 200)
+        // Another one can take over.
+        let next = try await PoP.start(
+          on: stage, arguments: Self.arguments(origin, ports, ["--take-over"]))
+        #expect(try await pop.process.ended() == .status(0))
+        try await crowd.waitForAnswers(50)
+        let failures = try await crowd.stop()
+        #expect(failures.isEmpty, "\(failures.count): \(failures.prefix(5))")
+        _ = next
+      }
+    }
+
+    @Test(
+      "After a hand-over a purge that comes to the old one is refused, with and without disks",
+      arguments: [false, true])
+    func latePurge(hasDisk: Bool) async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let ports = try freePorts()
+        let more =
+          ["--purge-from", "127.0.0.1"]
+          + (hasDisk ? ["--disk", stage.path("disk"), "--disk-size", "64MiB"] : [])
+        let old = try await PoP.start(on: stage, arguments: Self.arguments(origin, ports, more))
+        let kept = try HTTPConnection(port: ports.clients)
+        #expect(try kept.request("GET", "/bytes/10").status == 200)
+        // In the middle of a request, so that it is not closed as an idle one.
+        try kept.socket.write("PURGE /bytes/10 HTTP/1.1\r\nHost: 127.0.0.1:\(ports.clients)\r\n")
+        _ = try await PoP.start(
+          on: stage, arguments: Self.arguments(origin, ports, more + ["--take-over"]))
+        try kept.socket.write("\r\n")
+        let head = try kept.head()
+        #expect(head.status == 503)
+        #expect(!old.process.errors.value.text.contains("purge applied"))
+        #expect(old.process.errors.value.text.contains("purge refused"))
+        #expect(try await old.process.ended() == .status(0))
+      }
+    }
+
+    @Test(
+      "What can fail without the addresses fails before they are asked for",
+      arguments: [
+        ["--upstream-ca", "/nonexistent.pem"], ["--admin-token-file", "/nonexistent"],
+        ["--disk", "/dev/null/disk"],
+      ])
+    func wrongOption(options: [String]) async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let ports = try freePorts()
+        let disk = ["--disk", stage.path("disk"), "--disk-size", "64MiB"]
+        let pop = try await PoP.start(on: stage, arguments: Self.arguments(origin, ports, disk))
+        let result = try await run(
+          Programs.edgePoP,
+          Self.arguments(origin, ports, disk + options + ["--take-over"]))
+        #expect(result.end == .status(1))
+        #expect(!pop.process.errors.value.text.contains("takes over"))
+        let health = try await Admin(port: ports.admin).request("GET", "/health")
+        #expect(!health.text.contains("given to another"), "\(health.text)")
+      }
+    }
+
+    @Test("Who takes over has an address of clients of the old one; what it has not is told")
+    func otherAddresses() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let (ports, other) = (try freePorts(), try freePorts())
+        let pop = try await PoP.start(
+          on: stage,
+          arguments: Self.arguments(origin, ports, ["--listen", "127.0.0.1:\(other.clients)"]))
+        let elsewhere = try await run(
+          Programs.edgePoP,
+          Self.arguments(origin, (other.admin, ports.admin), ["--take-over"]))
+        #expect(elsewhere.end == .status(1))
+        #expect(
+          elsewhere.errors.contains(
+            "serves clients at 127.0.0.1:\(ports.clients), 127.0.0.1:\(other.clients)"),
+          "\(elsewhere.errors)")
+        #expect(try await pop.request("GET", "/bytes/1").status == 200)
+        let next = try await PoP.start(
+          on: stage, arguments: Self.arguments(origin, ports, ["--take-over"]))
+        #expect(try await pop.process.ended() == .status(0))
+        for process in [pop.process, next.process] {
+          #expect(
+            process.errors.value.text.contains("addresses=127.0.0.1:\(other.clients)"),
+            "\(process.errors.value)")
+        }
+      }
+    }
+
+    @Test("Who asks slowly keeps others waiting for a few seconds at most")
+    func slowAsker() async throws {
+      try await Stage.run { stage in
+        let origin = try await SampleOrigin.start(on: stage)
+        let ports = try freePorts()
+        let pop = try await PoP.start(on: stage, arguments: Self.arguments(origin, ports))
+        let script = """
+          import socket, sys, time
+          def desk():
+              s = socket.socket(socket.AF_UNIX)
+              s.connect(b"\\0edgecache/edge-pop/127.0.0.1:\(ports.clients)")
+              return s
+          slow, other = desk(), desk()
+          slow.sendall(b"edge-pop 2 take")
+          other.sendall(b"edge-pop 2 give 127.0.0.1:\(ports.clients)\\n")
+          other.settimeout(0.5)
+          while True:
+              try: slow.sendall(b"x")
+              except OSError: pass
+              try:
+                  print("heard", other.recv(100).decode().strip(), file=sys.stderr, flush=True)
+                  break
+              except TimeoutError: pass
+          """
+        let asker = try stage.start(try Programs.system("python3"), ["-c", script])
+        _ = try await asker.line(containing: "heard serving \(pop.process.pid)")
       }
     }
 
