@@ -32,9 +32,6 @@ public final class LocalSocket: Sendable {
     close()
   }
 
-  /// The most bytes of a line.
-  private static let longestLine = 64 << 10
-
   private static func make() -> LocalSocket? {
     let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     return descriptor < 0 ? nil : LocalSocket(descriptor)
@@ -97,18 +94,37 @@ public final class LocalSocket: Sendable {
     return true
   }
 
-  /// Reads a line, and nothing behind it; nil if the other end is gone, or says too much.
-  public func readLine() -> String? {
+  /// What came of waiting for a line.
+  public enum Line: Sendable, Hashable {
+    case line(String)
+    /// The other end is gone, or says more than it may.
+    case ended
+    /// The time was over before the line was complete.
+    case late
+
+    /// What was said, if something was.
+    public var text: String? { if case .line(let text) = self { text } else { nil } }
+  }
+
+  /// Reads a line of so many bytes at most, and nothing behind it. All of it has to come within so many milliseconds.
+  public func readLine(within milliseconds: Int, atMost most: Int = 16 << 10) -> Line {
+    let deadline = Monotonic.now() + Int64(milliseconds) * 1_000_000
     var line: [UInt8] = []
-    while line.count < Self.longestLine {
+    while line.count <= most {
       var byte: UInt8 = 0
-      let count = recv(descriptor, &byte, 1, 0)
-      if count < 0, errno == EINTR { continue }
-      guard count == 1 else { return nil }
-      if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
-      line.append(byte)
+      let count = recv(descriptor, &byte, 1, CInt(MSG_DONTWAIT))
+      if count == 1 {
+        if byte == UInt8(ascii: "\n") { return .line(String(decoding: line, as: UTF8.self)) }
+        line.append(byte)
+        continue
+      }
+      guard count < 0, errno == EAGAIN || errno == EINTR else { return .ended }
+      let left = deadline - Monotonic.now()
+      if left <= 0 { return .late }
+      var place = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      _ = poll(&place, 1, CInt(clamping: left / 1_000_000 + 1))
     }
-    return nil
+    return .ended
   }
 
   /// Gives the other end descriptors, which stay open here; false if it is gone.

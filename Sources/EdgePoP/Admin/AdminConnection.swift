@@ -222,7 +222,7 @@ final class AdminConnection: ChannelInboundHandler {
     } catch let refusal as PurgeFields.Refusal {
       return refuse(refusal.status, refusal.reason, head, context)
     } catch let refusal as PurgeService.Refusal {
-      return refuse(400, refusal.reason, head, context)
+      return refuse(refusal.status, refusal.reason, head, context)
     } catch {
       return refuse(500, "\(error)", head, context)
     }

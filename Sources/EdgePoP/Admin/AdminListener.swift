@@ -16,18 +16,8 @@ final class AdminListener: Sendable {
   /// The address, with the port that was really bound.
   var address: SocketEndpoint { taken.endpoint }
 
-  /// Listens. Throws if the system does not let it.
-  static func start(
-    _ taken: TakenAddress, group: MultiThreadedEventLoopGroup, tls: NIOSSLContext?,
-    service: AdminService
-  ) async throws -> AdminListener {
-    let listener = AdminListener(taken, group: group, tls: tls, service: service)
-    try taken.begin()
-    try await listener.resume()
-    return listener
-  }
-
-  private init(
+  /// A listener that does not listen yet.
+  init(
     _ taken: TakenAddress, group: MultiThreadedEventLoopGroup, tls: NIOSSLContext?,
     service: AdminService
   ) {
@@ -54,8 +44,16 @@ final class AdminListener: Sendable {
       }
   }
 
+  /// Lets clients connect, and accepts them. Throws if the system does not let it.
+  func start() async throws {
+    try taken.begin()
+    try await resume()
+  }
+
   /// Accepts again, or for the first time.
   func resume() async throws {
+    // It may never have stopped.
+    if channel.withLock({ $0 != nil }) { return }
     let sockets = taken.take()
     guard let socket = sockets.first else { return }
     // The channel has one of its own, which is closed with it; this one keeps the address.

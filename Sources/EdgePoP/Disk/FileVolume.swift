@@ -37,24 +37,8 @@ public final class FileVolume: DiskVolume {
   ) throws(Problem) {
     self.path = path
     isReadOnly = readOnly
-    if !readOnly {
-      if let reason = DirectoryContent(path)?.refusal { throw Problem(description: reason) }
-      for directory in [path, "\(path)/segments"] {
-        if mkdir(directory, 0o700) != 0, errno != EEXIST {
-          throw Self.problem("cannot make \(directory)", errno)
-        }
-      }
-    }
-    let name = "\(path)/\(Self.lockFile)"
-    lock = open(
-      name, (readOnly ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC | O_NONBLOCK, 0o600)
-    if lock < 0 {
-      if readOnly, errno == ENOENT {
-        throw Problem(
-          description: "there is no store; name a directory that was given to --disk")
-      }
-      throw Self.problem("cannot open \(name)", errno)
-    }
+    if !readOnly { try Self.prepare(path) }
+    lock = try Self.openLock(path, readOnly: readOnly)
     if let code = Self.acquire(lock, patience: patience, told: told) {
       close(lock)
       if code == EWOULDBLOCK {
@@ -63,8 +47,36 @@ public final class FileVolume: DiskVolume {
             ? "a process uses it; stop that first, or look at GET /stats of its admin API"
             : "another process uses it; each PoP needs a directory of its own")
       }
-      throw Self.problem("cannot lock \(name)", code)
+      throw Self.problem("cannot lock \(path)/\(Self.lockFile)", code)
     }
+  }
+
+  /// Throws ``Problem`` if a directory cannot be one, whether another process has it or not; it is made if it is not
+  /// there.
+  static func check(_ path: String) throws(Problem) {
+    try prepare(path)
+    close(try openLock(path, readOnly: false))
+  }
+
+  /// Makes what is not there.
+  private static func prepare(_ path: String) throws(Problem) {
+    if let reason = DirectoryContent(path)?.refusal { throw Problem(description: reason) }
+    for directory in [path, "\(path)/segments"] {
+      if mkdir(directory, 0o700) != 0, errno != EEXIST {
+        throw problem("cannot make \(directory)", errno)
+      }
+    }
+  }
+
+  private static func openLock(_ path: String, readOnly: Bool) throws(Problem) -> CInt {
+    let name = "\(path)/\(lockFile)"
+    let lock = open(
+      name, (readOnly ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC | O_NONBLOCK, 0o600)
+    if lock >= 0 { return lock }
+    if readOnly, errno == ENOENT {
+      throw Problem(description: "there is no store; name a directory that was given to --disk")
+    }
+    throw problem("cannot open \(name)", errno)
   }
 
   /// Locks a file; an `errno` if that is not possible.

@@ -11,12 +11,12 @@ struct Addresses: Sendable {
   let admin: TakenAddress
   /// Where a successor asks for them.
   let desk: HandOverDesk
-  /// PoPs that wait to hear that this one serves.
-  private let predecessors: [LocalSocket]
+  /// The PoP that waits to hear that this one can serve.
+  private let predecessor: Predecessor?
   /// For how many milliseconds a PoP that gave addresses may still use its disks; nil if there is none.
   let diskPatience: Int?
   /// True if a PoP handed over what it served with.
-  var areTakenOver: Bool { !predecessors.isEmpty }
+  var areTakenOver: Bool { predecessor != nil }
 
   /// Takes the addresses. `count` sockets are to listen for clients on each of theirs. Waits for a PoP that has them
   /// and is about to end, or, with `takesOver`, for any PoP. Throws ``StartProblem``.
@@ -44,39 +44,70 @@ struct Addresses: Sendable {
     }
     taking.close()
     let desk = HandOverDesk()
-    for address in taken where !desk.open(address.name) {
+    // The names of those that were handed over are free when the other PoP accepts nobody any more.
+    for address in taken where !address.isHandedOver && !desk.open(address.name) {
       // Who has begun at the same moment and was faster has the address, too.
       if let other = LocalSocket.connect(HandOverDesk.name(address.name)), other.isTrusted {
         desk.close()
+        taking.predecessor?.socket.close()
         throw StartProblem(
           "cannot listen on \(address.endpoint): another edge-pop, process \(other.peer?.process ?? 0), is just "
             + "starting there")
       }
-      logger.warning(
-        "another user's process has the name of an address: no PoP can take it over from this one",
-        metadata: ["address": "\(address.name)"])
+      tellOfName(address, logger)
     }
-    desk.start()
+    if taking.predecessor == nil { desk.start() }
     let admin = taken.removeLast()
     return Addresses(
-      clients: taken, admin: admin, desk: desk, predecessors: taking.predecessors,
+      clients: taken, admin: admin, desk: desk, predecessor: taking.predecessor,
       diskPatience: taking.diskPatience)
   }
 
-  /// Tells those who handed over that this PoP serves now.
-  func confirm() {
-    for predecessor in predecessors {
-      predecessor.write(line: HandOverReply.confirmation)
-      predecessor.close()
-    }
+  private static func tellOfName(_ address: TakenAddress, _ logger: Logger) {
+    logger.warning(
+      "another process has the name of an address: no edge-pop can take it over from this one",
+      metadata: ["address": "\(address.name)"])
   }
+
+  /// Tells who handed over that this PoP can serve; when this returns it may, for nobody else accepts clients any more.
+  /// Throws ``StartProblem`` if the other one goes on, which has waited for too long.
+  func confirm(_ logger: Logger) throws(StartProblem) {
+    guard let predecessor else { return }
+    defer { predecessor.socket.close() }
+    predecessor.socket.write(line: HandOverReply.confirmation)
+    switch predecessor.socket.readLine(within: Self.patience) {
+    case .line(HandOverReply.acknowledgement): break
+    case .ended:
+      // Only who ends says nothing.
+      logger.notice(
+        "the edge-pop that was taken over from has ended",
+        metadata: ["process": "\(predecessor.process)"])
+    case .line, .late:
+      throw StartProblem(
+        "this edge-pop took too long to begin: process \(predecessor.process), from which it was to take over, goes on; "
+          + "see what took so long (disks, most likely), or raise drainTimeout of that one")
+    }
+    for address in clients + [admin] where address.isHandedOver && !desk.open(address.name) {
+      Self.tellOfName(address, logger)
+    }
+    desk.start()
+  }
+
+  /// How long the other one may take until it accepts nobody any more, in milliseconds.
+  private static let patience = 10_000
 
   /// Gives everything up that is not used yet; who handed over goes on.
   func abandon() {
     desk.close()
     for address in clients + [admin] { address.close() }
-    for predecessor in predecessors { predecessor.close() }
+    predecessor?.socket.close()
   }
+}
+
+/// A PoP that has handed over its sockets.
+struct Predecessor: Sendable {
+  let socket: LocalSocket
+  let process: Int
 }
 
 /// Addresses on their way to a PoP.
@@ -90,15 +121,13 @@ private struct Taking {
   let takesOver: Bool
   let logger: Logger
   var wanted: [Place] = []
-  var predecessors: [LocalSocket] = []
+  var predecessor: Predecessor?
   var diskPatience: Int?
   /// Sockets that were handed over, by the names of addresses.
   private var handed: [String: [CInt]] = [:]
   /// Processes that were asked already.
   private var asked: Set<pid_t> = []
 
-  /// How long another process may take for an answer that needs no waiting, in milliseconds.
-  private static let patience = 5000
   /// What it may take beyond what it said.
   private static let grace = 2000
 
@@ -119,9 +148,10 @@ private struct Taking {
       let other = LocalSocket.connect(HandOverDesk.name(place.name)), other.isTrusted,
       let process = other.peer?.process, asked.insert(process).inserted
     else { return }
-    other.setPatience(milliseconds: Self.patience)
+    other.setPatience(milliseconds: HandOverDesk.patience)
     other.write(line: HandOverRequest(takesOver: takesOver, addresses: wanted.map(\.name)).line)
-    switch other.readLine().flatMap(HandOverReply.init(line:)) {
+    let answer = other.readLine(within: HandOverDesk.patience).text
+    switch answer.flatMap(HandOverReply.init(line:)) {
     case .serving(let process):
       throw refusal(
         place,
@@ -131,16 +161,30 @@ private struct Taking {
       throw refusal(
         place,
         "edge-pop, process \(process), is just starting there; choose another with \(place.flag)")
-    case .wait(let process, let milliseconds):
+    case .elsewhere(let process, let addresses):
+      throw refusal(
+        place,
+        "edge-pop, process \(process), which has it, serves clients at \(addresses.joined(separator: ", ")): whoever "
+          + "takes over has one of these at least. Stop it first, or give this one another admin address"
+      )
+    case .wait(let process, let milliseconds, let ending):
+      if predecessor != nil {
+        throw refusal(
+          place, "edge-pop, process \(process), serves there: only one can be taken over at a time")
+      }
       logger.notice(
         "another edge-pop has these addresses, and gives them to this one",
         metadata: [
           "process": "\(process)",
           "within": "\(DurationText.print(.milliseconds(milliseconds)))",
         ])
-      other.setPatience(milliseconds: milliseconds + Self.grace)
+      if !ending.isEmpty {
+        logger.warning(
+          "the edge-pop that is taken over from has addresses that this one has not: they end",
+          metadata: ["process": "\(process)", "addresses": "\(ending.joined(separator: ", "))"])
+      }
       diskPatience = max(diskPatience ?? 0, milliseconds + Self.grace)
-      try receive(from: other, place, process: process)
+      try receive(from: other, place, process: process, within: milliseconds + Self.grace)
     case .given, .sockets, nil:
       // It has just ended, or is something else: whether the address is free is seen when it is taken.
       return
@@ -148,9 +192,10 @@ private struct Taking {
   }
 
   private mutating func receive(
-    from other: LocalSocket, _ place: Place, process: Int
+    from other: LocalSocket, _ place: Place, process: Int, within limit: Int
   ) throws(StartProblem) {
-    switch other.readLine().flatMap(HandOverReply.init(line:)) {
+    let answer = other.readLine(within: limit).text
+    switch answer.flatMap(HandOverReply.init(line:)) {
     case .sockets(let list):
       for item in list {
         guard let sockets = other.receiveDescriptors(item.count) else {
@@ -162,9 +207,9 @@ private struct Taking {
         }
         handed[item.address, default: []] += sockets
       }
-      predecessors.append(other)
+      predecessor = Predecessor(socket: other, process: process)
     case .given, nil: return
-    case .serving, .starting, .wait:
+    case .serving, .starting, .elsewhere, .wait:
       throw refusal(
         place, "edge-pop, process \(process), does not say what it does; is it of the same version?"
       )
@@ -183,7 +228,8 @@ private struct Taking {
     guard let name, let sockets = handed.removeValue(forKey: name) else {
       return try Listeners.take(endpoint, count: count, flag: flag)
     }
-    let taken = TakenAddress(endpoint, name: name, sockets: sockets, flag: flag)
+    let taken = TakenAddress(
+      endpoint, name: name, sockets: sockets, flag: flag, isHandedOver: true)
     if flag == "--listen" { try taken.extend(to: count) }
     return taken
   }

@@ -1,12 +1,17 @@
 // What a PoP that begins and one that has the addresses say to each other: lines of text. Pure.
 //
-//   successor:  edge-pop 1 give ADDRESS...          for addresses of a PoP that is draining
-//               edge-pop 1 take-over ADDRESS...     also of one that serves
+//   successor:  edge-pop 2 give ADDRESS...          for addresses of a PoP that is draining
+//               edge-pop 2 take-over ADDRESS...     also of one that serves
 //   PoP:        serving PID | starting PID          no
-//               wait PID MILLISECONDS               yes, within that time; then one of
+//               elsewhere PID ADDRESS...            no: it serves clients at none of them, but at these
+//               wait PID MILLISECONDS ADDRESS...    yes, within that time; these of its addresses end. Then one of
 //               given                               the addresses are free
 //               sockets ADDRESS=COUNT...            descriptors follow, in this order
-//   successor:  serving                             it accepts clients; what was handed over is its own
+//   successor:  serving                             it can accept clients
+//   PoP:        yours                               it accepts nobody any more; what was handed over is the successor's
+//               mine                                too late: it goes on, with its addresses
+//
+// Until `yours` the PoP accepts clients as ever: both have the same sockets, and so the same clients wait for both.
 
 /// A question for addresses.
 struct HandOverRequest: Sendable, Equatable {
@@ -22,15 +27,22 @@ struct HandOverRequest: Sendable, Equatable {
   /// The question in a line; nil if it is none.
   init?(line: String) {
     let words = line.split(separator: " ").map(String.init)
-    guard words.count > 3, words[0] == "edge-pop", words[1] == "1",
+    guard words.count > 3, words[0] == "edge-pop", words[1] == "2",
       ["give", "take-over"].contains(words[2])
     else { return nil }
     self.init(takesOver: words[2] == "take-over", addresses: Array(words[3...]))
   }
 
+  /// The addresses of a PoP that nobody has any more when it has handed these over; nil if it would hand over none of
+  /// those where clients connect.
+  func ending(ofClients clients: [String], admin: String) -> [String]? {
+    if !clients.contains(where: addresses.contains) { return nil }
+    return (clients + [admin]).filter { !addresses.contains($0) }
+  }
+
   /// The question as it is sent.
   var line: String {
-    "edge-pop 1 \(takesOver ? "take-over" : "give") \(addresses.joined(separator: " "))"
+    "edge-pop 2 \(takesOver ? "take-over" : "give") \(addresses.joined(separator: " "))"
   }
 }
 
@@ -40,8 +52,10 @@ enum HandOverReply: Sendable, Equatable {
   case serving(process: Int)
   /// Another PoP is about to.
   case starting(process: Int)
-  /// There will be a further answer within that time.
-  case wait(process: Int, milliseconds: Int)
+  /// Another PoP serves clients at none of these addresses, but at others.
+  case elsewhere(process: Int, addresses: [String])
+  /// There will be a further answer within that time. Addresses that were not asked for end.
+  case wait(process: Int, milliseconds: Int, ending: [String] = [])
   /// The addresses are free.
   case given
   /// So many sockets of each address follow.
@@ -53,8 +67,12 @@ enum HandOverReply: Sendable, Equatable {
     var count: Int
   }
 
-  /// What follows the last answer of a successor that serves.
+  /// What a successor says when it can serve.
   static let confirmation = "serving"
+  /// The answer to it: from now on it does.
+  static let acknowledgement = "yours"
+  /// What is said to one that takes too long.
+  static let withdrawal = "mine"
   /// More would be no PoP.
   private static let mostSockets = 1 << 16
 
@@ -65,10 +83,13 @@ enum HandOverReply: Sendable, Equatable {
     case ("serving", 2), ("starting", 2):
       guard let process = Int(words[1]) else { return nil }
       self = words[0] == "serving" ? .serving(process: process) : .starting(process: process)
-    case ("wait", 3):
+    case ("elsewhere", 3...):
+      guard let process = Int(words[1]) else { return nil }
+      self = .elsewhere(process: process, addresses: Array(words[2...]))
+    case ("wait", 3...):
       guard let process = Int(words[1]), let time = Int(words[2]), (0...86_400_000).contains(time)
       else { return nil }
-      self = .wait(process: process, milliseconds: time)
+      self = .wait(process: process, milliseconds: time, ending: Array(words[3...]))
     case ("given", 1): self = .given
     case ("sockets", 1...):
       var list: [Sockets] = []
@@ -88,7 +109,10 @@ enum HandOverReply: Sendable, Equatable {
     switch self {
     case .serving(let process): "serving \(process)"
     case .starting(let process): "starting \(process)"
-    case .wait(let process, let milliseconds): "wait \(process) \(milliseconds)"
+    case .elsewhere(let process, let addresses):
+      (["elsewhere \(process)"] + addresses).joined(separator: " ")
+    case .wait(let process, let milliseconds, let ending):
+      (["wait \(process) \(milliseconds)"] + ending).joined(separator: " ")
     case .given: "given"
     case .sockets(let list):
       (["sockets"] + list.map { "\($0.address)=\($0.count)" }).joined(separator: " ")

@@ -3,17 +3,24 @@ import EdgeSocket
 import Glibc
 import Logging
 
-// What a PoP does for its successor. While it drains it has an admin address that it can do without. While it serves
-// everything stays as it is until the successor says that it serves: what clients connect to goes on listening all the
-// time, and who connects while nobody accepts is kept by the kernel.
+// What a PoP does for its successor. While it drains it has an admin address that it can do without. While it serves it
+// goes on accepting until the successor can serve: both have the same sockets. What it does without from the offer on
+// is what only one of them may have: the disks, and purges, of which the successor would not learn.
 
 extension PoPServer: HandOverHost {
   var stage: Life.Stage { life.stage }
 
+  var logger: Logger { options.logger }
+
+  var clientNames: [String] { addresses.clients.map(\.name) }
+
+  var adminName: String { addresses.admin.name }
+
   var handOverMilliseconds: Int { Int(clamping: drainLimit.nanoseconds / 1_000_000) }
 
   func giveAddresses() async {
-    options.logger.info("another edge-pop follows: the addresses are given to it")
+    logger.info("another edge-pop follows: the addresses are given to it")
+    life.giveAddresses()
     life.hurry()
     await admin.stop()
     // Who has connected is still being accepted.
@@ -22,18 +29,23 @@ extension PoPServer: HandOverHost {
     Task { await letGoOfDisks(within: nil) }
   }
 
-  func offerSockets(of names: [String]) async -> [(name: String, sockets: [CInt])] {
-    options.logger.info("another edge-pop takes over")
-    // The successor needs the disks before it can serve. Until they are free this PoP goes on serving without.
+  func offerSockets(of names: [String]) async -> [(name: String, sockets: [CInt])]? {
+    guard life.beginOffer() else { return nil }
+    // The successor needs the disks before it can serve. Until it does this PoP goes on without.
     await letGoOfDisks(within: drainLimit / 2)
-    await clients.pause()
-    await admin.pause()
-    return (addresses.clients + [addresses.admin]).compactMap { address in
-      guard names.contains(address.name) else { return nil }
-      // Copies, for these may be closed meanwhile.
-      let sockets = address.sockets.map { fcntl($0, F_DUPFD_CLOEXEC, 0) }.filter { $0 >= 0 }
-      return sockets.isEmpty ? nil : (address.name, sockets)
+    var copies = await clients.copies()
+    // These may be closed meanwhile.
+    let own = addresses.admin.sockets.map { fcntl($0, F_DUPFD_CLOEXEC, 0) }.filter { $0 >= 0 }
+    copies.append((addresses.admin.name, own))
+    var offered: [(name: String, sockets: [CInt])] = []
+    for (name, sockets) in copies {
+      if names.contains(name), !sockets.isEmpty {
+        offered.append((name, sockets))
+      } else {
+        for descriptor in sockets { Glibc.close(descriptor) }
+      }
     }
+    return offered
   }
 
   /// Lets a successor have the disks. What is still sent from them when the time is over is broken off.
@@ -42,11 +54,11 @@ extension PoPServer: HandOverHost {
     disk.retire()
     await clients.finishTurns()
     if await disk.letGo(within: limit) { return }
-    options.logger.warning(
+    logger.warning(
       "what was still sent from disks is broken off, for another edge-pop needs them")
     await clients.cutOffFiles()
     if await !disk.letGo(within: Self.lastReads) {
-      options.logger.error(
+      logger.error(
         "a disk is stuck: the edge-pop that takes over cannot have it before this one ends")
     }
   }
@@ -54,25 +66,30 @@ extension PoPServer: HandOverHost {
   /// For reads that were under way.
   private static var lastReads: Duration { .seconds(2) }
 
+  func pauseAccepting() async {
+    await clients.pause()
+    await admin.pause()
+  }
+
   func handedOver() async {
+    life.giveAddresses()
     for address in addresses.clients + [addresses.admin] { address.close() }
     life.hurry()
     life.end()
   }
 
-  func takeBack() async {
-    options.logger.error(
-      "the edge-pop that was to take over has ended: this one goes on",
-      metadata: [
-        "advice":
-          "see why it ended in its log; restart this one if it had disks, which it does without now"
-      ])
-    if life.isDraining { return }
+  func takeBack() async -> Bool {
+    guard life.takeBack() else { return false }
     await clients.takeBack()
     do {
       try await admin.resume()
     } catch {
-      options.logger.error("the admin API cannot go on", metadata: ["reason": "\(error)"])
+      logger.error("the admin API cannot go on", metadata: ["reason": "\(error)"])
     }
+    if storage.disk != nil {
+      logger.error(
+        "this edge-pop goes on without disks, which were given away: restart it to have them again")
+    }
+    return true
   }
 }

@@ -169,6 +169,14 @@ extension LoopContext {
     return given
   }
 
+  /// Copies of the sockets that listen, by address; whoever has one may accept the same clients.
+  func copyListeners() -> [(address: Int, descriptor: CInt)] {
+    listeners.compactMap { address, socket in
+      let copy = fcntl(socket.descriptor, F_DUPFD_CLOEXEC, 0)
+      return copy < 0 ? nil : (address: address, descriptor: copy)
+    }
+  }
+
   /// Lets nobody connect any more; who has connected is served.
   func retireListeners() {
     for (_, socket) in listeners { socket.retire() }

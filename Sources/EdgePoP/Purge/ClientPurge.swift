@@ -55,7 +55,9 @@ enum ClientPurge {
     } catch let refusal as PurgeFields.Refusal {
       return refuse(OwnAnswer(refusal.status, refusal.reason))
     } catch let refusal as PurgeService.Refusal {
-      return refuse(OwnAnswer(400, refusal.reason))
+      return refuse(
+        OwnAnswer(
+          refusal.status, refusal.reason, retryAfter: refusal.status == 503 ? 1 : nil))
     } catch {
       return refuse(OwnAnswer(500, "\(error)"))
     }

@@ -12,17 +12,14 @@ struct PurgePlane: Sendable {
   let fleet: PurgeFleet?
 
   /// The plane of a PoP. Once this is made nothing of an earlier life is served unchecked: so it is made
-  /// before anything that serves. `tls` is what other PoPs are asked with.
-  ///
-  /// Throws ``StartProblem`` if the stream that carries purges cannot be used as configured.
+  /// before anything that serves. `bus` is the stream that carries purges, `tls` what other PoPs are asked with.
   init(
-    _ options: PoPOptions, storage: PoPStorage, routing: Routing, tls: NIOSSLContext?,
-    group: any EventLoopGroup
-  ) throws(StartProblem) {
-    let bus = try Self.bus(options, group: group)
+    _ options: PoPOptions, storage: PoPStorage, routing: Routing, bus: PurgeStream? = nil,
+    tls: NIOSSLContext?, group: any EventLoopGroup, life: Life = Life()
+  ) {
     service = PurgeService(
       popID: options.pop.id, store: storage.store, routing: routing, disk: storage.disk, bus: bus,
-      receiptToken: options.access?.own, clock: options.clock, logger: options.logger)
+      receiptToken: options.access?.own, life: life, clock: options.clock, logger: options.logger)
     gate = AdminGate(
       access: options.access, allowed: options.purgeFrom,
       purgesPerSecond: options.limits.purgesPerSecond)
@@ -62,8 +59,9 @@ struct PurgePlane: Sendable {
       service: service, peers: peers, limits: limits, isFresh: isFresh, logger: options.logger)
   }
 
-  /// The stream that carries purges; nil if they come directly.
-  private static func bus(
+  /// The stream that carries purges; nil if they come directly. Throws ``StartProblem`` if it cannot be used as
+  /// configured.
+  static func bus(
     _ options: PoPOptions, group: any EventLoopGroup
   ) throws(StartProblem) -> PurgeStream? {
     guard let bus = options.configuration.purgeBus else { return nil }

@@ -19,9 +19,15 @@ final class PurgeService: Sendable {
     var token: AdminToken?
   }
 
-  /// Something cannot be purged, as the text of a 400.
+  /// Something cannot be purged, as the status and the text of an answer.
   struct Refusal: Error {
+    var status = 400
     let reason: String
+
+    /// Another PoP would not learn of it.
+    static let givenAway = Refusal(
+      status: 503,
+      reason: "another edge-pop is taking over from this one. Nothing was purged; send it again")
   }
 
   private struct Counts: Sendable {
@@ -41,6 +47,7 @@ final class PurgeService: Sendable {
   private let receiptToken: AdminToken?
   /// Where purges are told of that were ordered here.
   private let bus: PurgeStream?
+  private let life: Life
   private let counts = Mutex(Counts())
   /// What was not carried out.
   let refusals: PurgeRefusals
@@ -48,8 +55,9 @@ final class PurgeService: Sendable {
 
   init(
     popID: String, store: Store, routing: Routing, disk: DiskTier?, bus: PurgeStream? = nil,
-    receiptToken: AdminToken? = nil, clock: ProcessClock, logger: Logger
+    receiptToken: AdminToken? = nil, life: Life, clock: ProcessClock, logger: Logger
   ) {
+    self.life = life
     self.bus = bus
     self.receiptToken = receiptToken
     self.popID = popID
@@ -64,10 +72,11 @@ final class PurgeService: Sendable {
   // MARK: Applying
 
   /// Applies a purge; when this returns, every event loop has it. It is to be acknowledged only after
-  /// ``makeLast(_:)``. Throws, and nothing is purged, if a URL cannot be a cache key.
+  /// ``makeLast(_:)``. Throws, and nothing is purged, if a URL cannot be a cache key, or a successor has the addresses.
   func apply(
     _ request: PurgeRequest, by author: Author
   ) throws(Refusal) -> PurgeAcknowledgement {
+    guard life.takesPurges else { throw .givenAway }
     let (scopes, more) = try scopes(request)
     var request = request
     request.widened += more
@@ -309,12 +318,14 @@ final class PurgeService: Sendable {
   // MARK: Catching up
 
   /// Applies what another list tells, and then notes how far it was read. Returns what can be said of each purge
-  /// of the page; nil if it cannot be made to last.
+  /// of the page; nil if it cannot be made to last, or a successor has the addresses.
   func catchUp(_ page: JournalPage, from list: String) async -> [PurgeAcknowledgement]? {
+    guard life.takesPurges else { return nil }
     var acknowledgements: [PurgeAcknowledgement] = []
     for entry in page.entries {
       if store.purges.journalEntry(entry.id) == nil { counts.withLock { $0.caughtUp += 1 } }
-      acknowledgements.append(apply(entry, from: list))
+      guard let acknowledgement = apply(entry, from: list) else { return nil }
+      acknowledgements.append(acknowledgement)
     }
     let isNews = store.purges.note(page, of: list)
     guard let disk else {
@@ -329,11 +340,13 @@ final class PurgeService: Sendable {
     return isLasting ? acknowledgements : nil
   }
 
-  private func apply(_ entry: JournalEntry, from list: String) -> PurgeAcknowledgement {
+  private func apply(_ entry: JournalEntry, from list: String) -> PurgeAcknowledgement? {
     do {
       var request = try PurgeRequest(json: entry.message)
       request.id = entry.id
       return try apply(request, by: Author(name: "fleet", address: list, token: receiptToken))
+    } catch let refusal as Refusal where refusal.status == Refusal.givenAway.status {
+      return nil
     } catch {
       // From a newer version, perhaps. What it would take is not known, so nothing is believed unchecked.
       logger.error(

@@ -38,10 +38,26 @@ struct DataPlane: Sendable {
     return DataPlane(loops: loops, taken: addresses, shared: shared)
   }
 
+  /// Lets clients connect at addresses that nobody has had, for whom nobody else would accept. Throws ``StartProblem``.
+  func listen() throws(StartProblem) {
+    for address in taken where !address.isHandedOver { try address.begin() }
+  }
+
   /// Accepts clients from now on. Throws ``StartProblem``.
   func accept() async throws {
     for address in taken { try address.begin() }
     await takeBack()
+  }
+
+  /// Copies of the sockets that listen, by the names of their addresses.
+  func copies() async -> [(name: String, sockets: [CInt])] {
+    var all = taken.map { (name: $0.name, sockets: [CInt]()) }
+    for loop in loops {
+      for copy in await loop.run({ $0.copyListeners() }) ?? [] {
+        all[copy.address].sockets.append(copy.descriptor)
+      }
+    }
+    return all
   }
 
   /// Accepts clients by sockets that listen already.

@@ -18,6 +18,16 @@ final class Life: Sendable {
     var waiting: [CheckedContinuation<Void, Never>] = []
     var isToEnd = false
     var isHurried = false
+    var ownership = Ownership.own
+  }
+
+  /// Whose its addresses are.
+  private enum Ownership: Sendable {
+    case own
+    /// A successor has copies, and may begin to serve or not.
+    case offered
+    /// They are the successor's.
+    case given
   }
 
   private let state = Mutex(State())
@@ -33,6 +43,36 @@ final class Life: Sendable {
 
   /// A shutdown begins.
   func beginDraining() { reach(.draining) }
+
+  /// A successor gets copies of the sockets; false if this PoP does not serve, or is to end.
+  func beginOffer() -> Bool {
+    state.withLock { state in
+      guard state.stage == .serving, !state.isToEnd, state.ownership == .own else { return false }
+      state.ownership = .offered
+      return true
+    }
+  }
+
+  /// The addresses are another PoP's.
+  func giveAddresses() { state.withLock { $0.ownership = .given } }
+
+  /// The successor does not begin: true if this PoP goes on, and not when it ends anyway.
+  func takeBack() -> Bool {
+    state.withLock { state in
+      guard state.ownership == .offered, state.stage == .serving, !state.isToEnd else {
+        return false
+      }
+      state.ownership = .own
+      return true
+    }
+  }
+
+  /// True while a successor has copies of the sockets: whatever is done to a socket itself would be done to its, too.
+  var isOffering: Bool { state.withLock { $0.ownership == .offered } }
+
+  /// False from the moment that a successor may begin to serve: it would not know of them. What was applied before
+  /// is older than all that it serves from memory, and is on disk before it has that.
+  var takesPurges: Bool { state.withLock { $0.ownership == .own } }
 
   private func reach(_ stage: Stage) {
     state.withLock { $0.stage = max($0.stage, stage) }

@@ -16,11 +16,17 @@ final class TakenAddress: Sendable {
   let name: String
   /// The flag to choose another one with.
   private let flag: String
+  /// True if another PoP serves there, until this one does.
+  let isHandedOver: Bool
   private let open: Mutex<[CInt]>
 
   /// An address with its sockets, which are closed with this unless somebody has taken them.
-  init(_ endpoint: SocketEndpoint, name: String, sockets: [CInt], flag: String) {
+  init(
+    _ endpoint: SocketEndpoint, name: String, sockets: [CInt], flag: String,
+    isHandedOver: Bool = false
+  ) {
     (self.endpoint, self.name, self.flag) = (endpoint, name, flag)
+    self.isHandedOver = isHandedOver
     open = Mutex(sockets)
   }
 
@@ -37,6 +43,17 @@ final class TakenAddress: Sendable {
       defer { open = [] }
       return open
     }
+  }
+
+  /// Closes one of several; false if it is the last.
+  private func drop(_ descriptor: CInt) -> Bool {
+    let isDropped = open.withLock { open in
+      guard open.count > 1, let index = open.firstIndex(of: descriptor) else { return false }
+      open.remove(at: index)
+      return true
+    }
+    if isDropped { Glibc.close(descriptor) }
+    return isDropped
   }
 
   /// The sockets that nobody has taken, for who makes copies of them.
@@ -65,6 +82,8 @@ final class TakenAddress: Sendable {
       do {
         try Listening.begin(descriptor)
       } catch {
+        // The others are shared by all loops, too.
+        if isHandedOver, drop(descriptor) { continue }
         throw Listeners.problem(endpoint, error.errnoCode, flag: flag)
       }
     }

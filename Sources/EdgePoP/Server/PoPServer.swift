@@ -72,30 +72,36 @@ public final class PoPServer: Service {
     let accessLog = try AccessLog.open(
       options.accessLog, format: options.accessLogFormat, sample: options.accessLogSample,
       logger: options.logger)
-    ending.add { await accessLog?.close(within: .nanoseconds(options.limits.logs.nanoseconds)) }
+    // No longer than a drain leaves: half of that is for disks.
+    let forLog = min(
+      .nanoseconds(options.limits.logs.nanoseconds), Self.reserve(of: Self.drainLimit(options)) / 2)
+    ending.add { await accessLog?.close(within: forLog) }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     ending.add { try? await group.shutdownGracefully() }
-    let addresses = try Addresses.take(
-      options.pop, count: loopCount, takesOver: options.takesOver, logger: options.logger)
-    ending.add { addresses.abandon() }
-
-    let storage = try PoPStorage(options, patience: addresses.diskPatience)
-    ending.add { await storage.disk?.stop() }
+    // Whatever can fail without the addresses does before another PoP is asked for them.
     let tls = try AdminListener.tls(options.configuration)
-    let purges = try PurgePlane(
-      options, storage: storage, routing: routing, tls: tls.client, group: group)
-
+    let bus = try PurgePlane.bus(options, group: group)
     let connector = try await SocketConnector.start(
       routing, upstreamCA: options.upstreamCA, resolvers: options.nameServers,
       logger: options.logger)
     ending.add { await connector.stop() }
+    try PoPStorage.check(options)
+    let addresses = try Addresses.take(
+      options.pop, count: loopCount, takesOver: options.takesOver, logger: options.logger)
+    ending.add { addresses.abandon() }
+
+    let life = Life()
+    let storage = try PoPStorage(options, patience: addresses.diskPatience)
+    ending.add { await storage.disk?.stop() }
+    let purges = PurgePlane(
+      options, storage: storage, routing: routing, bus: bus, tls: tls.client, group: group,
+      life: life)
     let shared = PoPShared(
       options, storage: storage, purges: purges, routing: routing, accessLog: accessLog,
       connector: connector, loopCount: loopCount, places: places)
     let clients = try await DataPlane.start(addresses.clients, shared)
     ending.add { await clients.stop() }
-    let life = Life()
-    admin = try await AdminListener.start(
+    admin = AdminListener(
       addresses.admin, group: group, tls: tls.server,
       service: AdminService(
         options, shared, started: started, life: life,
@@ -103,9 +109,11 @@ public final class PoPServer: Service {
     (self.storage, self.purges, self.clients) = (storage, purges, clients)
     (self.accessLog, self.life, self.ending) = (accessLog, life, ending)
     self.addresses = addresses
+    try clients.listen()
+    try addresses.confirm(options.logger)
     try await clients.accept()
+    try await admin.start()
     life.beginServing()
-    addresses.confirm()
     addresses.desk.setHost(self)
   }
 
@@ -173,6 +181,8 @@ public final class PoPServer: Service {
     await life.waitForEnd()
     signal.cancel()
     life.beginDraining()
+    // A socket that is closed slowly would be closed for the successor, too.
+    if life.isOffering { await clients.pause() }
     options.whenDraining()
     if drainDelay > .zero {
       options.logger.info(
@@ -186,9 +196,8 @@ public final class PoPServer: Service {
     follower.cancel()
     tender.cancel()
     options.logger.info("draining")
-    // Something is left of the time for logs and disks.
     let limit = drainLimit
-    let drain = limit - min(limit / 10, .seconds(3))
+    let drain = limit - Self.reserve(of: limit)
     let drained = await clients.drain(
       within: drain - (ContinuousClock.now - began),
       idle: .nanoseconds(options.limits.drainIdle.nanoseconds), last: (limit - drain) / 4)
@@ -207,10 +216,15 @@ public final class PoPServer: Service {
   }
 
   /// Within what time it ends after that.
-  public var drainLimit: Duration {
+  public var drainLimit: Duration { Self.drainLimit(options) }
+
+  private static func drainLimit(_ options: PoPOptions) -> Duration {
     options.configuration.serving(of: options.pop).drainTimeout
       ?? .nanoseconds(options.limits.drain.nanoseconds)
   }
+
+  /// What of that time is left for logs and disks.
+  private static func reserve(of limit: Duration) -> Duration { min(limit / 2, .seconds(3)) }
 }
 
 /// How what was started is ended: what came last first.

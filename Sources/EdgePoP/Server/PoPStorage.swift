@@ -26,6 +26,17 @@ struct PoPStorage: Sendable {
     if disk == nil { purges.begin(epoch: generator.next()) }
   }
 
+  /// Throws ``StartProblem`` if a directory cannot be used, whoever has it at present.
+  static func check(_ options: PoPOptions) throws(StartProblem) {
+    for disk in options.pop.disks {
+      do throws(FileVolume.Problem) {
+        try FileVolume.check(disk.path)
+      } catch {
+        throw StartProblem("--disk \(disk.path): \(error)")
+      }
+    }
+  }
+
   /// True if nothing of an earlier life is stored.
   var isFresh: Bool { disk?.isFresh ?? true }
 

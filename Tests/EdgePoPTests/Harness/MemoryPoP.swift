@@ -25,7 +25,7 @@ final class MemoryPoP: @unchecked Sendable {
   init(_ options: PoPOptions, connector: (any UpstreamConnector)? = nil) throws {
     let storage = try PoPStorage(options)
     let routing = Routing(options.configuration, pop: options.pop, limits: options.limits)
-    let purges = try PurgePlane(
+    let purges = PurgePlane(
       options, storage: storage, routing: routing, tls: nil, group: Wire.group)
     let reactor = try Reactor.manual()
     let network = connector == nil ? MemoryNetwork(routing) : nil
@@ -85,9 +85,10 @@ final class MemoryPoP: @unchecked Sendable {
     let service = AdminService(
       options, shared, started: shared.clock.now, life: life,
       counters: { [self] in turn { $0.counted } })
-    let listener = try await AdminListener.start(
+    let listener = AdminListener(
       try Listeners.take(SocketEndpoint(host: "127.0.0.1", port: 0), count: 1, flag: "--admin"),
       group: group, tls: nil, service: service)
+    try await listener.start()
     lock.withLock { _ in admin = (listener, group) }
     return listener.address
   }
