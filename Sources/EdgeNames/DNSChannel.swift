@@ -211,9 +211,10 @@ final class DNSChannel {
       Unmanaged<DNSChannel>.fromOpaque(data).takeUnretainedValue()
         .watch(descriptor, reads: reads != 0, writes: writes != 0)
     }
-    let mask =
+    var mask = CInt(
       ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS
-      | ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF
+        | ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF)
+    cares_keep_no_answers(&options, &mask)
     var opened: ares_channel?
     // c-ares copies both texts.
     var kinds = Array(lookups.utf8CString)
@@ -222,7 +223,7 @@ final class DNSChannel {
       path.withUnsafeMutableBufferPointer { path in
         options.lookups = kinds.baseAddress
         options.resolvconf_path = path.baseAddress
-        return ares_init_options(&opened, &options, CInt(mask))
+        return ares_init_options(&opened, &options, mask)
       }
     }
     try Self.check(status)

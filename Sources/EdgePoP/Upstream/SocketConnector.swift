@@ -39,7 +39,7 @@ final class SocketConnector: UpstreamConnector {
     let places = routing.upstreams.map { upstream in
       let (host, port) = (upstream.url.host, upstream.url.port)
       return InternetAddress.resolve(host: host, port: port, numericOnly: true).first
-        .map(Place.address) ?? .name(host)
+        .map(Place.address) ?? .name(upstream.url.lookupName)
     }
     let hasNames = places.contains { if case .name = $0 { true } else { false } }
     // Last, for its thread is ended only by ``stop()``.
