@@ -181,6 +181,7 @@ extension ClientConnection {
   /// Sends bytes of another protocol.
   func sendTunnel(_ bytes: ByteBuffer) {
     tunnelMoved()
+    served.contentBytes += bytes.readableBytes
     send(bytes)
     flush()
   }

@@ -91,6 +91,7 @@ final class ClientConnection: StreamSocket, ClientStream {
     case .lingering, .closed: return
     case .tunnel where decoder == nil:
       timing.moved()
+      served.requestBytes += bytes.readableBytes
       served.exchange?.tunnelFromClient(bytes)
       return updateReading()
     case .tunnel: timing.moved()
@@ -186,7 +187,10 @@ final class ClientConnection: StreamSocket, ClientStream {
       case .tunnel where decoder != nil: goOn = readContent()
       case .tunnel:
         goOn = false
-        if inbound.readableBytes > 0 { served.exchange?.tunnelFromClient(takeInbound()) }
+        if inbound.readableBytes > 0 {
+          served.requestBytes += inbound.readableBytes
+          served.exchange?.tunnelFromClient(takeInbound())
+        }
       case .lingering, .closed: goOn = false
       }
     }
@@ -439,12 +443,11 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// Counts and logs the request, once.
   func account() { loop.account(&served, from: identity) }
 
-  /// From here on bytes go both ways.
+  /// From here on bytes go both ways; the line in the log comes when that ends.
   func tunnelBegan() {
     phase = .tunnel
     timing.moved()
     loop.counters.tunnels += 1
-    account()
     process()
   }
 
@@ -455,6 +458,7 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   /// The upstream closed the tunnel.
   func endTunnel() {
+    account()
     served.exchange = nil
     flush()
     linger()
