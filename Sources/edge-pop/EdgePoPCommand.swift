@@ -243,10 +243,11 @@ struct EdgePoPCommand: AsyncParsableCommand {
     let ready = ReadyLine(line: server.readyLine, log: log)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
+        // They end in the opposite order: logs can be opened anew until the PoP has ended.
         services: [
+          .init(service: signals.reopening(server)),
           .init(
             service: server, successTerminationBehavior: .gracefullyShutdownGroup),
-          .init(service: signals.reopening(server)),
           .init(service: ready),
         ],
         logger: quiet))

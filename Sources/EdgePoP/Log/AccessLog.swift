@@ -75,7 +75,7 @@ final class AccessLog: Sendable {
     case .failing(let code):
       logger.error(
         "the access log cannot be written; it is tried again",
-        metadata: ["reason": "\(String(cString: strerror(code)))"])
+        metadata: ["reason": "\(LogFileProblem(code: code).reason)"])
     case .dropping:
       logger.error("the access log is not written fast enough; lines are dropped")
     case .recovered(let dropped):

@@ -32,7 +32,11 @@ struct AccessLogLine {
   func writeHost(_ head: borrowing RequestHead, to block: LogBlock) {
     if head.authority.isEmpty { return block.put("- ") }
     let authority = head.fields.bytes.readableBytesUInt8Span.extracting(head.authority.range)
-    block.put(authority, escaped: .hexadecimal)
+    // A port may be empty (RFC 3986 §3.2.3).
+    let isOpen = authority[authority.count - 1] == ASCII.colon
+    block.put(
+      authority.extracting(0..<(isOpen ? authority.count - 1 : authority.count)),
+      escaped: .hexadecimal)
     if !Self.hasPort(authority) { block.put(isSecure ? ":443" : ":80") }
     block.put(ASCII.space)
   }

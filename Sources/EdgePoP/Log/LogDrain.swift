@@ -10,8 +10,15 @@ protocol LogSink {
   mutating func open() -> LogOpening
   /// Writes to what was opened, and closes what was there.
   mutating func change()
-  /// Takes the last bytes that were written away again, if that can be done.
-  mutating func takeBack(_ count: Int)
+  /// Takes the last bytes that were written away again; false if that cannot be done.
+  @discardableResult
+  mutating func takeBack(_ count: Int) -> Bool
+  /// True if what is written to has another file in its place by now.
+  var isReplaced: Bool { get }
+}
+
+extension LogSink {
+  var isReplaced: Bool { false }
 }
 
 /// How a write went.
@@ -49,9 +56,20 @@ struct LogDrain {
   mutating func write(to sink: inout some LogSink) -> (result: LogWrite, finished: LogBlock?) {
     guard let (block, written) = current else { return (.wrote(0), nil) }
     let result = sink.write(block, from: written, to: block.count)
-    guard case .wrote(let count) = result else { return (result, nil) }
+    guard case .wrote(let count) = result else {
+      if case .failed = result { takeBackHalf(block, written, &sink) }
+      return (result, nil)
+    }
     current = written + count < block.count ? (block, written + count) : nil
     return (result, current == nil ? block : nil)
+  }
+
+  /// Half a line does not stay at the end of a file that takes no more: whoever moves that away has it whole in the next.
+  private mutating func takeBackHalf(
+    _ block: LogBlock, _ written: Int, _ sink: inout some LogSink
+  ) {
+    let start = block.lineStart(before: written)
+    if start < written, sink.takeBack(written - start) { current = (block, start) }
   }
 
   /// Goes on in another file. The old one gets the rest of a line that it has the beginning of.

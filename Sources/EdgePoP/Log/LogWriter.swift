@@ -52,6 +52,8 @@ final class LogWriter: Sendable {
 
   /// How long it waits before it tries again, in milliseconds.
   private static let pause: CInt = 100
+  /// How often it looks whether another file has taken the place of its own, in nanoseconds.
+  private static let lookEvery: Int64 = 1_000_000_000
 
   /// Starts to write to a file. Throws an `errno` if there is no thread to be had.
   init(
@@ -155,11 +157,18 @@ final class LogWriter: Sendable {
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     var file = file
     var drain = LogDrain()
+    var looked = Monotonic.coarse()
     while true {
-      if state.withLock({ state in
+      var reopens = state.withLock { state in
         defer { state.reopens = false }
         return state.reopens
-      }) {
+      }
+      // Of two processes with one log, as at a hand-over, one alone is told to open it anew.
+      if !reopens, Monotonic.coarse() - looked >= Self.lookEvery {
+        looked = Monotonic.coarse()
+        reopens = file.isReplaced
+      }
+      if reopens {
         switch drain.change(&file) {
         case .opened, .same: tell(.reopened)
         case .failed(let code): tell(.notReopened(code))

@@ -136,7 +136,9 @@ import Testing
     arguments: [
       ("Host: a.example", false, "a.example:80"), ("Host: a.example", true, "a.example:443"),
       ("Host: A.example:8080", false, "A.example:8080"), ("Host: [::1]", false, "[::1]:80"),
-      ("Host: [::1]:81", true, "[::1]:81"), ("Via: x", false, "-"),
+      ("Host: [::1]:81", true, "[::1]:81"),
+      ("Host: a.example:", false, "a.example:80"), ("Host: [::1]:", true, "[::1]:443"),
+      ("Via: x", false, "-"),
     ])
   func host(field: String, isSecure: Bool, expected: String) throws {
     let version = field == "Via: x" ? "1.0" : "1.1"

@@ -44,8 +44,12 @@ private struct SimulatedFiles: LogSink {
     files.append([])
   }
 
-  mutating func takeBack(_ count: Int) {
-    if canTakeBack { files[files.count - 1].removeLast(count) }
+  mutating func takeBack(_ count: Int) -> Bool {
+    if canTakeBack {
+      files[files.count - 1].removeLast(count)
+      if room < 1 << 20 { room += count }
+    }
+    return canTakeBack
   }
 }
 

@@ -96,6 +96,60 @@ import Testing
     #expect(writer.dropped == 1000)
   }
 
+  @Test(
+    "A file that another process has put in the place of this one is written to without being told")
+  func replaced() async throws {
+    try await Self.inDirectory { directory in
+      let path = directory + "/log"
+      let writer = try Self.writer(try LogFile(path: path))
+      writer.add(LogBlock(line: "first"))
+      try await eventually("a line") { try Self.text(path) == "first\n" }
+      rename(path, path + ".1")
+      // While there is none, none is made.
+      writer.add(LogBlock(line: "second"))
+      try await eventually("a line") { try Self.text(path + ".1") == "first\nsecond\n" }
+      #expect(access(path, F_OK) != 0)
+      try "other\n".write(toFile: path, atomically: true, encoding: .utf8)
+      var count = 0
+      try await eventually("a line in the new file") {
+        writer.add(LogBlock(line: "more"))
+        count += 1
+        return try Self.text(path) != "other\n"
+      }
+      await writer.close(within: .seconds(60))
+      let all = try Self.text(path + ".1") + Self.text(path)
+      #expect(all.split(separator: "\n").count { $0 == "more" } == count)
+    }
+  }
+
+  @Test("Two logs to one pipe do not tear each other's lines")
+  func shared() async throws {
+    var ends: [CInt] = [0, 0]
+    #expect(pipe(&ends) == 0)
+    let writers = try (0..<2).map { _ in
+      try Self.writer(LogFile(standard: ends[1]), limit: 8 << 20)
+    }
+    let (reader, lines) = (ends[0], 3000)
+    let reading = Task.detached {
+      var bytes: [UInt8] = []
+      var some = [UInt8](repeating: 0, count: 65536)
+      while case let count = read(reader, &some, some.count), count > 0 { bytes += some[..<count] }
+      return bytes
+    }
+    for number in 0..<lines {
+      for (index, writer) in writers.enumerated() {
+        let fill = String(repeating: "\(index)", count: 20 + number % 400)
+        writer.add(LogBlock(line: "[\(fill)]"))
+      }
+    }
+    for writer in writers { #expect(await writer.close(within: .seconds(60)) == 0) }
+    close(ends[1])
+    let found = String(decoding: await reading.value, as: UTF8.self).split(separator: "\n")
+    #expect(found.count == 2 * lines)
+    #expect(found.allSatisfy { $0.wholeMatch(of: /\[(0+|1+)\]/) != nil })
+    close(reader)
+  }
+
   @Test("A pipe that nobody reads holds up nobody, and the end does not wait for it")
   func unread() async throws {
     var ends: [CInt] = [0, 0]
@@ -119,8 +173,16 @@ import Testing
     try await Self.inDirectory { directory in
       let path = directory + "/pipe"
       #expect(mkfifo(path, 0o600) == 0)
-      #expect(throws: LogFileProblem.self) { _ = try LogFile(path: path) }
+      // Nobody reads it at the start.
+      let early = News()
+      let patient = try Self.writer(try LogFile(path: path), limit: 100_000, early)
+      patient.add(LogBlock(line: "early"))
+      try await eventually("that it was told") { early.value == [.failing(ENXIO)] }
       let reader = open(path, O_RDONLY | O_NONBLOCK)
+      try await eventually("that it is written") { early.value.last == .recovered(dropped: 0) }
+      await patient.close(within: .seconds(60))
+      var first = [UInt8](repeating: 0, count: 6)
+      #expect(read(reader, &first, 6) == 6)
       let news = News()
       let writer = try Self.writer(try LogFile(path: path), limit: 100_000, news)
       let line = String(repeating: "x", count: 999)
