@@ -179,6 +179,7 @@ private func options(_ members: String) throws -> Options {
         $0.largestRequest = .mebibytes(10)
       }
     ),
+    .init(#", "upstreamTunnels": 9"#, { $0.upstreamTunnels = 9 }),
     .init(#", "serveHalfClosed": true"#, { $0.servesHalfClosed = true }),
   ]
 
@@ -218,6 +219,7 @@ private func options(_ members: String) throws -> Options {
     (#""eventStreamTimeout": "25h""#, #"eventStreamTimeout: "25h" is not from 1s to 24h"#),
     (#""responseTimeout": "721h""#, #"responseTimeout: "721h" is not from 1s to 720h"#),
     (#""upstreamConnections": 0"#, "upstreamConnections: 0 is not a whole number in 1...65536"),
+    (#""upstreamTunnels": -1"#, "upstreamTunnels: -1 is not a whole number in 0...1000000"),
     (#""upstreamQueue": -1"#, "upstreamQueue: -1 is not a whole number in 0...1000000"),
     (#""largestRequest": "ten""#, #"largestRequest: "ten" is not a size"#),
     (#""serveHalfClosed": 1"#, "serveHalfClosed: is the number 1; expected true or false"),

@@ -155,7 +155,9 @@ public final class PoPServer: Service {
     }
     let needs = needs(
       options.pop, loopCount: loopCount,
-      upstreams: routing.pools.reduce(0) { $0 + $1.connections })
+      upstreams: routing.pools.reduce(0) {
+        $0 + $1.connections + ($1.tunnels == .max ? 0 : $1.tunnels)
+      })
     do throws(DescriptorBudget.Problem) {
       let budget = try DescriptorBudget(
         limit: limit, needs: needs, wanted: serving.clientConnections)

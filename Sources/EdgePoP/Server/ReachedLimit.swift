@@ -38,7 +38,8 @@ enum ReachedLimit: String, CaseIterable, Sendable {
     case .slowestReader: .slowestReader
     case .relayPatience: .relayPatience
     case .firstByte, .keepAlive, .tunnelIdle, .linger, .requestsPerConnection, .connectionAge,
-      .disk, .fence, .purge, .collapse, .overdue, .upstreamConnections, .upstreamIdle:
+      .disk, .fence, .purge, .collapse, .overdue, .upstreamConnections,
+      .upstreamTunnels, .upstreamIdle:
       nil
     }
   }
