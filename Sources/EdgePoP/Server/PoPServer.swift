@@ -109,10 +109,16 @@ public final class PoPServer: Service {
     (self.storage, self.purges, self.clients) = (storage, purges, clients)
     (self.accessLog, self.life, self.ending) = (accessLog, life, ending)
     self.addresses = addresses
-    try clients.listen()
+    if addresses.areTakenOver { try clients.listen() }
     try addresses.confirm(options.logger)
+    do {
+      try await admin.start()
+    } catch {
+      // Nobody else serves clients any more.
+      guard addresses.areTakenOver else { throw error }
+      options.logger.error("the admin API cannot go on", metadata: ["reason": "\(error)"])
+    }
     try await clients.accept()
-    try await admin.start()
     life.beginServing()
     addresses.desk.setHost(self)
   }
