@@ -127,6 +127,7 @@ extension FleetConfiguration.Limits {
     return switch key {
     case "responseTimeout": response.map(DurationText.print)
     case "upstreamConnections": upstreamConnections.map(String.init)
+    case "upstreamTunnels": upstreamTunnels.map(String.init)
     case "upstreamQueue": upstreamQueue.map(String.init)
     case "largestRequest": largestRequest?.description
     case "serveHalfClosed": servesHalfClosed.map { "\($0)" }

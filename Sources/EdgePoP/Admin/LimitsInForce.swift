@@ -59,6 +59,8 @@ extension FleetConfiguration {
   private static var shared: [String: @Sendable (Limits) -> Duration] {
     [
       "upstreamConnections": { .seconds($0.upstreamConnections ?? 0) },
+      // As many as are wanted, if nobody says a number.
+      "upstreamTunnels": { .seconds($0.upstreamTunnels ?? .max) },
       "upstreamQueue": { .seconds($0.upstreamQueue ?? 0) },
       "upstreamKeepAliveTimeout": { $0.upstreamKeepAlive ?? .zero },
     ]
