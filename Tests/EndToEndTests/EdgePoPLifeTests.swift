@@ -146,8 +146,14 @@ extension EndToEnd {
           }
           #expect(status == 200)
         } else {
-          _ =
-            try await eventually("a connection") { try? Socket.connect(to: ports.0.port) } as Socket
+          // Its line is not to be read, and before it is ready a signal ends it at once.
+          let admin = ports.1.port
+          _ = try await eventually("a PoP that is ready") { () -> Bool? in
+            let status = try? await onThread {
+              try HTTPConnection(port: admin).request("GET", "/ready").status
+            }
+            return status == 200 ? true : nil
+          }
         }
         process.send(SIGTERM)
         let end = try await process.ended()

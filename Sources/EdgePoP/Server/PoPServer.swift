@@ -119,7 +119,6 @@ public final class PoPServer: Service {
       options.logger.error("the admin API cannot go on", metadata: ["reason": "\(error)"])
     }
     try await clients.accept()
-    life.beginServing()
     addresses.desk.setHost(self)
   }
 
@@ -177,6 +176,8 @@ public final class PoPServer: Service {
   /// Serves until a graceful shutdown is asked for, or another PoP has taken over; then finishes what runs and
   /// returns.
   public func run() async throws {
+    // Not before: whoever started it has made sure by now that signals end it in an orderly way.
+    life.beginServing()
     let sweeper = Task { [storage] in
       await PurgeSweeper(store: storage.store, disk: storage.disk).run()
     }
