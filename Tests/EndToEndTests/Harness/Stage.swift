@@ -77,9 +77,10 @@ final class Stage: Sendable {
 
 /// Where programs are.
 enum Programs {
-  /// The directory with what was built, next to the tests themselves.
+  /// The directory with what was built, next to the tests themselves, or where EDGECACHE_PROGRAMS says.
   private static let built: String = {
-    URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    if let place = ProcessInfo.processInfo.environment["EDGECACHE_PROGRAMS"] { return place }
+    return URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
       .deletingLastPathComponent().path
   }()
 
