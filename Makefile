@@ -2,8 +2,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install run test crash bench bench-guard bench-memory bench-offload bench-disk bench-purge simulate-eviction \
-  conformance hashed-names lint format clean
+.PHONY: help setup build install run test crash bench bench-guard bench-memory bench-offload bench-disk bench-purge \
+  bench-isolation simulate-eviction conformance hashed-names lint format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -70,6 +70,13 @@ bench-purge: ## Measure purges: a hundred PoPs, a million stored responses, unde
 	@scripts/setup --bench
 	@scripts/timed build scripts/release
 	@python3 Benchmarks/purge/purge.py $(PARTS)
+
+bench-isolation: ## Measure a site beside others that are in trouble, against the bar (ROUNDS=5)
+	@scripts/setup --test
+	@scripts/timed build scripts/release
+	@scripts/timed "build of the test" swift build --build-tests
+	@EDGECACHE_PROGRAMS=$(CURDIR)/.build/release EDGECACHE_ISOLATION_ROUNDS=$(or $(ROUNDS),5) \
+	  swift test --skip-build --filter 'EndToEndTests.*IsolationTests'
 
 simulate-eviction: ## Hit ratios of a request log: TRACE=FILE [MEMORY=64MiB,1%]
 	@test -n "$(TRACE)" || { echo "say which log: make simulate-eviction TRACE=FILE" >&2; exit 1; }

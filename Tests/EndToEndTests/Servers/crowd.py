@@ -16,8 +16,9 @@ import struct
 import sys
 import time
 
-# A second is cut into so many parts, in each of which as many connections have their turn.
-PARTS = 20
+# A second is cut into so many parts, in each of which as many connections have their turn: slow clients know nothing of
+# each other, and do not send all at one moment.
+PARTS = 200
 HEAD, UPLOAD, READER, NAMED, MUTE = KINDS = ("head", "upload", "reader", "named", "mute")
 # How many of each in ten: most of them are those that give work each second.
 MIX = (HEAD, UPLOAD, READER, HEAD, UPLOAD, READER, HEAD, UPLOAD, NAMED, MUTE)
