@@ -8,6 +8,7 @@ crowd.py mute: takes any free port, says "listening on http://127.0.0.1:PORT", a
 """
 
 import json
+import os
 import resource
 import select
 import signal
@@ -150,6 +151,8 @@ def mute():
 
 
 def main():
+    # Clients elsewhere take no processor from those whose times are measured.
+    os.nice(19)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if sys.argv[1] == "mute":
