@@ -207,12 +207,21 @@ public final class Reactor {
   /// The socket in a place.
   func socket(slot: UInt32) -> PolledSocket? { slots[Int(slot)].socket }
 
+  /// How many places for sockets there are, taken or free.
+  public var places: Int { slots.count }
+
   /// Calls `body` with each socket that is open; those may be closed meanwhile. O(sockets).
   public func forEachSocket(_ body: (PolledSocket) -> Void) {
-    var index = 0
+    forEachSocket(part: 0, of: 1, body)
+  }
+
+  /// Calls `body` with those sockets that are in one of so many parts, counted from 0: a socket that stays open is in
+  /// the same part of as many parts.
+  public func forEachSocket(part: Int, of parts: Int, _ body: (PolledSocket) -> Void) {
+    var index = part
     while index < slots.count {
       if let socket = slots[index].socket { body(socket) }
-      index += 1
+      index += parts
     }
   }
 }

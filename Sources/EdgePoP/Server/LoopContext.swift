@@ -39,6 +39,8 @@ final class LoopContext {
   /// True while clients wait to be accepted because there is no place for them.
   var isWaitingForPlace = false
   private var waiting: [ObjectIdentifier: any TimedWait] = [:]
+  /// The look at times that is under way.
+  var round = TimeRound(now: Int64(clamping: NIODeadline.now().uptimeNanoseconds))
 
   init(reactor: Reactor, shared: PoPShared, number: Int = 0) {
     self.reactor = reactor
@@ -98,41 +100,22 @@ final class LoopContext {
   /// Watches over the time of a wait, and keeps it, until it is over.
   func watch(_ wait: any TimedWait) { waiting[ObjectIdentifier(wait)] = wait }
 
+  /// How much is watched over.
+  var waitingCount: Int { waiting.count }
+
+  /// Ends what is watched over and has taken too long, of one of so many parts.
+  func checkWaits(_ now: NIODeadline, part: Int, of parts: Int) {
+    if waiting.isEmpty { return }
+    // Some of them end others.
+    let due = waiting.filter { parts == 1 || UInt(bitPattern: $0.key) >> 4 % UInt(parts) == part }
+    for wait in due.values { wait.checkTime(now) }
+  }
+
   /// True while something is watched over.
   var isWaiting: Bool { !waiting.isEmpty }
 
   /// The wait is over.
   func unwatch(_ wait: any TimedWait) { waiting[ObjectIdentifier(wait)] = nil }
-
-  /// Ends whatever has taken too long, now and every second from then on. O(connections).
-  func tick() {
-    _ = reactor.schedule(after: 1_000_000_000) { self.tick() }
-    checkClock()
-    checkTime(.now())
-    if !isWaitingForPlace { places.forget() }
-  }
-
-  /// Milliseconds by which the wall clock is set that people should know of.
-  private static let notableStep: Int64 = 1000
-
-  /// Notices that the wall clock was set.
-  func checkClock() {
-    clock.refresh()
-    guard let step = clock.takeStep() else { return }
-    // What keeps the clock right all day moves it by less.
-    shared.logger.log(
-      level: abs(step) < Self.notableStep ? .debug : .warning,
-      "the wall clock was set; ages and time limits do not follow it",
-      metadata: ["milliseconds": "\(step)"])
-  }
-
-  /// Ends whatever has taken too long by that moment. O(connections).
-  func checkTime(_ deadline: NIODeadline) {
-    reactor.forEachSocket { $0.checkTime(deadline) }
-    endSlowReaders()
-    if !waiting.isEmpty { for wait in Array(waiting.values) { wait.checkTime(deadline) } }
-    closeIdleUpstreams()
-  }
 
   /// From now on each response ends its connection; clients are still let in.
   func stopKeepingAlive() { isDraining = true }

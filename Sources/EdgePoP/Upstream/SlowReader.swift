@@ -1,8 +1,15 @@
 /// A connection to an upstream on which a response is read slowly.
 struct SlowReader {
   let connection: UpstreamConnection
+  /// What the response is for: the connection may have got to another one before all slow readers are found.
+  private(set) weak var exchange: Exchange?
   /// Bytes a second.
   let rate: Int
+
+  /// Ends the response, if it is still there.
+  func end() {
+    if let exchange, connection.exchange === exchange { connection.endForOthers() }
+  }
 }
 
 extension LoopContext {
@@ -18,7 +25,7 @@ extension LoopContext {
       let count = withPool(index) {
         $0.excess(slowReaders: readers.count, slowest: slowest, &$1)
       }
-      for reader in readers.prefix(count) { reader.connection.endForOthers() }
+      for reader in readers.prefix(count) { reader.end() }
     }
   }
 }

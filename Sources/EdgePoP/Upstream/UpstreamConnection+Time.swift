@@ -97,7 +97,7 @@ extension UpstreamConnection {
       taken: exchange.takenByClient, received: exchange.isFilling ? received : 0, now: now,
       over: loop.limits.slowReaderGrace)
     guard let rate, rate < loop.limits.slowReader else { return }
-    loop.slowReaders.append(SlowReader(connection: self, rate: rate))
+    loop.slowReaders.append(SlowReader(connection: self, exchange: exchange, rate: rate))
   }
 
   /// Others need its place more than those who read its response.

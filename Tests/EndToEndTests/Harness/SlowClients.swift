@@ -2,21 +2,25 @@ import Foundation
 import Glibc
 import Testing
 
-// Thousands of clients that are slow on purpose, in a process of their own: Servers/crowd.py says what they do.
+// Thousands of clients that are slow on purpose, in a process of their own: Servers/slow_clients.py says what they do.
 
 /// Slow clients of one PoP.
-struct Crowd: Sendable {
+struct SlowClients: Sendable {
   private let process: RunningProcess
 
   private static let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("Servers/crowd.py").path
+    .deletingLastPathComponent().appendingPathComponent("Servers/slow_clients.py").path
 
-  /// Sends this many to a PoP, and waits until each has begun what it does.
-  static func start(on stage: Stage, before pop: PoP, count: Int) async throws -> Crowd {
+  /// Sends this many to a PoP, and waits until each has begun what it does. `areIdle` makes them run only when nothing
+  /// else on this machine does.
+  static func start(
+    on stage: Stage, before pop: PoP, count: Int, areIdle: Bool
+  ) async throws -> SlowClients {
     let process = try stage.start(
-      try Programs.system("python3"), [script, "\(pop.port)", "\(count)"])
+      try Programs.system("python3"),
+      [script, "\(pop.port)", "\(count)"] + (areIdle ? ["idle"] : []))
     _ = try await process.line(containing: "all are here")
-    return Crowd(process: process)
+    return SlowClients(process: process)
   }
 
   /// Ends all of them at once, and returns what they have seen: for each kind of client statuses, bytes and ends.

@@ -1,10 +1,10 @@
 """Clients that are slow on purpose, and an upstream that says nothing; with python3 alone.
 
-crowd.py PORT COUNT: COUNT connections to a PoP on 127.0.0.1, of five kinds that take turns. What is closed or answered
-is begun anew a second later. When each of them has begun, "all are here" goes to standard error; SIGTERM ends it with an
-object of counts on standard output.
+slow_clients.py PORT COUNT [idle]: COUNT connections to a PoP on 127.0.0.1, of five kinds that take turns. What is
+closed or answered is begun anew a second later. When each of them has begun, "all are here" goes to standard error;
+SIGTERM ends it with an object of counts on standard output. With "idle" it runs only when nothing else does.
 
-crowd.py mute: takes any free port, says "listening on http://127.0.0.1:PORT", accepts everybody and answers nobody.
+slow_clients.py mute: takes any free port, says "listening on http://127.0.0.1:PORT", accepts everybody and answers nobody.
 """
 
 import json
@@ -36,7 +36,7 @@ class Client:
         self.has_begun = False
 
 
-class Crowd:
+class SlowClients:
     def __init__(self, port, count):
         self.port = port
         self.clients = [Client(number) for number in range(count)]
@@ -151,13 +151,14 @@ def mute():
 
 
 def main():
-    # Clients elsewhere take no processor from those whose times are measured.
-    os.nice(19)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if sys.argv[1] == "mute":
         mute()
-    crowd = Crowd(int(sys.argv[1]), int(sys.argv[2]))
+    if sys.argv[3:] == ["idle"]:
+        # Clients elsewhere take no processor from those whose times are measured.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    crowd = SlowClients(int(sys.argv[1]), int(sys.argv[2]))
 
     def end(*_):
         print(json.dumps(crowd.seen), flush=True)
