@@ -24,10 +24,11 @@ extension LoopContext {
 
   private func checkTime(_ now: NIODeadline, part: Int, of parts: Int) {
     reactor.forEachSocket(part: part, of: parts) { $0.checkTime(now) }
+    let isLast = part == parts - 1
+    // Who waits for a place may get it from a slow reader now.
+    if isLast { endSlowReaders() }
     checkWaits(now, part: part, of: parts)
-    guard part == parts - 1 else { return }
-    endSlowReaders()
-    closeIdleUpstreams()
+    if isLast { closeIdleUpstreams() }
   }
 
   /// Milliseconds by which the wall clock is set that people should know of.
