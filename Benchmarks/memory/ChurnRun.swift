@@ -164,11 +164,10 @@ private struct Worker {
         tally.requests += 1
         if tally.requests % 64 == 0 { keepPace(tally.bytes, since: start) }
         if tally.requests % 2000 == 0 { eachMany() }
-        open.append(Transfer(path: path, length: length, store: store, now: now))
-        var transfer = open[open.count - 1]
+        let transfer = Transfer(path: path, length: length, store: store, now: now)
+        open.append(transfer)
         transfer.step(now, &buffers)
         if transfer.isHit { tally.hits += 1 } else { tally.bytes += length }
-        open[open.count - 1] = transfer
         if transfer.isOver { open.removeLast() }
         if tally.bytes >= target { break }
       }

@@ -9,7 +9,7 @@ enum StoredRun {
     var buffers = ReceiveBuffers()
     func put(_ number: Int) {
       let path = "/assets/pages/2023/section-\(number % 97)/item-\(1_000_000 + number).html"
-      var transfer = Transfer(path: path, length: 1024, store: store, now: now)
+      let transfer = Transfer(path: path, length: 1024, store: store, now: now)
       while !transfer.isOver { transfer.step(now, &buffers) }
     }
     put(-1)

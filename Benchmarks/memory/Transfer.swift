@@ -2,7 +2,7 @@ import EdgeCache
 import NIOCore
 
 /// One request, driven as a connection drives it, with an upstream that answers in chunks.
-struct Transfer {
+final class Transfer {
   private var transaction: Transaction
   private let look: FirstLook
   private let length: Int
@@ -35,7 +35,7 @@ struct Transfer {
   }
 
   /// Goes one step further: what was asked for, or the next chunk.
-  mutating func step(_ now: Instant, _ received: inout ReceiveBuffers) {
+  func step(_ now: Instant, _ received: inout ReceiveBuffers) {
     if case .answer = look {
       isHit = true
       isOver = true
@@ -59,7 +59,7 @@ struct Transfer {
     drain(now)
   }
 
-  private mutating func drain(_ now: Instant) {
+  private func drain(_ now: Instant) {
     while let action = transaction.nextAction(clientIsWritable: true, now: now) {
       switch action {
       case .sendStored, .sendEnd, .sendError, .abortClient: isOver = true

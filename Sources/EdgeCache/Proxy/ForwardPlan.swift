@@ -3,8 +3,8 @@
 // read here side by side.
 
 extension Transaction {
-  /// A request to be sent upstream.
-  public struct Forward: Sendable {
+  /// A request to be sent upstream. A class, so that it is handed on as one reference.
+  public final class Forward: Sendable {
     /// Which bytes are asked for.
     public enum Part: Sendable {
       /// All of them: the client's range is left out.
@@ -15,16 +15,27 @@ extension Transaction {
       case missing(Range<Int>, of: StoredResponse)
     }
 
-    public var group: UpstreamGroupID
+    public let group: UpstreamGroupID
     /// True if the response may go into the store.
-    public var isForStore: Bool
+    public let isForStore: Bool
     /// The stored responses to be validated.
-    public var validates: [StoredResponse] = []
+    public let validates: [StoredResponse]
     /// Which bytes are asked for.
-    public var part = Part.whole
+    public let part: Part
     /// True if the client's own preconditions go along: nothing is stored that they could be about
     /// (RFC 9111 §4.3.2).
-    public var keepsConditions = false
+    public let keepsConditions: Bool
+
+    init(
+      group: UpstreamGroupID, isForStore: Bool, validates: [StoredResponse] = [],
+      part: Part = .whole, keepsConditions: Bool = false
+    ) {
+      self.group = group
+      self.isForStore = isForStore
+      self.validates = validates
+      self.part = part
+      self.keepsConditions = keepsConditions
+    }
   }
 }
 
@@ -76,40 +87,41 @@ struct ForwardPlan {
   func forward(
     _ variants: @autoclosure () -> [StoredResponse], largest: Int, now: Instant
   ) -> Transaction.Forward {
-    var forward = Transaction.Forward(group: route.cached ?? route.passThrough, isForStore: true)
-    if let piece {
-      forward.part = .missing(piece.range, of: piece.response)
-      return forward
-    }
+    if let piece { return forward(.missing(piece.range, of: piece.response)) }
     guard let stale else {
-      forward.part = asksForPart ? .clients : .whole
-      forward.keepsConditions = request.isConditional
-      if !request.isConditional, !asksForPart {
-        // RFC 9111 §4.1: another variant may be what the origin would send. Not one in another
-        // content coding: many origins give all codings of a content one tag.
-        forward.validates = variants().filter {
+      let (isConditional, asksForPart) = (request.isConditional, asksForPart)
+      // RFC 9111 §4.1: another variant may be what the origin would send. Not one in another content coding: many
+      // origins give all codings of a content one tag.
+      let validated =
+        isConditional || asksForPart
+        ? []
+        : variants().filter {
           $0.parts == nil && $0.head.etag != nil && $0.selector.agreesOnCoding(request.fields)
         }
-      }
-      return forward
+      return forward(
+        asksForPart ? .clients : .whole, validates: validated, keepsConditions: isConditional)
     }
-    guard let parts = stale.parts else {
-      if Validation.hasValidator(stale.head) { forward.validates = [stale] }
-      return forward
-    }
+    let hasValidator = Validation.hasValidator(stale.head)
+    guard let parts = stale.parts else { return forward(validates: hasValidator ? [stale] : []) }
     if asksForPart {
-      forward.part = .clients
       // RFC 9111 §4.3.1: asked about only if it could answer the request.
-      if Delivery.isPossible(request, from: stale, parts, now: now),
-        Validation.hasValidator(stale.head)
-      {
-        forward.validates = [stale]
-      }
-    } else if let missing = parts.onlyMissing?.range, stale.head.hasStrongETag,
+      let asks = hasValidator && Delivery.isPossible(request, from: stale, parts, now: now)
+      return forward(.clients, validates: asks ? [stale] : [])
+    }
+    if let missing = parts.onlyMissing?.range, stale.head.hasStrongETag,
       parts.completeLength <= largest
     {
-      forward.part = .missing(missing, of: stale)
+      return forward(.missing(missing, of: stale))
     }
-    return forward
+    return forward()
+  }
+
+  private func forward(
+    _ part: Transaction.Forward.Part = .whole, validates: [StoredResponse] = [],
+    keepsConditions: Bool = false
+  ) -> Transaction.Forward {
+    Transaction.Forward(
+      group: route.cached ?? route.passThrough, isForStore: true, validates: validates, part: part,
+      keepsConditions: keepsConditions)
   }
 }

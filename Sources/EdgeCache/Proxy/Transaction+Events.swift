@@ -52,7 +52,7 @@ extension Transaction {
     /// passes the store by has no flight to hear from, and is spared that.
     case listen
     /// Send the request upstream.
-    indirect case forward(Forward)
+    case forward(Forward)
     /// Let go of the upstream.
     case cancelUpstream
     /// Stop reading from the upstream until the flight calls its `resume`.

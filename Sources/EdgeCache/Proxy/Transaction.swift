@@ -21,8 +21,8 @@ import NIOCore
 // Longer than files here usually are: one request is one machine, and a machine whose states are
 // spread over files cannot be checked by reading.
 
-/// The life of one request.
-public struct Transaction {
+/// The life of one request. Never copied: it is large, and what it holds is counted.
+public struct Transaction: ~Copyable {
   private enum State {
     case received
     /// It is to be forwarded for the store, and waits for somebody whom a flight can wake.
@@ -549,7 +549,7 @@ public struct Transaction {
 
   private mutating func upstreamHead(_ head: ResponseHead, _ now: Instant) {
     guard case .waiting = upstream else { return }
-    coding = request.method == .head ? nil : CodingWatch.of(head, room: store.codings)
+    watchCoding(of: head)
     if case .solo(let ticket) = state { return soloHead(head, ticket, now) }
     guard case .leading(let flight, let reader) = state else { return passHead(head, now) }
     if let piece { return take(piece, head, flight, reader, now) }
@@ -575,6 +575,50 @@ public struct Transaction {
     }
   }
 
+  private mutating func watchCoding(of head: ResponseHead) {
+    coding = request.method == .head ? nil : CodingWatch.of(head, room: store.codings)
+  }
+
+  // MARK: At once
+
+  // Most of what is passed through needs no actions that wait for each other: whoever has a part of the upstream's
+  // response in hand asks whether the client gets it at once and as it is, ``status`` with the head. If not, nothing has
+  // happened yet, and it is an event like any other.
+
+  /// True if the head of the upstream's response goes to the client at once.
+  public mutating func passes(_ head: ResponseHead, now: Instant) -> Bool {
+    guard hasClient, actions.isEmpty, case .waiting = upstream, !policy.usesSurrogateControl
+    else { return false }
+    if case .solo(let ticket) = state {
+      guard case .refuse(let refusal) = fillPlan(head, now) else { return false }
+      remember(refusal, of: head, ticket, now)
+      status.detail = .refused(refusal)
+      state = .passing
+    } else {
+      guard case .passing = state else { return false }
+    }
+    watchCoding(of: head)
+    heed(head, now)
+    upstream = .passing
+    return true
+  }
+
+  /// True if content goes to the client at once.
+  public mutating func passes(_ content: ByteBuffer) -> Bool {
+    guard hasClient, actions.isEmpty, case .passing = upstream else { return false }
+    coding?.take(content)
+    return true
+  }
+
+  /// True if the end of the response goes to the client at once, with its trailers.
+  public mutating func passesEnd() -> Bool {
+    guard hasClient, actions.isEmpty, case .passing = upstream, coding?.isCut != true
+    else { return false }
+    upstream = .idle
+    state = .answered
+    return true
+  }
+
   // MARK: solo
 
   private mutating func beginSolo(_ reason: ForwardReason, _ ticket: SoloTicket, _ now: Instant) {
@@ -590,8 +634,14 @@ public struct Transaction {
       actions.append(.listen)
       return
     }
-    if isLasting(refusal, head), now >= ticket.renewedFrom { store.markHitForMiss(key, now: now) }
+    remember(refusal, of: head, ticket, now)
     passAlone(refusal, head, now)
+  }
+
+  private func remember(
+    _ refusal: StorageRefusal, of head: ResponseHead, _ ticket: SoloTicket, _ now: Instant
+  ) {
+    if isLasting(refusal, head), now >= ticket.renewedFrom { store.markHitForMiss(key, now: now) }
   }
 
   /// There is somebody whom a flight can wake.
@@ -794,16 +844,7 @@ public struct Transaction {
   }
 
   private mutating func passHead(_ head: ResponseHead, _ now: Instant) {
-    if !request.method.isSafe {
-      invalidate(
-        Invalidation(
-          request, at: key, isCached: route.cached != nil, response: head, rules: policy.query,
-          secret: store.secret))
-    }
-    for group in CacheGroup.invalidated(by: head.fields, method: request.method, at: key) {
-      store.purge(.group(group))
-    }
-    if request.method == .head { freshenByHead(head, now) }
+    heed(head, now)
     guard hasClient else {
       upstream = .idle
       state = .answered
@@ -818,6 +859,20 @@ public struct Transaction {
     } else {
       actions.append(.sendUpstreamHead(head, status))
     }
+  }
+
+  /// Does what a response that is not stored says about what is.
+  private func heed(_ head: ResponseHead, _ now: Instant) {
+    if !request.method.isSafe {
+      invalidate(
+        Invalidation(
+          request, at: key, isCached: route.cached != nil, response: head, rules: policy.query,
+          secret: store.secret))
+    }
+    for group in CacheGroup.invalidated(by: head.fields, method: request.method, at: key) {
+      store.purge(.group(group))
+    }
+    if request.method == .head { freshenByHead(head, now) }
   }
 
   /// What the answer to HEAD says about a stored response to GET (RFC 9111 §4.3.5).

@@ -157,10 +157,10 @@ extension Exchange {
 
   func upstreamHead(_ head: ResponseHead) {
     note(\.answered)
-    handle(.upstreamHead(head))
+    take(head)
   }
 
-  func upstreamContent(_ content: ByteBuffer) { handle(.upstreamContent(content)) }
+  func upstreamContent(_ content: ByteBuffer) { take(content) }
   func upstreamReadComplete() { flushClient() }
 
   func upstreamUpgraded(_ head: ResponseHead) {
@@ -173,7 +173,7 @@ extension Exchange {
   func upstreamEnded(_ trailers: FieldSection?) {
     note(\.ended)
     step(.ended)
-    handle(.upstreamEnd(trailers))
+    takeEnd(trailers)
     flushClient()
   }
 

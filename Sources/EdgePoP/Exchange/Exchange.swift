@@ -11,8 +11,6 @@ import NIOCore
 
 /// Performs one transaction.
 final class Exchange: TimedWait {
-  /// The request.
-  let request: RequestHead
   /// What it is called.
   let requestID: RequestID
   let loop: LoopContext
@@ -63,7 +61,6 @@ final class Exchange: TimedWait {
   ) {
     content = RequestContent(
       isComplete: !request.hasContent, mayRepeat: request.method.isIdempotent)
-    self.request = request
     requestID = id
     self.loop = loop
     self.client = client
@@ -74,13 +71,12 @@ final class Exchange: TimedWait {
     limits = loop.shared.routing.limits(key, route)
     wait = ExchangeState(limits, disk: loop.limits.disk)
     transaction = Transaction(
-      request: self.request, key: key, directives: directives, route: route,
+      request: request, key: key, directives: directives, route: route,
       policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
   }
 
   /// An exchange that gets a piece of content for a request of somebody else.
   init(_ piece: PieceOrder, for parent: Exchange, receiver: PieceFetch) {
-    request = parent.request
     requestID = parent.requestID
     loop = parent.loop
     client = parent.client
@@ -91,7 +87,7 @@ final class Exchange: TimedWait {
     wait = ExchangeState(limits, disk: parent.loop.limits.disk)
     content = RequestContent(isComplete: true, mayRepeat: true)
     transaction = Transaction(
-      piece, for: request, directives: directives, route: route,
+      piece, for: parent.request, directives: directives, route: route,
       policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
   }
 
@@ -136,6 +132,8 @@ final class Exchange: TimedWait {
 
   // MARK: The transaction
 
+  /// The request.
+  var request: RequestHead { _read { yield transaction.request } }
   /// What was done, as far as it is known.
   var status: CacheStatus { transaction.status }
   /// The key of the response.
@@ -151,8 +149,7 @@ final class Exchange: TimedWait {
 
   /// Takes an event in and does what follows.
   func handle(_ event: Transaction.Event) {
-    // What an upstream says of time is compared with the wall clock as it is at that moment.
-    let now = if case .upstreamHead = event { loop.clock.read() } else { loop.now }
+    let now = loop.now
     transaction.handle(event, now: now)
     perform(now)
   }
@@ -173,6 +170,45 @@ final class Exchange: TimedWait {
     } while performsAgain
     isPerforming = false
     holdOrResumeUpstream()
+  }
+
+  /// Does what needs no more than to be said, and then what follows from what came up meanwhile.
+  @inline(__always)
+  private func perform(_ body: () -> Void) {
+    isPerforming = true
+    body()
+    isPerforming = false
+    if performsAgain { perform(loop.now) } else { holdOrResumeUpstream() }
+  }
+
+  /// The head of the upstream's response has come. What an upstream says of time is compared with the wall clock as it
+  /// is at that moment.
+  func take(_ head: ResponseHead) {
+    let now = loop.clock.read()
+    if !isPerforming, transaction.passes(head, now: now) {
+      perform { sendUpstreamHead(head, transaction.status) }
+    } else {
+      transaction.handle(.upstreamHead(head), now: now)
+      perform(now)
+    }
+  }
+
+  /// Some of its content has come.
+  func take(_ content: ByteBuffer) {
+    if !isPerforming, transaction.passes(content) {
+      perform { receiver?.sendContent(content) }
+    } else {
+      handle(.upstreamContent(content))
+    }
+  }
+
+  /// Its end has come.
+  func takeEnd(_ trailers: FieldSection?) {
+    if !isPerforming, transaction.passesEnd() {
+      perform { receiver?.sendEnd(trailers) }
+    } else {
+      handle(.upstreamEnd(trailers))
+    }
   }
 
   private func perform(_ action: consuming Transaction.Action) {
@@ -196,12 +232,7 @@ final class Exchange: TimedWait {
     case .sendStored(let response, let status): sendStored(response, status)
     case .sendFlightHead(let head, let status, let whole):
       receiver?.sendFlightHead(head, status, whole: whole, key: transaction.key)
-    case .sendUpstreamHead(let head, let status):
-      if loop.shared.routing.withholdsTags(route), stream?.served.isOfPoP != true {
-        sendWithoutTags(head, status)
-      } else {
-        receiver?.sendUpstreamHead(head, status, key: transaction.key)
-      }
+    case .sendUpstreamHead(let head, let status): sendUpstreamHead(head, status)
     case .sendContent(let content): receiver?.sendContent(content)
     case .sendEnd: receiver?.sendEnd(nil)
     case .sendTrailers(let trailers): receiver?.sendEnd(trailers)
@@ -211,6 +242,14 @@ final class Exchange: TimedWait {
       receiver?.abort(transaction.status.interrupted(.relayPatience))
     case .abortClient: receiver?.abort(transaction.status)
     case .tunnel(let head, let status): stream?.beginTunnel(head, status)
+    }
+  }
+
+  private func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus) {
+    if loop.shared.routing.withholdsTags(route), stream?.served.isOfPoP != true {
+      sendWithoutTags(head, status)
+    } else {
+      receiver?.sendUpstreamHead(head, status, key: transaction.key)
     }
   }
 

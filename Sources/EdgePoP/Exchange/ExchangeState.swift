@@ -23,7 +23,7 @@ import NIOCore
 // that cannot come in its state is a mistake of ours, and traps.
 
 /// What an exchange waits for.
-struct ExchangeState<Connection: AnyObject> {
+struct ExchangeState<Connection: AnyObject>: ~Copyable {
   /// What there is to wait for, and until when.
   enum State {
     case idle

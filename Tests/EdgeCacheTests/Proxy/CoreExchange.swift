@@ -139,8 +139,22 @@ final class CoreExchange {
       }
       return
     }
+    if let action = directAction(event) { return perform(action) }
     transaction.handle(event, now: world.now)
     perform()
+  }
+
+  /// What goes to the client at once.
+  private func directAction(_ event: Transaction.Event) -> Transaction.Action? {
+    switch event {
+    case .upstreamHead(let head):
+      transaction.passes(head, now: world.now) ? .sendUpstreamHead(head, status) : nil
+    case .upstreamContent(let content):
+      transaction.passes(content) ? .sendContent(content) : nil
+    case .upstreamEnd(let trailers):
+      transaction.passesEnd() ? trailers.map { .sendTrailers($0) } ?? .sendEnd : nil
+    default: nil
+    }
   }
 
   /// Takes news in, if there are any; true if there were.
