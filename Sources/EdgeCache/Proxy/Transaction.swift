@@ -69,8 +69,12 @@ public struct Transaction: ~Copyable {
   /// What it is about, if it is not the whole response.
   private let piece: PieceOrder?
 
-  private var state = State.received
-  private var upstream = Upstream.idle
+  private var state = State.received {
+    didSet { noteState() }
+  }
+  private var upstream = Upstream.idle {
+    didSet { noteUpstream() }
+  }
   private var fill = Fill()
   /// Looks for the end of coded content.
   private var coding: CodingWatch?
@@ -144,32 +148,36 @@ public struct Transaction: ~Copyable {
     }
   }
 
-  /// True while the upstream's response goes straight to the client.
-  public var isPassing: Bool {
-    if case .passing = upstream { return true }
-    return false
-  }
+  // These are asked for often, and a look into the states would be one into all of this machine.
 
+  /// True while the upstream's response goes straight to the client.
+  public private(set) var isPassing = false
+  /// True while the upstream's response goes to the store, at a pace that no client sets.
+  public private(set) var isFilling = false
   /// True if the upstream's response is the client's alone, also before it has come: as far as anybody knows, that of a
   /// key is whose responses were not for sharing (hit-for-miss).
-  public var isPassedThrough: Bool {
+  public private(set) var isPassedThrough = false
+
+  private mutating func noteState() {
     switch state {
-    case .passing, .solo: true
+    case .passing, .solo: isPassedThrough = true
     case .received, .unheard, .consulting, .following, .leading, .reading, .soloStoring,
       .answered:
-      false
+      isPassedThrough = false
+    }
+  }
+
+  private mutating func noteUpstream() {
+    switch upstream {
+    case .passing: (isPassing, isFilling) = (true, false)
+    case .filling: (isPassing, isFilling) = (false, true)
+    case .idle, .waiting, .draining: (isPassing, isFilling) = (false, false)
     }
   }
 
   /// True while it goes by itself, and nothing says yet whether its response may be stored.
   var isSolo: Bool {
     if case .solo = state { return true }
-    return false
-  }
-
-  /// True while the upstream's response goes to the store, at a pace that no client sets.
-  public var isFilling: Bool {
-    if case .filling = upstream { return true }
     return false
   }
 

@@ -11,6 +11,8 @@ import NIOCore
 
 /// Performs one transaction.
 final class Exchange: TimedWait {
+  /// The request.
+  let request: RequestHead
   /// What it is called.
   let requestID: RequestID
   let loop: LoopContext
@@ -61,6 +63,7 @@ final class Exchange: TimedWait {
   ) {
     content = RequestContent(
       isComplete: !request.hasContent, mayRepeat: request.method.isIdempotent)
+    self.request = request
     requestID = id
     self.loop = loop
     self.client = client
@@ -71,12 +74,13 @@ final class Exchange: TimedWait {
     limits = loop.shared.routing.limits(key, route)
     wait = ExchangeState(limits, disk: loop.limits.disk)
     transaction = Transaction(
-      request: request, key: key, directives: directives, route: route,
+      request: self.request, key: key, directives: directives, route: route,
       policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
   }
 
   /// An exchange that gets a piece of content for a request of somebody else.
   init(_ piece: PieceOrder, for parent: Exchange, receiver: PieceFetch) {
+    request = parent.request
     requestID = parent.requestID
     loop = parent.loop
     client = parent.client
@@ -87,7 +91,7 @@ final class Exchange: TimedWait {
     wait = ExchangeState(limits, disk: parent.loop.limits.disk)
     content = RequestContent(isComplete: true, mayRepeat: true)
     transaction = Transaction(
-      piece, for: parent.request, directives: directives, route: route,
+      piece, for: request, directives: directives, route: route,
       policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
   }
 
@@ -132,8 +136,6 @@ final class Exchange: TimedWait {
 
   // MARK: The transaction
 
-  /// The request.
-  var request: RequestHead { _read { yield transaction.request } }
   /// What was done, as far as it is known.
   var status: CacheStatus { transaction.status }
   /// The key of the response.
@@ -305,8 +307,8 @@ final class Exchange: TimedWait {
     countedContent = gathered
   }
 
-  private func carryOut(_ action: ExchangeState<UpstreamConnection>.Action) {
-    switch action {
+  private func carryOut(_ action: consuming ExchangeState<UpstreamConnection>.Action) {
+    switch consume action {
     case .none: break
     case .choose(let anew): choose(anew: anew)
     case .giveUp(let upstream, let anew):

@@ -232,9 +232,9 @@ struct ExchangeState<Connection: AnyObject>: ~Copyable {
   }
 
   private mutating func leased(
-    _ lease: PoolLease<Connection>, gathers: Bool, _ now: @autoclosure () -> NIODeadline
+    _ lease: consuming PoolLease<Connection>, gathers: Bool, _ now: @autoclosure () -> NIODeadline
   ) -> Action {
-    switch lease {
+    switch consume lease {
     case .use(let connection): return send(on: connection)
     case .connect: return connect(now())
     case .wait:
