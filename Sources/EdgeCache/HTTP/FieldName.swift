@@ -106,47 +106,65 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
 }
 
 /// Finds the known name of a field.
-enum FieldNameTable {
+struct FieldNameTable: Sendable {
+  /// A known name in words, as ``HeadScanner/fingerprint(_:_:)`` has it.
+  private struct Entry {
+    var first: UInt64
+    var last: UInt64
+    var count: Int
+    var name: FieldName
+  }
+
+  /// Who looks for several takes it once: each use of it asks whether it is there.
+  static let shared = FieldNameTable()
+
   /// Chosen so that no two known names share a slot.
   private static let seed: UInt64 = 0xCBF2_9CE4_8422_2329
-  private static let slots = 4096
+  private static let slotCount = 4096
+
+  /// The names by their slots, as indices of ``entries``; 0 where there is none.
+  private let slots: [UInt8]
+  private let entries: [Entry]
+
+  private init() {
+    invariant(FieldName.allCases.count <= UInt64.bitWidth, "more names than a set of them can hold")
+    var slots = [UInt8](repeating: 0, count: Self.slotCount)
+    var entries: [Entry] = []
+    for name in FieldName.allCases {
+      let text = name.lowercased.withUTF8Buffer { Array($0) }
+      let (first, last) = HeadScanner.fingerprint(text.span, 0..<text.count)
+      entries.append(Entry(first: first, last: last, count: text.count, name: name))
+      if name == .other { continue }
+      let slot = Self.slot(first, last, text.count)
+      invariant(slots[slot] == 0, "two known field names share a slot: change the seed")
+      slots[slot] = name.rawValue
+    }
+    (self.slots, self.entries) = (slots, entries)
+  }
 
   @inline(__always)
-  private static func slot(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
-    let (first, last) = HeadScanner.fingerprint(bytes, range)
+  private static func slot(_ first: UInt64, _ last: UInt64, _ count: Int) -> Int {
     var hash = (first ^ seed) &* 0x9E37_79B9_7F4A_7C15
-    hash = (hash ^ (hash >> 32) ^ last ^ UInt64(truncatingIfNeeded: range.count))
+    hash = (hash ^ (hash >> 32) ^ last ^ UInt64(truncatingIfNeeded: count))
     hash = hash &* 0xD6E8_FEB8_6659_FD93
     return Int(truncatingIfNeeded: hash >> 52)
   }
 
-  /// The names by their slots. Who looks for several takes it once: each use of it asks whether it is there.
-  static let table: [UInt8] = {
-    invariant(FieldName.allCases.count <= UInt64.bitWidth, "more names than a set of them can hold")
-    var table = [UInt8](repeating: 0, count: slots)
-    for name in FieldName.allCases where name != .other {
-      let text = name.lowercased.withUTF8Buffer { Array($0) }
-      let slot = slot(text.span, 0..<text.count)
-      invariant(table[slot] == 0, "two known field names share a slot: change the seed")
-      table[slot] = name.rawValue
-    }
-    return table
-  }()
-
-  /// The known name of the token in `range`, by ``table``. O(length).
+  /// The known name of the token in `range`. O(1), O(length) for long ones.
   @inline(__always)
-  static func name(_ bytes: Span<UInt8>, _ range: Range<Int>, _ table: [UInt8]) -> FieldName {
-    let candidate = table[slot(bytes, range)]
-    if candidate == 0 { return .other }
-    guard let name = FieldName(rawValue: candidate),
-      HeadScanner.isToken(bytes, range, named: name.lowercased)
+  func name(_ bytes: Span<UInt8>, _ range: Range<Int>) -> FieldName {
+    let (first, last) = HeadScanner.fingerprint(bytes, range)
+    let entry = entries[Int(slots[Self.slot(first, last, range.count)])]
+    guard entry.first == first, entry.last == last, entry.count == range.count,
+      // Two words are all of a name that is no longer than they are.
+      range.count <= 16 || HeadScanner.isToken(bytes, range, named: entry.name.lowercased)
     else { return .other }
-    return name
+    return entry.name
   }
 
   /// The known name of some bytes, a token or not. O(length).
   static func name(_ bytes: Span<UInt8>) -> FieldName {
     guard HeadScanner.endOfToken(bytes, from: 0) == bytes.count else { return .other }
-    return name(bytes, 0..<bytes.count, table)
+    return shared.name(bytes, 0..<bytes.count)
   }
 }

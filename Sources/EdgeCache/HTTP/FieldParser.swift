@@ -40,7 +40,7 @@ enum FieldParser {
   ) throws(MalformedMessage) -> FieldScan {
     var index = start
     let end = bytes.count
-    let names = FieldNameTable.table
+    let names = FieldNameTable.shared
     while true {
       guard index < end else { return .needMore }
       let first = bytes[index]
@@ -86,7 +86,7 @@ enum FieldParser {
       if fields.count == limits.fields { throw .tooManyFields }
       fields.append(
         Field(
-          name: FieldNameTable.name(bytes, nameStart..<nameEnd, names),
+          name: names.name(bytes, nameStart..<nameEnd),
           nameRange: ByteRange(offset: nameStart, count: nameEnd &- nameStart),
           value: ByteRange(offset: valueStart, count: valueEnd &- valueStart)))
       index &+= 2

@@ -23,6 +23,8 @@ public struct FieldSection: Sendable {
   public private(set) var fields: [Field]
   /// A bit for each known name that is there: most questions are about a field that is not.
   private var present: UInt64
+  /// What `Connection` says, if it is there.
+  private(set) var connection: ConnectionField = []
 
   /// A section over `bytes`.
   public init(bytes: ByteBuffer = ByteBuffer(), fields: [Field] = []) {
@@ -30,6 +32,16 @@ public struct FieldSection: Sendable {
     self.fields = fields
     present = 0
     for field in fields { present |= field.name.bit }
+    if contains(.connection) { readConnection() }
+  }
+
+  private mutating func readConnection() {
+    for field in fields where field.name == .connection { note(connection: field) }
+  }
+
+  private mutating func note(connection field: Field) {
+    let said = ConnectionField.of(bytes.readableBytesUInt8Span, field.value.range)
+    connection.formUnion(said)
   }
 
   /// True if a field of that name is there. O(1).
@@ -42,11 +54,12 @@ public struct FieldSection: Sendable {
   borrowing func detached() -> FieldSection {
     var memory = ByteBufferAllocator().buffer(capacity: bytes.readableBytes)
     memory.writeImmutableBuffer(bytes)
-    return FieldSection(bytes: memory, fields: fields, present: present)
+    return FieldSection(bytes: memory, fields: fields, present: present, connection: connection)
   }
 
-  private init(bytes: ByteBuffer, fields: [Field], present: UInt64) {
+  private init(bytes: ByteBuffer, fields: [Field], present: UInt64, connection: ConnectionField) {
     (self.bytes, self.fields, self.present) = (bytes, fields, present)
+    self.connection = connection
   }
 
   /// Gives away the table, to be filled anew for another section.
@@ -54,6 +67,7 @@ public struct FieldSection: Sendable {
     let table = fields
     fields = []
     present = 0
+    connection = []
     return table
   }
 
@@ -61,6 +75,7 @@ public struct FieldSection: Sendable {
   mutating func append(_ field: Field) {
     fields.append(field)
     present |= field.name.bit
+    if field.name == .connection { note(connection: field) }
   }
 
   /// The number of field lines of that name. O(fields).

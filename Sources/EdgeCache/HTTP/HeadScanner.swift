@@ -214,19 +214,27 @@ enum HeadScanner {
     }
   }
 
-  /// Two words that tell short texts apart, letters without regard to case: the first and the last
-  /// bytes of them. O(1).
+  /// Two words that tell short texts apart, letters without regard to case: the first and the last eight bytes of them,
+  /// or all of a text that is shorter, and zero. O(1).
   @inline(__always)
   static func fingerprint(_ bytes: Span<UInt8>, _ range: Range<Int>) -> (UInt64, UInt64) {
-    bytes.extracting(range).withUnsafeBufferPointer { memory in
+    invariant(range.lowerBound >= 0 && range.upperBound <= bytes.count, "a text beyond the bytes")
+    let count = range.count
+    return bytes.withUnsafeBufferPointer { memory in
       guard let base = memory.baseAddress else { return (0, 0) }
-      let count = memory.count
       if count >= 8 {
-        return (load(base, 0) | spread(0x20), load(base, count &- 8) | spread(0x20))
+        return (
+          load(base, range.lowerBound) | spread(0x20),
+          load(base, range.upperBound &- 8) | spread(0x20)
+        )
+      }
+      let mask: UInt64 = (1 << UInt64(count &* 8)) &- 1
+      if range.lowerBound &+ 8 <= memory.count {
+        return ((load(base, range.lowerBound) | spread(0x20)) & mask, 0)
       }
       var word: UInt64 = 0
-      for index in 0..<count { word = word << 8 | UInt64(base[index] | 0x20) }
-      return (word, 0)
+      for index in range.reversed() { word = word << 8 | UInt64(base[index]) }
+      return ((word | spread(0x20)) & mask, 0)
     }
   }
 

@@ -1,24 +1,27 @@
-/// The host that the last request of a connection named: the next one nearly always names it again, and then need not be
-/// looked at byte by byte.
+/// The authority that the last request of a connection named: the next one nearly always names it again, and then need
+/// not be looked at byte by byte.
 struct LastHost: Sendable {
-  /// Hosts of these many bytes are remembered.
+  /// Those of as many bytes are remembered.
   private static let counts = 8...32
 
   /// Its first and last sixteen bytes, which overlap in a short one.
   private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
   /// Its number of bytes; 0 if there is none.
   private var count = 0
+  /// What is known of it.
+  private var shape = Authority.Shape.empty
 
-  /// True if it is in `range`. O(1).
+  /// What is known of the authority in `range`, if it is the same. O(1).
   @inline(__always)
-  func isAt(_ range: Range<Int>, of bytes: Span<UInt8>) -> Bool {
-    count != 0 && range.count == count && words == Self.words(bytes, range)
+  func shape(at range: Range<Int>, of bytes: Span<UInt8>) -> Authority.Shape? {
+    count != 0 && range.count == count && words == Self.words(bytes, range) ? shape : nil
   }
 
-  /// Remembers a host in canonical form without a port. O(1).
+  /// Remembers the authority in `range`. O(1).
   @inline(__always)
-  mutating func note(_ range: Range<Int>, of bytes: Span<UInt8>) {
+  mutating func note(_ shape: Authority.Shape, at range: Range<Int>, of bytes: Span<UInt8>) {
     guard Self.counts.contains(range.count) else { return }
+    self.shape = shape
     count = range.count
     words = Self.words(bytes, range)
   }

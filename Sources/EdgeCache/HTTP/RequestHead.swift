@@ -18,8 +18,8 @@ public struct RequestHead: Sendable {
   /// Where host and optional port lie: from an absolute-form target, else from `Host`; empty only
   /// in an HTTP/1.0 request without one.
   public internal(set) var authority: ByteRange
-  /// True if ``authority`` is a host in canonical form without a port, or empty.
-  public internal(set) var hasCanonicalAuthority: Bool
+  /// What is known of ``authority``.
+  var authorityShape: Authority.Shape
   /// Where path and query lie; `*` in asterisk form. Empty or starting with `?` when an
   /// absolute-form target has no path, which then is `/` (RFC 9110 §4.2.3).
   public internal(set) var path: ByteRange
@@ -41,20 +41,14 @@ public struct RequestHead: Sendable {
   public borrowing func detached() -> RequestHead {
     RequestHead(
       fields: fields.detached(), method: method, methodRange: methodRange, form: form,
-      authority: authority, hasCanonicalAuthority: hasCanonicalAuthority, path: path,
+      authority: authority, authorityShape: authorityShape, path: path,
       minorVersion: minorVersion, framing: framing,
       keepsAlive: keepsAlive, expectsContinue: expectsContinue, asksForUpgrade: asksForUpgrade)
   }
 
-  /// The authority in its parts; `bytes` are those of the head. O(1), or O(bytes) if it is not canonical.
+  /// The authority in its parts. O(1).
   @inline(__always)
-  borrowing func parsedAuthority(_ bytes: Span<UInt8>) -> Authority {
-    if hasCanonicalAuthority { return Authority(canonical: authority.range) }
-    guard let parsed = Authority(bytes, authority.range) else {
-      preconditionFailure("a head without an authority")
-    }
-    return parsed
-  }
+  var parsedAuthority: Authority { Authority(authorityShape, at: Int(authority.offset)) }
 
   /// True if the client sends content, of which there may turn out to be none.
   public var hasContent: Bool { framing != .none && framing != .length(0) }
@@ -160,7 +154,7 @@ public struct RequestParser: Sendable {
       method: method,
       methodRange: ByteRange(offset: line.method.lowerBound, count: line.method.count),
       form: target.form, authority: target.authority,
-      hasCanonicalAuthority: target.isCanonical, path: target.path,
+      authorityShape: target.shape, path: target.path,
       minorVersion: line.minorVersion, framing: framing, keepsAlive: options.keepsAlive,
       expectsContinue: options.expectsContinue, asksForUpgrade: options.asksForUpgrade)
     return .head(head, consumed: skipped &+ end)
@@ -178,7 +172,7 @@ private struct ConnectionOptions {
     _ fields: FieldSection, _ minorVersion: UInt8, _ framing: MessageFraming
   ) throws(MalformedMessage) -> ConnectionOptions {
     var options = ConnectionOptions(keepsAlive: minorVersion >= 1)
-    if fields.contains(.connection) { options.readConnection(fields, minorVersion) }
+    if fields.contains(.connection) { options.read(fields.connection, fields, minorVersion) }
     if minorVersion >= 1, fields.contains(.expect) {
       var known = false
       var unknown = false
@@ -193,20 +187,13 @@ private struct ConnectionOptions {
     return options
   }
 
-  private mutating func readConnection(_ fields: FieldSection, _ minorVersion: UInt8) {
-    var closes = false
-    var keepsAlive = false
-    var upgrades = false
-    fields.forEachElement(of: .connection) { span, range in
-      let option = span.extracting(range)
-      if option.equalsIgnoringCase("close") { closes = true }
-      if option.equalsIgnoringCase("keep-alive") { keepsAlive = true }
-      if option.equalsIgnoringCase("upgrade") { upgrades = true }
-      return true
-    }
-    self.keepsAlive = minorVersion >= 1 ? !closes : keepsAlive && !closes
+  private mutating func read(
+    _ connection: ConnectionField, _ fields: FieldSection, _ minorVersion: UInt8
+  ) {
+    keepsAlive = connection.keepsAlive(minorVersion: minorVersion)
     asksForUpgrade =
-      upgrades && minorVersion >= 1 && fields.hasElement(.upgrade, "websocket")
+      connection.contains(.upgrade) && minorVersion >= 1
+      && fields.hasElement(.upgrade, "websocket")
   }
 }
 

@@ -4,8 +4,8 @@
 struct RequestTarget {
   var form: TargetForm
   var authority: ByteRange
-  /// True if the authority is a host in canonical form without a port, or empty.
-  var isCanonical: Bool
+  /// What is known of the authority.
+  var shape: Authority.Shape
   var path: ByteRange
 
   /// Resolves the target at `target` of a head.
@@ -23,12 +23,14 @@ struct RequestTarget {
       if host != nil { throw .hostRepeated }
       host = field.value
     }
-    var isCanonical = true
+    var shape = Authority.Shape.empty
     if let host {
-      if !last.isAt(host.range, of: bytes) {
+      if let known = last.shape(at: host.range, of: bytes) {
+        shape = known
+      } else {
         guard let authority = Authority(bytes, host.range) else { throw .hostInvalid }
-        isCanonical = authority.isCanonical
-        if isCanonical { last.note(host.range, of: bytes) }
+        shape = authority.shape
+        last.note(shape, at: host.range, of: bytes)
       }
     } else if minorVersion >= 1 {
       throw .hostMissing
@@ -38,12 +40,12 @@ struct RequestTarget {
     let first = bytes[target.lowerBound]
     if first == ASCII.slash {
       return RequestTarget(
-        form: .origin, authority: host ?? .empty, isCanonical: isCanonical, path: whole)
+        form: .origin, authority: host ?? .empty, shape: shape, path: whole)
     }
     if first == ASCII.asterisk, target.count == 1 {
       guard method == .options else { throw .target }
       return RequestTarget(
-        form: .asterisk, authority: host ?? .empty, isCanonical: isCanonical, path: whole)
+        form: .asterisk, authority: host ?? .empty, shape: shape, path: whole)
     }
     return try absolute(bytes, target: target, method: method)
   }
@@ -70,6 +72,6 @@ struct RequestTarget {
     let form: TargetForm = method == .options && path.isEmpty ? .asterisk : .absolute
     return RequestTarget(
       form: form, authority: ByteRange(offset: start, count: end &- start),
-      isCanonical: authority.isCanonical, path: path)
+      shape: authority.shape, path: path)
   }
 }

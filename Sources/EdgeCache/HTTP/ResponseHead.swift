@@ -79,11 +79,7 @@ public struct ResponseParser: Sendable {
       fields, length: length, status: line.status, minorVersion: line.minorVersion, toHead: toHead)
     var keepsAlive = line.minorVersion >= 1
     if fields.contains(.connection) {
-      if fields.hasElement(.connection, "close") {
-        keepsAlive = false
-      } else if fields.hasElement(.connection, "keep-alive") {
-        keepsAlive = true
-      }
+      keepsAlive = fields.connection.keepsAlive(minorVersion: line.minorVersion)
     }
     if framing == .untilClose
       || !BodyFraming.isEmptyAsSaid(fields, status: line.status, length: length)

@@ -48,24 +48,22 @@ public enum ForwardedRequest {
 
   /// Writes the host in its canonical form, and the port where it is not the scheme's own: what the cache key has of
   /// it. Another spelling could bring content that is stored for all who ask for the host.
-  @inline(__always)
   private static func writeAuthority(
     _ request: borrowing RequestHead, isSecure: Bool, to buffer: inout HeadBuffer
   ) {
-    if request.hasCanonicalAuthority {
+    let authority = request.parsedAuthority
+    if authority.isCanonical {
       buffer.writeRange(request.authority, of: request.fields)
-    } else {
-      writeAuthoritySlowly(request, isSecure: isSecure, to: &buffer)
+      return
     }
-  }
-
-  @inline(never)
-  private static func writeAuthoritySlowly(
-    _ request: borrowing RequestHead, isSecure: Bool, to buffer: inout HeadBuffer
-  ) {
-    let bytes = request.fields.bytes.readableBytesUInt8Span
-    let authority = request.parsedAuthority(bytes)
-    buffer.writeBytes(HostName.canonical(bytes, authority.host) ?? [])
+    if authority.hasCanonicalHost {
+      buffer.writeRange(
+        ByteRange(offset: authority.host.lowerBound, count: authority.host.count),
+        of: request.fields)
+    } else {
+      let bytes = request.fields.bytes.readableBytesUInt8Span
+      buffer.writeBytes(HostName.canonical(bytes, authority.host) ?? [])
+    }
     guard let port = authority.port, port != (isSecure ? 443 : 80) else { return }
     buffer.writeInteger(ASCII.colon)
     buffer.writeDecimal(Int(port))

@@ -126,7 +126,7 @@ public struct CacheKey: Sendable, Hashable {
   ) {
     let bytes = head.fields.bytes.readableBytesUInt8Span
     self.init(
-      bytes, authority: head.parsedAuthority(bytes), path: head.path.range, isSecure: isSecure,
+      bytes, authority: head.parsedAuthority, path: head.path.range, isSecure: isSecure,
       secret: secret, storage: &storage)
   }
 

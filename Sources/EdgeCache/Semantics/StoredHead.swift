@@ -369,7 +369,7 @@ extension FieldSection {
   public func isEndToEnd(_ index: Int) -> Bool {
     let name = fields[index].name
     if name.isHopByHop || name == .contentLength || name == .age { return false }
-    return !contains(.connection) || !isNominatedByConnection(index)
+    return !connection.contains(.others) || !isNominatedByConnection(index)
   }
 
   /// True if the field line at `index` has one of these names, given in lower case.

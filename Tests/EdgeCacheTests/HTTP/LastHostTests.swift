@@ -11,7 +11,7 @@ import Testing
   }
 
   private static func isAt(_ range: Range<Int>, _ bytes: [UInt8], _ last: LastHost) -> Bool {
-    last.isAt(range, of: bytes.span)
+    last.shape(at: range, of: bytes.span) != nil
   }
 
   private static func range(_ text: String) -> (bytes: [UInt8], range: Range<Int>) {
@@ -25,7 +25,7 @@ import Testing
     let (bytes, host) = Self.range(name)
     var last = LastHost()
     #expect(!Self.isAt(host, bytes, last))
-    last.note(host, of: bytes.span)
+    last.note(.empty, at: host, of: bytes.span)
     #expect(Self.isAt(host, bytes, last) == (8...32).contains(count))
     #expect(!Self.isAt(host.lowerBound..<(host.upperBound - 1), bytes, last))
     #expect(!Self.isAt(host.lowerBound..<(host.upperBound + 1), bytes, last))
@@ -41,7 +41,8 @@ import Testing
     arguments: [
       ("www.example", "canonical"), ("WWW.example", "other"), ("www.exampl%65", "other"),
       ("www.example:80", "other"), ("www.example.", "other"), ("www_example", "canonical"),
-      ("www.ex mple", "refused"), ("www.exa/ple", "refused"), ("", "refused"),
+      ("www.ex mple", "refused"), ("www.exa/ple", "refused"), ("", "refused"), ("127.0.0.1:8080", "other"),
+      ("[2001:db8::1]:8443", "other"), ("[2001:DB8::1]", "other"), ("WWW.example:08080", "other"),
     ])
   func requests(_ host: String, _ expected: String) throws {
     var parser = RequestParser()
@@ -56,10 +57,13 @@ import Testing
         #expect(throws: MalformedMessage.self) { try parse(host) }
       } else {
         let head = try #require(try parse(host))
-        #expect(head.hasCanonicalAuthority == (expected == "canonical"))
+        #expect(head.parsedAuthority.isCanonical == (expected == "canonical"))
+        let bytes = Array(host.utf8)
+        let whole = Authority(bytes.span, 0..<bytes.count)?.shape
+        #expect(head.authorityShape == whole)
       }
       let plain = try #require(try parse("www.example"))
-      #expect(plain.hasCanonicalAuthority)
+      #expect(plain.parsedAuthority.isCanonical)
     }
   }
 

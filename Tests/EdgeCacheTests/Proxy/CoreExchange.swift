@@ -120,6 +120,8 @@ final class CoreExchange {
   }
 
   var status: CacheStatus { transaction.status }
+  var isDone: Bool { transaction.isDone }
+  var isSolo: Bool { transaction.isSolo }
   var isOver: Bool { received.isComplete || received.isAborted || isGone }
   /// The member of Cache-Status that was last known.
   var statusText: String { status.text(name: Array("edge".utf8)) }

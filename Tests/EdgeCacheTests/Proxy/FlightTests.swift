@@ -48,7 +48,7 @@ import Testing
     }
     #expect(leader.received.text == "one two three" && !leader.status.isCollapsed)
     #expect(get(world).status.isHit && isClean(world))
-    #expect([leader, early, late, later].allSatisfy { $0.transaction.isDone })
+    #expect([leader, early, late, later].allSatisfy { $0.isDone })
   }
 
   /// Where not all of those who wait may ask for themselves, those who came first do.
@@ -133,7 +133,7 @@ import Testing
     leader.upstreamEnd()
     follower.poll()
     #expect(follower.received.text == "content" && follower.received.isComplete)
-    #expect(get(world).status.isHit && isClean(world) && leader.transaction.isDone)
+    #expect(get(world).status.isHit && isClean(world) && leader.isDone)
     #expect(leader.received.isComplete == false)
   }
 
@@ -146,7 +146,7 @@ import Testing
     follower.leave()
     leader.answer(isStorable ? head + chunked : "HTTP/1.1 200 OK" + chunked, "content")
     #expect(leader.cancellations == (isStorable ? 0 : 1))
-    #expect(get(world).status.isHit == isStorable && leader.transaction.isDone)
+    #expect(get(world).status.isHit == isStorable && leader.isDone)
   }
 
   /// A leader whose client left early does not wait for itself to read content that is too long.
@@ -159,7 +159,7 @@ import Testing
       leader.upstreamContent(String(repeating: "x", count: 20))
     }
     #expect(
-      !leader.isHeld && leader.cancellations == 1 && isClean(world) && leader.transaction.isDone)
+      !leader.isHeld && leader.cancellations == 1 && isClean(world) && leader.isDone)
   }
 
   /// A response that is overdue delays its own leader alone: one of those who wait asks once more, for all of them.
@@ -255,7 +255,7 @@ import Testing
       exchange.answer(head + chunked, "again")
       #expect(exchange.received.text == "again")
     }
-    #expect(isClean(world) && leader.transaction.isDone && follower.transaction.isDone)
+    #expect(isClean(world) && leader.isDone && follower.isDone)
   }
 
   /// Nothing that was purged meanwhile stands in for what is overdue, and a 304 may still come.
@@ -291,7 +291,7 @@ import Testing
     default: leader.answer("HTTP/1.1 200 OK↵Cache-Control: no-store" + chunked, "new")
     }
     #expect(leader.received.heads == 1 && leader.received.text == "old")
-    #expect(leader.transaction.isDone && isClean(world))
+    #expect(leader.isDone && isClean(world))
   }
 
   /// A challenge by which a connection will be known is the leader's alone; the others get one of their own.
@@ -337,7 +337,7 @@ import Testing
     leader.upstreamEnd()
     for exchange in all where !exchange.isOver { exchange.poll() }
     #expect(all.map(\.received.text) == ["23", "789", "123456", "", "0123456789"])
-    #expect(all.allSatisfy { $0.received.isComplete && $0.transaction.isDone })
+    #expect(all.allSatisfy { $0.received.isComplete && $0.isDone })
     #expect(get(world).received.text == "0123456789" && isClean(world))
   }
 
@@ -356,7 +356,7 @@ import Testing
     leader.upstreamFails(.closed)
     #expect(follower.received.text == "12" && follower.received.isComplete)
     #expect(leader.received.isAborted == !leaves && leader.received.text == "23")
-    #expect(leader.transaction.isDone && isClean(world))
+    #expect(leader.isDone && isClean(world))
   }
 
   /// The upstream breaks off: whoever got the head sees it, and nothing is stored.

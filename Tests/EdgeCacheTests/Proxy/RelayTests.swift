@@ -66,7 +66,7 @@ import Testing
     for other in [leader, fast] {
       #expect(other.received.isComplete && other.received.content.count == sent)
     }
-    #expect(slow.transaction.isDone && isClean(world))
+    #expect(slow.isDone && isClean(world))
   }
 
   @Test(

@@ -27,7 +27,7 @@ struct SoloTests {
     let (first, second) = (get(world), get(world))
     #expect(first.awaitsUpstream && second.awaitsUpstream)
     #expect(world.store.statistics.flights == 0)
-    #expect(first.transaction.isSolo)
+    #expect(first.isSolo)
     first.answer(own, "one")
     second.answer(own, "two")
     #expect(first.received.text == "one" && second.received.text == "two")
@@ -85,7 +85,7 @@ struct SoloTests {
     late.upstreamHead(own)
     for exchange in [early, late] {
       exchange.handle(.clientGone)
-      #expect(exchange.cancellations == 1 && exchange.transaction.isDone)
+      #expect(exchange.cancellations == 1 && exchange.isDone)
     }
   }
 
@@ -105,11 +105,11 @@ struct SoloTests {
     for _ in 0..<10 {
       world.now = world.now.adding(seconds: 50)
       let request = get(world)
-      #expect(request.transaction.isSolo)
+      #expect(request.isSolo)
       request.answer(own, "own")
     }
     world.now = world.now.adding(seconds: 61)
-    #expect(!get(world).transaction.isSolo)
+    #expect(!get(world).isSolo)
   }
 
   @Test("Conditions and ranges of the client go along, and what answers them is the client's")

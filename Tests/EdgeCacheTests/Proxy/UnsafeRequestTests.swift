@@ -35,7 +35,7 @@ import Testing
     exchange.leave()
     #expect(exchange.awaitsUpstream && exchange.cancellations == 0)
     exchange.upstreamHead("HTTP/1.1 \(answer)↵Content-Length: 0")
-    #expect(exchange.transaction.isDone && exchange.received.heads == 0)
+    #expect(exchange.isDone && exchange.received.heads == 0)
     #expect(["/c/", "/c/x"].map { Self.isHit($0, world) } == [!isGone, !isGone])
     #expect(Self.isHit("/d", world))
   }
@@ -48,7 +48,7 @@ import Testing
     let exchange = world.begin("DELETE /c/ HTTP/1.1↵Host: a↵Content-Length: 9")
     if hasLeft { exchange.requestLeft(whole: false) }
     exchange.leave()
-    #expect(exchange.cancellations == 1 && exchange.transaction.isDone)
+    #expect(exchange.cancellations == 1 && exchange.isDone)
     #expect(Self.isHit("/c/", world) == isKept && Self.isHit("/c/x", world))
   }
 
@@ -60,7 +60,7 @@ import Testing
     exchange.requestLeft(whole: true)
     exchange.leave()
     exchange.upstreamFails(.firstByteTimeout, mayRetry: true)
-    #expect(exchange.forwards.count == 1 && exchange.transaction.isDone)
+    #expect(exchange.forwards.count == 1 && exchange.isDone)
     #expect(exchange.received.heads == 0)
     #expect(!Self.isHit("/a", world) && Self.isHit("/a/b", world))
   }

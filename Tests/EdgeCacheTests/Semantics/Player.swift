@@ -41,7 +41,7 @@ struct Player {
     while exchange.awaitsUpstream {
       try Self.answer(replies.popFirst() ?? "200↵X-From: default", to: exchange)
     }
-    #expect(exchange.transaction.isDone && exchange.isOver, "the exchange does not end")
+    #expect(exchange.isDone && exchange.isOver, "the exchange does not end")
     #expect(exchange.received.heads == 1, "not one response")
     // Validations that nobody waits for come after the response.
     let background = world.background
@@ -50,7 +50,7 @@ struct Player {
       while validation.awaitsUpstream {
         try Self.answer(replies.popFirst() ?? "200↵X-From: default", to: validation)
       }
-      #expect(validation.transaction.isDone, "a validation does not end")
+      #expect(validation.isDone, "a validation does not end")
     }
     return Outcome(exchange, background: background)
   }
