@@ -5,7 +5,7 @@
 public struct SitePolicy: Sendable, Hashable {
   /// A policy that many refer to: handing it on costs one count of references, not one for each of its tables.
   public final class Shared: Sendable {
-    let value: SitePolicy
+    public let value: SitePolicy
     /// One that follows the standards.
     public static let standard = Shared(SitePolicy())
 

@@ -61,7 +61,7 @@ extension Exchange {
   /// Says which upstream is next, and what its pool says.
   func choose(anew: Bool) {
     let group = loop.shared.routing.groups[wait.search.group]
-    if let bound = stream?.bound, let mark = client.clientMark(of: request),
+    if route.isBound, let bound = stream?.bound, let mark = client.clientMark(of: request),
       let connection = bound.take(group, for: mark)
     {
       if !content.isComplete {
@@ -97,7 +97,7 @@ extension Exchange {
     guard let forward else { invariantFailed("a connection for a request that goes nowhere") }
     noteSent(to: connection.upstream)
     connection.send(
-      request, for: self, limits: limits, isShared: forward.isForStore
+      request, for: self, isShared: forward.isForStore
     ) {
       ForwardedRequest.write(
         request, forward, client: client, cacheName: loop.shared.cacheName.bytes,

@@ -19,7 +19,7 @@ final class Exchange: TimedWait {
   let client: ClientIdentity
   let directives: CacheControl
   let route: RequestRoute
-  let limits: RequestLimits
+  let terms: Routing.Terms
   var transaction: Transaction
 
   /// What it waits for.
@@ -71,11 +71,11 @@ final class Exchange: TimedWait {
     self.route = route
     receiver = stream
     self.stream = stream
-    limits = loop.shared.routing.limits(key, route)
-    wait = ExchangeState(limits, disk: loop.limits.disk)
+    terms = loop.shared.routing.terms(key, route)
+    wait = ExchangeState(terms.limits, disk: loop.limits.disk)
     transaction = Transaction(
       request: self.request, key: key, directives: directives, route: route,
-      policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
+      policy: terms.policy, store: loop.store)
   }
 
   /// An exchange that gets a piece of content for a request of somebody else.
@@ -87,12 +87,12 @@ final class Exchange: TimedWait {
     directives = parent.directives
     route = parent.route
     self.receiver = receiver
-    limits = parent.limits
-    wait = ExchangeState(limits, disk: parent.loop.limits.disk)
+    terms = parent.terms
+    wait = ExchangeState(terms.limits, disk: parent.loop.limits.disk)
     content = RequestContent(isComplete: true, mayRepeat: true)
     transaction = Transaction(
       piece, for: request, directives: directives, route: route,
-      policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
+      policy: terms.policy, store: loop.store)
   }
 
   /// Begins with what the store said; where that was to ask below, for this purpose.
@@ -117,7 +117,7 @@ final class Exchange: TimedWait {
     isFlightFull = false
     transaction = Transaction(
       request: request, key: transaction.key, directives: directives, route: route,
-      policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
+      policy: terms.policy, store: loop.store)
     handle(.begin(directives.onlyIfCached ? .onlyIfCached : .pass(.miss, .tooLarge)))
     flushClient()
   }
@@ -130,12 +130,14 @@ final class Exchange: TimedWait {
     isFlightFull = false
     transaction = Transaction(
       request: request, key: transaction.key, directives: directives, route: route,
-      policy: loop.shared.routing.sharedPolicy(route), store: loop.store)
+      policy: terms.policy, store: loop.store)
     start()
   }
 
   // MARK: The transaction
 
+  /// How long it may take, and other limits.
+  var limits: RequestLimits { terms.limits }
   /// What was done, as far as it is known.
   var status: CacheStatus { transaction.status }
   /// The key of the response.
@@ -248,7 +250,7 @@ final class Exchange: TimedWait {
   }
 
   private func sendUpstreamHead(_ head: ResponseHead, _ status: CacheStatus) {
-    if loop.shared.routing.withholdsTags(route), stream?.served.isOfPoP != true {
+    if terms.withholdsTags, stream?.served.isOfPoP != true {
       sendWithoutTags(head, status)
     } else {
       receiver?.sendUpstreamHead(head, status, key: transaction.key)
@@ -258,7 +260,7 @@ final class Exchange: TimedWait {
   @inline(never)
   private func sendWithoutTags(_ head: ResponseHead, _ status: CacheStatus) {
     var head = head
-    head.removeFields(named: loop.shared.routing.policy(route).tagFields.names)
+    head.removeFields(named: terms.policy.value.tagFields.names)
     receiver?.sendUpstreamHead(head, status, key: transaction.key)
   }
 

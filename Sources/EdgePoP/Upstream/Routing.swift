@@ -315,14 +315,24 @@ final class Routing: Sendable {
     site(key).map { !$0.policy.query.isIdentity } ?? false
   }
 
+  /// What a request that goes on a route keeps of its site.
+  struct Terms {
+    let limits: RequestLimits
+    let policy: SitePolicy.Shared
+    /// True if fields with tags do not go on to clients.
+    let withholdsTags: Bool
+  }
+
+  /// The terms of a request that goes on a route. O(routes of the site), if any of them has limits of its own.
+  func terms(_ key: CacheKey, _ route: RequestRoute) -> Terms {
+    let site = sites[route.site]
+    return Terms(
+      limits: site.ownLimits(key)?.request ?? site.limits, policy: site.sharedPolicy,
+      withholdsTags: site.withholdsTags)
+  }
+
   /// The choices of the site that a route belongs to.
   func policy(_ route: RequestRoute) -> SitePolicy { sites[route.site].policy }
-
-  /// The same, to be kept.
-  func sharedPolicy(_ route: RequestRoute) -> SitePolicy.Shared { sites[route.site].sharedPolicy }
-
-  /// True if fields with tags do not go on to the clients of the site that a route belongs to.
-  func withholdsTags(_ route: RequestRoute) -> Bool { sites[route.site].withholdsTags }
 
   /// The limits of a request that goes on a route. O(routes of the site), if any of them has its own.
   func limits(_ key: CacheKey, _ route: RequestRoute) -> RequestLimits {

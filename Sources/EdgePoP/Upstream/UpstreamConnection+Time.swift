@@ -26,14 +26,14 @@ extension UpstreamConnection {
 
   /// The head of the response has all of its time from now on.
   func awaitHead() {
-    if let limits { deadline = .coarse() + limits.firstByte }
+    if let limits = exchange?.limits { deadline = .coarse() + limits.firstByte }
   }
 
   /// The response is a stream of events. What goes to the store, or to nobody any more, has no more time for it.
   func awaitEvents(since last: NIODeadline) {
     guard case .receiving = phase, let exchange, exchange.isPassing || exchange.isRelaying
     else { return }
-    betweenBytes = limits?.eventStream ?? betweenBytes
+    betweenBytes = exchange.limits.eventStream
     deadline = last + betweenBytes
   }
 
@@ -58,7 +58,7 @@ extension UpstreamConnection {
 
   /// Those who wait for the same response as the exchange need not wait any longer.
   private func tellOthers(_ impatience: Impatience) {
-    guard let limits else { return }
+    guard let limits = exchange?.limits else { return }
     switch impatience {
     case .mayLeave:
       patience = (requestedAt + limits.overdue, .overdue)

@@ -54,8 +54,7 @@ final class UpstreamConnection: StreamSocket {
   var deadline: NIODeadline?
   /// When the whole response is due.
   var responseUntil = NIODeadline.distantFuture
-  /// How long the response is waited for, and then its next byte.
-  var limits: RequestLimits?
+  /// How long the next byte of the response is waited for.
   var betweenBytes = TimeAmount.zero
   /// When those who wait for the same response are told, and of what; nil if nobody is, or all have been told.
   var patience: (until: NIODeadline, Impatience)?
@@ -94,12 +93,10 @@ final class UpstreamConnection: StreamSocket {
   /// Sends the head of a request, which `write` writes; its content follows. `isShared` if others may wait for its
   /// response, or something stale may be sent in its place.
   func send(
-    _ request: borrowing RequestHead, for exchange: Exchange, limits: RequestLimits,
-    isShared: Bool, _ write: (inout HeadBuffer) -> MessageFraming
+    _ request: borrowing RequestHead, for exchange: Exchange, isShared: Bool, _ write: (inout HeadBuffer) -> MessageFraming
   ) {
     self.exchange = exchange
     self.request = (request.method == .head, request.asksForUpgrade)
-    self.limits = limits
     requestFraming = composeHead(512, write)
     isRequestSent = requestFraming == .none
     sawResponseByte = false
@@ -107,7 +104,7 @@ final class UpstreamConnection: StreamSocket {
     if request.fields.hasConnectionCredentials { isBound = true }
     phase = .waiting
     isHeld = false
-    let now = NIODeadline.coarse()
+    let (now, limits) = (NIODeadline.coarse(), exchange.limits)
     deadline = now + limits.firstByte
     responseUntil = now + limits.response
     patience =
@@ -119,7 +116,7 @@ final class UpstreamConnection: StreamSocket {
     loop.counters.upstreamRequests += 1
     // Content that is there already goes with it.
     if isRequestSent { flush() }
-    resumeReading()
+    setReading(true)
   }
 
   /// Sends content of the request.
@@ -142,6 +139,7 @@ final class UpstreamConnection: StreamSocket {
 
   /// The content of the request is complete.
   func sendEnd(_ trailers: FieldSection?) {
+    if isRequestSent { return }
     isRequestSent = true
     requestMoved()
     if requestFraming == .chunked {
@@ -318,7 +316,7 @@ final class UpstreamConnection: StreamSocket {
         keepsAlive = head.keepsAlive
         if head.asksForConnectionCredentials { isBound = true }
         decoder = ContentDecoder(head.framing)
-        betweenBytes = limits?.betweenBytes ?? .zero
+        betweenBytes = exchange?.limits.betweenBytes ?? .zero
         let now = NIODeadline.coarse()
         deadline = now + betweenBytes
         rate = (now, 0)
