@@ -80,7 +80,8 @@ extension Exchange {
     if streams { streaming = (index, false) }
     if case .wait = lease { loop.counters.count(.upstreamConnections) }
     step(
-      .leased(upstream: index, consume lease, gathers: streams && !content.isGathered && !awaitsContinue))
+      .leased(
+        upstream: index, consume lease, gathers: streams && !content.isGathered && !awaitsContinue))
   }
 
   /// False if it asks for another protocol, and the upstream has as many tunnels as it may.

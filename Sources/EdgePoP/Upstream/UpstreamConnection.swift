@@ -93,7 +93,8 @@ final class UpstreamConnection: StreamSocket {
   /// Sends the head of a request, which `write` writes; its content follows. `isShared` if others may wait for its
   /// response, or something stale may be sent in its place.
   func send(
-    _ request: borrowing RequestHead, for exchange: Exchange, isShared: Bool, _ write: (inout HeadBuffer) -> MessageFraming
+    _ request: borrowing RequestHead, for exchange: Exchange, isShared: Bool,
+    _ write: (inout HeadBuffer) -> MessageFraming
   ) {
     self.exchange = exchange
     self.request = (request.method == .head, request.asksForUpgrade)

@@ -41,7 +41,8 @@ import Testing
     arguments: [
       ("www.example", "canonical"), ("WWW.example", "other"), ("www.exampl%65", "other"),
       ("www.example:80", "other"), ("www.example.", "other"), ("www_example", "canonical"),
-      ("www.ex mple", "refused"), ("www.exa/ple", "refused"), ("", "refused"), ("127.0.0.1:8080", "other"),
+      ("www.ex mple", "refused"), ("www.exa/ple", "refused"), ("", "refused"),
+      ("127.0.0.1:8080", "other"),
       ("[2001:db8::1]:8443", "other"), ("[2001:DB8::1]", "other"), ("WWW.example:08080", "other"),
     ])
   func requests(_ host: String, _ expected: String) throws {
