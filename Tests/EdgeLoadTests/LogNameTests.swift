@@ -32,7 +32,12 @@ import Testing
     ("apache", combined, "common"), ("httpd", combined, "common"), ("clf", combined, "common"),
     ("varnish", combined, "common"), ("NGINX", combined, "common"),
     ("csv", "time,key,size\n1,/a,5", "rows"), ("tsv", "1\t/a\t5", "rows"),
-    ("fastly", combined, "common"), ("aws", "#Fields: date time cs-method cs-uri-stem sc-status sc-bytes\n2026-06-20 12:00:00 GET /a 200 12", "w3c"),
+    ("fastly", combined, "common"),
+    (
+      "aws",
+      "#Fields: date time cs-method cs-uri-stem sc-status sc-bytes\n2026-06-20 12:00:00 GET /a 200 12",
+      "w3c"
+    ),
   ]
 
   @Test(arguments: names) func named(_ row: (name: String?, line: String, format: String)) throws {
@@ -67,7 +72,8 @@ import Testing
   @Test func refusedName() {
     #expect { _ = try TraceReader(path: "/dev/null", format: "njinx") } throws: {
       let words = "\($0)"
-      return ["edge-pop-json", "nginx", "common", "json", "csv", "traefik"].allSatisfy(words.contains)
+      return ["edge-pop-json", "nginx", "common", "json", "csv", "traefik"].allSatisfy(
+        words.contains)
     }
   }
 

@@ -62,14 +62,17 @@ import Testing
       "is not a log: it is an HTML page"
     ),
     ("XML", Array("<?xml version=\"1.0\"?>\n<a/>\n".utf8), "is not a log: it is XML"),
-    ("program", Array("let a = [\"b\"];\nlet c = d[1] + \"e\";\n".utf8), "is in no format that is known"),
+    (
+      "program", Array("let a = [\"b\"];\nlet c = d[1] + \"e\";\n".utf8),
+      "is in no format that is known"
+    ),
     (
       "CSV without a request", Array("name,age,city\nBob,3,Rome\nAnn,4,Oslo\n".utf8),
       "its heading (name, age, city) names no key"
     ),
     (
       "CSV of numbers without a request", Array("id,age,weight\n1,34,50\n2,35,51\n".utf8),
-      "its heading (id, age, weight) names no key"
+      "its heading (id, age, weight) names no size"
     ),
     ("prose", Array("It was a dark night.\nIt rained.\n".utf8), "is in no format that is known"),
     ("empty", [], "is empty"),

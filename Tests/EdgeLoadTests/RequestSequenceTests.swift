@@ -225,7 +225,7 @@ struct ReplayTests {
     let line = "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"POST /b HTTP/1.1\" 200 5\n"
     for (text, says) in [
       (line, "has no request that can be replayed; 1 of another method"),
-      ("", "has no request that can be replayed"),
+      ("", "is empty"),
       ("key,size\n/a,5\n", "replay it with --speed max"),
     ] {
       #expect { _ = try replay(text) } throws: { "\($0)".contains(says) }

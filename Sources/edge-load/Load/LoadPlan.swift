@@ -174,8 +174,8 @@ struct LoadPlan: Equatable, Sendable {
       guard 0...1 ~= replay.mostLeftOut else {
         throw .value(option: "--most-left-out", need: "from 0 to 1")
       }
-      if let name = replay.format, LogFormatKind.named(name) == nil {
-        throw .value(option: "--format", need: "one of \(LogFormatKind.names)")
+      if let name = replay.format, LogFormatKind.named(name).isEmpty {
+        throw .value(option: "--format", need: "one of \(LogFormatKind.choice)")
       }
     }
     if let zipf {

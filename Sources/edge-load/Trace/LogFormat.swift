@@ -42,36 +42,55 @@ struct LogFormatKind: Sendable {
       LogFormatKind("rows") { TraceColumns.Rows() }
     ]
 
-  /// Their names in a row.
+  /// Other names: programs, whose logs may be in one of several formats, and what formats are called elsewhere.
+  private static let others: [(name: String, formats: [String])] =
+    [
+      "apache", "clf", "combined", "httpd", "ncsa", "varnish", "vhost-combined", "vhost_combined",
+    ].map { ($0, ["common"]) } + [
+      ("nginx", ["common", "nginx-json"]), ("edge-pop", ["common", "edge-pop-json"]),
+      ("edgecache", ["common", "edge-pop-json"]), ("traefik", ["common", "traefik-json"]),
+      ("fastly", ["common", "fastly-json"]), ("json", JSONLogNames.all.map(\.format)),
+      ("cloudfront", ["w3c"]), ("iis", ["w3c"]), ("elb", ["alb"]), ("aws", ["w3c", "alb"]),
+      ("csv", ["rows"]), ("tsv", ["rows"]),
+    ]
+
+  /// The names of the formats in a row.
   static var names: String { all.map(\.name).joined(separator: ", ") }
 
-  /// The format of a name; nil for another name. Programs whose logs are of a common format may be named, too.
-  static func named(_ name: String) -> LogFormatKind? {
-    let others = [
-      "combined": "common", "vhost_combined": "common", "apache": "common", "cloudfront": "w3c",
-      "iis": "w3c", "elb": "alb", "json": "nginx-json",
-    ]
-    let wanted = others[name] ?? name
-    return all.first { $0.name == wanted }
+  /// All names that `--format` takes, those of formats first.
+  static var allNames: [String] { all.map(\.name) + others.map(\.name) }
+
+  /// All names in a sentence.
+  static var choice: String {
+    "\(names); or what wrote it: \(others.map(\.name).joined(separator: ", "))"
   }
 
-  /// The format that reads most of the first lines of a log, or else the one that they look most like; nil if there is
-  /// none. O(lines × formats).
-  static func recognised(_ lines: [ArraySlice<UInt8>]) -> LogFormatKind? {
-    var best: (kind: LogFormatKind, score: Int)?
-    for kind in all {
+  /// The formats that a name stands for, in whatever case; none for what is no name.
+  static func named(_ name: String) -> [LogFormatKind] {
+    let name = name.lowercased()
+    let wanted = others.first { $0.name == name }?.formats ?? [name]
+    return all.filter { wanted.contains($0.name) }
+  }
+
+  /// The format that reads most of the first lines of a log, or else the one that they look most like, and how many
+  /// lines it reads; nil if there is none. O(lines × formats).
+  static func recognised(
+    _ lines: [ArraySlice<UInt8>], among kinds: [LogFormatKind] = all
+  ) -> (kind: LogFormatKind, read: Int)? {
+    var best: (kind: LogFormatKind, read: Int, alike: Int)?
+    for kind in kinds {
       var reader = kind.make()
-      var score = 0
+      var (read, alike) = (0, 0)
       for line in lines {
-        // A line that is read weighs more than any number of lines that look like it.
         if (try? reader.take(line)) != nil {
-          score += lines.count + 1
+          read += 1
         } else if kind.resembles(SyslogPrefix.removed(line)) {
-          score += 1
+          alike += 1
         }
       }
-      if score > best?.score ?? 0 { best = (kind, score) }
+      // A line that is read weighs more than any number of lines that look like it.
+      if (read, alike) > (best?.read ?? 0, best?.alike ?? 0) { best = (kind, read, alike) }
     }
-    return best?.kind
+    return best.map { ($0.kind, $0.read) }
   }
 }

@@ -83,8 +83,8 @@ struct SimulateEvictionCommand: ParsableCommand {
     guard 0...1 ~= mostLeftOut else {
       throw ValidationError("--most-left-out must be from 0 to 1")
     }
-    if let format, LogFormatKind.named(format) == nil {
-      throw ValidationError("--format \(format): there is \(LogFormatKind.names)")
+    if let format, LogFormatKind.named(format).isEmpty {
+      throw ValidationError("--format \(format): there is \(LogFormatKind.choice)")
     }
   }
 

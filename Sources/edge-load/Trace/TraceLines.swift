@@ -12,6 +12,8 @@ final class TraceLines {
   private let descriptor: Int32
   private var gunzip: Gunzip?
   private var hasBegun = false
+  /// Whether the first bytes of the text, decompressed, were looked at.
+  private var isKnown = false
   private var buffer: [UInt8] = []
   /// The first byte of `buffer` that has not been given out.
   private var start = 0
@@ -20,15 +22,6 @@ final class TraceLines {
   private var isSkipping = false
   /// What ended the file before its end; told once all whole lines were given out.
   private var failure: TraceProblem?
-
-  /// What logs are kept as that cannot be read, by what such files begin with.
-  private static let others: [(begin: [UInt8], name: String)] = [
-    ([0x28, 0xB5, 0x2F, 0xFD], "compressed with zstd"),
-    (Array("BZh".utf8), "compressed with bzip2"),
-    ([0xFD, 0x37, 0x7A, 0x58, 0x5A], "compressed with xz"),
-    (Array("PK\u{3}\u{4}".utf8), "a zip archive"),
-    ([0xFF, 0xFE], "text in UTF-16"), ([0xFE, 0xFF], "text in UTF-16"),
-  ]
 
   /// The number of the line that was given out last, counted from 1.
   private(set) var number = 0
@@ -107,15 +100,13 @@ final class TraceLines {
           piece += more
         }
         hasBegun = true
-        if let other = Self.others.first(where: { piece.starts(with: $0.begin) }) {
-          throw TraceProblem(path, "is \(other.name); give it plain, or compressed with gzip")
-        }
         if piece.starts(with: [0x1F, 0x8B]) {
           gunzip = Gunzip()
           if gunzip == nil { throw TraceProblem(path, "is compressed, and there is no memory") }
         }
       }
       isAtEnd = piece.isEmpty
+      defer { look() }
       guard let gunzip else {
         buffer += piece
         return
@@ -130,6 +121,15 @@ final class TraceLines {
     } catch {
       (isAtEnd, failure) = (true, error)
     }
+  }
+
+  /// Looks at the first bytes: of what is no log no line is given out.
+  private func look() {
+    guard !isKnown, !buffer.isEmpty else { return }
+    isKnown = true
+    guard let sentence = FileKind.problem(buffer.prefix(FileKind.length)) else { return }
+    (buffer, start) = ([], 0)
+    (isAtEnd, failure) = (true, TraceProblem(path, sentence))
   }
 
   private func readPiece() throws(TraceProblem) -> [UInt8] {

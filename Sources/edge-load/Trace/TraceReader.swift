@@ -100,6 +100,11 @@ struct TraceReader {
   private enum Line {
     case text(Int, [UInt8])
     case problem(TraceProblem)
+
+    /// The line; nil for a problem.
+    var bytes: ArraySlice<UInt8>? {
+      if case .text(_, let bytes) = self { bytes[...] } else { nil }
+    }
   }
 
   private let path: String
@@ -107,22 +112,30 @@ struct TraceReader {
   /// The format's name; nil until the first lines were seen.
   private(set) var formatName: String?
   private var format: (any LogFormat)?
+  /// Whether it was said that nothing of it can be read.
+  private var isRefused = false
+  /// The formats that it may be in.
+  private let candidates: [LogFormatKind]
+  /// Whether somebody has said what it is.
+  private let isNamed: Bool
   /// Lines that were read to find the format, the next one last.
   private var waiting: [Line] = []
 
-  /// As many lines are looked at to find the format.
-  private static let firstLines = 32
+  /// As many lines are looked at to find the format; more, if none of them is a request.
+  private static let firstLines = [32, 1024]
+  /// And no more once they are so long, in bytes.
+  private static let firstBytes = 4 << 20
 
   /// Opens a log; a file that gzip compressed is decompressed, and `-` is standard input. A format that is named is not
   /// looked for.
   init(path: String, format name: String? = nil) throws(TraceProblem) {
     self.path = path == "-" ? "standard input" : path
-    if let name {
-      guard let kind = LogFormatKind.named(name) else {
-        throw TraceProblem(name, "is no format; there is \(LogFormatKind.names)")
-      }
-      (formatName, format) = (kind.name, kind.make())
+    isNamed = name != nil
+    candidates = name.map(LogFormatKind.named) ?? LogFormatKind.all
+    guard let kind = candidates.first else {
+      throw TraceProblem(name ?? "", "is no format; there is \(LogFormatKind.choice)")
     }
+    if candidates.count == 1 { (formatName, format) = (kind.name, kind.make()) }
     lines = try TraceLines(path: path)
   }
 
@@ -131,7 +144,15 @@ struct TraceReader {
   /// After a problem with a line (one that has a number) it may be called again and goes on with the
   /// line after it.
   mutating func next() throws(TraceProblem) -> TraceRequest? {
-    if format == nil { try findFormat() }
+    if isRefused { return nil }
+    if format == nil {
+      do throws(TraceProblem) {
+        try findFormat()
+      } catch {
+        isRefused = true
+        throw error
+      }
+    }
     while true {
       var line = waiting.popLast()
       if line == nil { line = try nextLine() }
@@ -172,35 +193,87 @@ struct TraceReader {
   private mutating func findFormat() throws(TraceProblem) {
     var first: [Line] = []
     var failure: TraceProblem?
-    while first.count < Self.firstLines {
-      do throws(TraceProblem) {
-        guard let line = try nextLine() else { break }
-        first.append(line)
-        // A file without any line ends is no log, and may have no end.
-        if case .problem(let problem) = line, first.count == 1 { throw problem }
-      } catch {
-        failure = error
-        break
+    var found: (kind: LogFormatKind, read: Int)?
+    for count in Self.firstLines where failure == nil && found?.read ?? 0 == 0 {
+      failure = try gather(&first, upTo: count)
+      let texts = first.compactMap(\.bytes)
+      if !isNamed, texts.count(where: { !FileKind.isText($0) }) * 2 > texts.count {
+        throw TraceProblem(
+          path,
+          "is not a log: its first lines hold bytes that no text has (if it is one all the same, "
+            + "name its --format)")
       }
+      found = LogFormatKind.recognised(texts, among: candidates)
+      if first.count < count { break }
     }
-    let texts = first.compactMap { line -> ArraySlice<UInt8>? in
-      if case .text(_, let text) = line { text[...] } else { nil }
+    if found?.read ?? 0 == 0 {
+      if let failure, found == nil { throw failure }
+      if let reason = whyUnknown(first) { throw TraceProblem(path, reason) }
     }
-    guard let kind = LogFormatKind.recognised(texts) else {
-      if let failure { throw failure }
-      guard case .text(let number, let text)? = first.first else {
-        format = TraceColumns.Rows()
-        return
-      }
-      let sample = String(decoding: text.prefix(100), as: UTF8.self)
-      throw TraceProblem(
-        path,
-        "is in no format that is known; its line \(number) is '\(sample)'. Give it with "
-          + "--format: \(LogFormatKind.names)")
-    }
+    guard let kind = found?.kind else { throw TraceProblem(path, unknown(first)) }
     (formatName, format) = (kind.name, kind.make())
     waiting = first.reversed()
     // What broke off so early does so again when the lines before it have been read.
     if let failure { waiting.insert(.problem(failure), at: 0) }
+  }
+
+  /// Reads so many lines, if there are as many and they are not too long; returns what ended the log before its end.
+  private mutating func gather(
+    _ first: inout [Line], upTo count: Int
+  ) throws(TraceProblem) -> TraceProblem? {
+    var bytes = first.reduce(0) { $0 + ($1.bytes?.count ?? 0) }
+    while first.count < count, bytes < Self.firstBytes {
+      let line: Line
+      do throws(TraceProblem) {
+        guard let next = try nextLine() else { break }
+        line = next
+      } catch {
+        return error
+      }
+      first.append(line)
+      bytes += line.bytes?.count ?? 0
+      // A file without any line ends is no log, and may have no end.
+      if case .problem(let problem) = line, first.count == 1 { throw problem }
+    }
+    return nil
+  }
+
+  // MARK: What cannot be read
+
+  /// What is to be said of lines that look like a format and of which none is a request; nil for nothing.
+  private func whyUnknown(_ first: [Line]) -> String? {
+    guard let text = first.lazy.compactMap(\.bytes).first else {
+      return "is empty: it has no line, or only comments"
+    }
+    let begin = text.filter { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }.prefix(2)
+    if JSONFields(text) == nil,
+      ["{", "{\"", "[", "[{"].contains(where: { begin.elementsEqual($0.utf8) })
+    {
+      return "is JSON, but not with one object to a line; jq -c . writes it so, of an array "
+        + "jq -c '.[]'"
+    }
+    let places = JSONLogNames.all.filter { names in candidates.contains { $0.name == names.format }
+    }
+    for case .text(let number, let bytes) in first where !places.isEmpty {
+      guard let names = JSONFields.names(SyslogPrefix.removed(bytes[...])) else { continue }
+      return "is JSON, and has no target where it is looked for; its line \(number) has \(names). "
+        + "The target of a request is in " + places.map(\.targets).joined(separator: "; ")
+    }
+    if let lack = TraceColumns.foreignHeading(Array(text)) {
+      return "is in no format that is known; as a table \(lack)"
+    }
+    return nil
+  }
+
+  private func unknown(_ first: [Line]) -> String {
+    guard case .text(let number, let text)? = first.first(where: { $0.bytes != nil }) else {
+      return "is in no format that is known"
+    }
+    let sample = String(decoding: text.prefix(100), as: UTF8.self)
+    let names = candidates.map(\.name).joined(separator: ", ")
+    return isNamed
+      ? "is in none of the formats \(names); its line \(number) is '\(sample)'"
+      : "is in no format that is known; its line \(number) is '\(sample)'. Give it with --format: "
+        + LogFormatKind.choice
   }
 }

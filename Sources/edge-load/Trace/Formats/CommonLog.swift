@@ -8,11 +8,18 @@
 /// Reads the common log format and those that add to it.
 struct CommonLog: LogFormat {
   static func resembles(_ line: ArraySlice<UInt8>) -> Bool {
-    guard let open = line.firstIndex(of: UInt8(ascii: "[")),
-      let close = line[open...].firstIndex(of: UInt8(ascii: "]")),
-      let quote = line[close...].firstIndex(of: UInt8(ascii: "\""))
-    else { return false }
-    return open < close && close < quote
+    var place = line.startIndex
+    while let open = line[place...].firstIndex(of: UInt8(ascii: "[")) {
+      place = open + 1
+      guard let close = line[open...].prefix(64).firstIndex(of: UInt8(ascii: "]")) else { continue }
+      // Something like a time, though perhaps none.
+      let text = line[(open + 1)..<close]
+      guard let first = text.first, (0x30...0x39).contains(first),
+        text.count(where: { $0 == UInt8(ascii: ":") }) >= 2
+      else { continue }
+      return line[close...].contains(UInt8(ascii: "\""))
+    }
+    return false
   }
 
   func read(_ line: ArraySlice<UInt8>) throws(LineProblem) -> TraceRequest? {

@@ -23,13 +23,15 @@ struct JSONFields {
 
   private let text: ArraySlice<UInt8>
   private var fields: [Field] = []
+  /// Whether values that are never asked for are kept, too: null, true, false and arrays.
+  private let keepsAll: Bool
 
   /// Beyond this a line is no log's.
   private static let deepest = 64
 
   /// Reads an object; nil for anything else.
-  init?(_ line: ArraySlice<UInt8>) {
-    text = line
+  init?(_ line: ArraySlice<UInt8>, keepingAll keepsAll: Bool = false) {
+    (text, self.keepsAll) = (line, keepsAll)
     fields.reserveCapacity(32)
     var place = line.startIndex
     guard object(&place, Place(depth: 0, isKept: true)) else { return nil }
@@ -46,6 +48,18 @@ struct JSONFields {
       if !value.elementsEqual("-".utf8) { return value }
     }
     return nil
+  }
+
+  /// The names of the fields of a line for people, as far as the first ones go; nil if it is no object.
+  static func names(_ line: ArraySlice<UInt8>, most: Int = 30) -> String? {
+    guard let all = JSONFields(line, keepingAll: true) else { return nil }
+    let names = all.fields.prefix(most).map { field in
+      let outer = field.outer.map { Words.unescapedJSON(all.text[$0]) + [UInt8(ascii: ".")] } ?? []
+      return String(
+        decoding: (outer + Words.unescapedJSON(all.text[field.name])).prefix(60), as: UTF8.self)
+    }
+    if names.isEmpty { return "no field" }
+    return names.joined(separator: ", ") + (all.fields.count > most ? " and others" : "")
   }
 
   private func isCalled(_ field: Field, _ name: String.UTF8View) -> Bool {
@@ -103,6 +117,7 @@ struct JSONFields {
         &place,
         Place(name: here.name, depth: here.depth + 1, isKept: here.isKept && here.depth == 0))
     case UInt8(ascii: "["):
+      if keepsAll { keep(here, place..<place) }
       return array(&place, depth: here.depth + 1)
     case UInt8(ascii: "\""):
       guard let range = string(&place) else { return false }
@@ -116,6 +131,7 @@ struct JSONFields {
       case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): keep(here, start..<place)
       case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"):
         let word = text[start..<place]
+        if keepsAll { keep(here, start..<place) }
         return word.elementsEqual("true".utf8) || word.elementsEqual("false".utf8)
           || word.elementsEqual("null".utf8)
       default: return false

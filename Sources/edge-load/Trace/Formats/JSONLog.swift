@@ -17,8 +17,16 @@ struct JSONLogNames: Sendable {
   let status: [String]
   let size: [String]
 
+  /// Where the target is looked for, for people.
+  var targets: String {
+    (request + target).joined(separator: ", ") + " (\(format))"
+  }
+
   /// The programs whose names are known, and at the end what nginx is told most often.
   static let all = [
+    JSONLogNames(
+      format: "edge-pop-json", target: ["target"], method: ["method"], host: ["host"],
+      time: ["time"], status: ["status"], size: ["sent"]),
     JSONLogNames(
       format: "caddy", target: ["request.uri"], method: ["request.method"], host: ["request.host"],
       time: ["ts"], status: ["status"], size: ["size"]),
@@ -56,13 +64,11 @@ struct JSONLog: LogFormat {
   /// A reader for what a program calls things.
   init(_ names: JSONLogNames) { self.names = names }
 
-  static func resembles(_ line: ArraySlice<UInt8>) -> Bool {
-    line.first { $0 != UInt8(ascii: " ") } == UInt8(ascii: "{")
-  }
+  static func resembles(_ line: ArraySlice<UInt8>) -> Bool { JSONFields(line) != nil }
 
   func read(_ line: ArraySlice<UInt8>) throws(LineProblem) -> TraceRequest? {
     guard let fields = JSONFields(line) else { throw LineProblem("is no JSON object") }
-    let request = try request(fields)
+    let request = try request(fields, line)
     var result = TraceRequest(
       line: 0, time: 0, method: request.method, key: request.target, size: 0)
     result.host = fields.first(names.host)
@@ -84,12 +90,16 @@ struct JSONLog: LogFormat {
     return result
   }
 
-  private func request(_ fields: JSONFields) throws(LineProblem) -> RequestLine {
+  private func request(
+    _ fields: JSONFields, _ text: ArraySlice<UInt8>
+  ) throws(LineProblem) -> RequestLine {
     if let line = fields.first(names.request), line.contains(UInt8(ascii: " ")) {
       return try RequestLine(line[...])
     }
     guard var target = fields.first(names.target) else {
-      throw LineProblem("has no \(names.target.joined(separator: ", "))", .request)
+      throw LineProblem(
+        "has no target in \((names.request + names.target).joined(separator: ", ")); it has "
+          + (JSONFields.names(text) ?? "no field"), .request)
     }
     if let query = fields.first(names.query), !query.isEmpty, !target.contains(UInt8(ascii: "?")) {
       target += [UInt8(ascii: "?")] + query

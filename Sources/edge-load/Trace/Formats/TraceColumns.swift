@@ -37,6 +37,7 @@ struct TraceColumns: Equatable, Sendable {
       isHeading = true
       return
     }
+    if let problem = Self.heading(names, separator) { throw LineProblem(problem) }
     guard names.count >= 3, Self.seconds(Array(names[0].utf8)) != nil else {
       throw LineProblem(
         "is neither time, key and size, nor a heading that names a key"
@@ -45,6 +46,30 @@ struct TraceColumns: Equatable, Sendable {
     }
     (time, key, size) = (0, 1, 2)
     isHeading = false
+  }
+
+  /// What a heading lacks whose names say neither key nor size; nil for what is no heading.
+  static func foreignHeading(_ line: [UInt8]) -> String? {
+    let separator = separator(of: line)
+    guard let fields = try? fields(line, separator) else { return nil }
+    return heading(fields.map { String(decoding: $0, as: UTF8.self) }, separator)
+  }
+
+  /// Words in columns are a heading.
+  private static func heading(_ names: [String], _ separator: UInt8) -> String? {
+    let isHeading =
+      separator != UInt8(ascii: " ") && names.count > 1
+      && names.allSatisfy { name in
+        name.first?.isLetter == true && name.count <= 40
+          && name.allSatisfy { $0.isLetter || $0.isNumber || "_-. ()".contains($0) }
+      }
+    guard isHeading else { return nil }
+    let known = names.map { $0.lowercased() }
+    let lacks = [("key", keys), ("size", sizes)].filter { !known.contains(where: $0.1.contains) }
+      .map { "no \($0.0) (\($0.1.joined(separator: ", ")))" }
+    guard !lacks.isEmpty else { return nil }
+    return "its heading (\(names.prefix(20).joined(separator: ", "))) names "
+      + lacks.joined(separator: " and ")
   }
 
   /// The request of a row.
@@ -163,6 +188,8 @@ struct TraceColumns: Equatable, Sendable {
   /// Rows as a format of logs: the first line says which columns there are.
   struct Rows: LogFormat {
     private var columns: TraceColumns?
+    /// What a heading lacks that names other things: then no row is a request.
+    private var lack: String?
 
     static func resembles(_ line: ArraySlice<UInt8>) -> Bool {
       guard let columns = try? TraceColumns(first: Array(line)) else { return false }
@@ -172,6 +199,8 @@ struct TraceColumns: Equatable, Sendable {
     mutating func read(_ line: ArraySlice<UInt8>) throws(LineProblem) -> TraceRequest? {
       let line = Array(line)
       if let columns { return try columns.read(line) }
+      if let lack { throw LineProblem(lack) }
+      lack = TraceColumns.foreignHeading(line)
       let columns = try TraceColumns(first: line)
       self.columns = columns
       return columns.isHeading ? nil : try columns.read(line)
