@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -30,13 +29,16 @@ final class ScriptedServer: Sendable {
   private let group: MultiThreadedEventLoopGroup
   private let channel: any Channel
 
-  /// Answers request n of each connection with step n, the last step over and over.
-  init(_ steps: [Step]) async throws {
+  /// Answers request n of each connection with step n, the last step over and over. It stops to listen when it has
+  /// accepted so many.
+  init(_ steps: [Step], accepting most: Int = .max) async throws {
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let connections = self.connections
     channel = try await ServerBootstrap(group: group)
       .childChannelInitializer { channel in
-        connections.count.add(1, ordering: .relaxed)
+        if connections.count.add(1, ordering: .relaxed).newValue == most {
+          channel.parent?.close(promise: nil)
+        }
         return channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(Connection(steps: steps))
         }
@@ -46,7 +48,7 @@ final class ScriptedServer: Sendable {
   }
 
   func stop() async throws {
-    try await channel.close()
+    try? await channel.close()
     try await group.shutdownGracefully()
   }
 
@@ -179,21 +181,8 @@ struct LoadRunTests {
 
   @Test("When nobody listens the run ends at once")
   func refused() async throws {
-    // Bound and not listened on: refuses, and nobody else gets the port meanwhile.
-    let closed = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-    defer { close(closed) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let status = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(closed, $0, length) | getsockname(closed, $0, &length)
-      }
-    }
-    try #require(status == 0)
-    let url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))/"
-    let report = try await run(try plan(url, milliseconds: 60_000))
+    let port = try ClosedPort()
+    let report = try await run(try plan(port.url, milliseconds: 60_000))
     #expect(report.errors == ["connect": 2])
     #expect(report.seconds < 10)
   }

@@ -38,6 +38,8 @@ final class LoadConnection {
   var isSettled = false
   /// Whether the loop has it among its free connections.
   var isQueued = false
+  /// Whether the last attempt to connect has failed.
+  private(set) var isRefused = false
   /// When a connection that was refused is tried again; nil when it is not to be.
   var retryTime: Int64?
 
@@ -135,6 +137,7 @@ final class LoadConnection {
 
   private func connected(now: Int64) {
     addressIndex = 0
+    isRefused = false
     responses = 0
     setAwaitsRoom(false)
     state = .idle
@@ -148,10 +151,10 @@ final class LoadConnection {
       return connect(now: now)
     }
     addressIndex = 0
+    isRefused = true
     let failed = request
     request = nil
-    loop.record(.connect, failed)
-    loop.connectFailed(self, now: now)
+    loop.connectFailed(self, failed, now: now)
   }
 
   // MARK: Sending
@@ -254,11 +257,12 @@ final class LoadConnection {
     state = .idle
     deadline = .max
     if role == .resting { return loop.rested(self) }
-    loop.record(request, of: target, reader.summary, now: now)
     if surplus {
       loop.record(.malformed, request)  // More than the framing announced: not to be trusted.
-      reconnect(now: now)
-    } else if loop.plan.newConnections {
+      return reconnect(now: now)
+    }
+    loop.record(request, of: target, reader.summary, now: now)
+    if loop.plan.newConnections {
       drop()
       loop.ready(self, now: now)
     } else if reader.summary.keepsAlive, sentContent == loop.requests.content.count {
@@ -269,7 +273,8 @@ final class LoadConnection {
   }
 
   private func fail(_ error: LoadError, now: Int64) {
-    loop.record(error, request)
+    // What a connection asks that is to rest is no request of the run.
+    loop.record(error, role == .resting ? nil : request)
     request = nil
     if role == .resting { return loop.restingClosed(self) }
     reconnect(now: now)

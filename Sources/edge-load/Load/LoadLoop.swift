@@ -49,9 +49,11 @@ final class LoadLoop {
   private var isStopped = false
   private var isMeasuring = false
   private var anyConnected = false
-  /// Requests that have been begun.
+  /// Requests that have been begun, those of the warm-up too.
   private var issued = 0
-  /// Requests that may be begun in all.
+  /// Requests that have been begun and count: each ends as a response or as an error.
+  private var begun = 0
+  /// Requests that may be begun in all and count.
   private let budget: Int
   private let pace: Pace
   /// The sequence has ended.
@@ -137,7 +139,7 @@ final class LoadLoop {
     for connection in connections { connection.finish() }
     connections = []
     idle = []
-    let isEarly = isExhausted || issued >= budget
+    let isEarly = isExhausted || begun >= budget
     return (isEarly ? lastResponse : max(end, lastResponse)) - measured
   }
 
@@ -164,8 +166,15 @@ final class LoadLoop {
     }
   }
 
-  /// A connection could not be made.
-  func connectFailed(_ connection: LoadConnection, now: Int64) {
+  /// A connection could not be made, with the request that it was made for, if there is one.
+  func connectFailed(_ connection: LoadConnection, _ request: PlannedRequest?, now: Int64) {
+    if let request {
+      record(.connect, request)
+    } else if connection.role == .resting {
+      record(.connect, nil)
+    } else if isStarted {
+      refused(connection.target, now: now)
+    }
     if connection.role == .load && isStarted {
       retryLater(connection, now: now)
     } else if prefilling > 0 {
@@ -209,8 +218,34 @@ final class LoadLoop {
 
   /// A request has failed, or a connection without one.
   func record(_ error: LoadError, _ request: PlannedRequest?) {
-    if let request, request.intended < measured { return }
-    if isMeasuring || !isStarted { tally.record(error) }
+    if let request {
+      if isStarted, request.intended >= measured { tally.record(error) }
+    } else if isMeasuring || !isStarted {
+      tally.recordBeside(error)
+    }
+  }
+
+  /// A connection of the load could not be made and had no request yet: the one that fails is the one that it would
+  /// have sent, or the one that waits longest for it.
+  private func refused(_ target: Int, now: Int64) {
+    if case .closed = pace {
+      guard wantsMore(target, now) else { return }
+      guard let request = sequence.next(target: target, intended: now) else {
+        isExhausted = true
+        return
+      }
+      begin(request)
+      record(.connect, request)
+    } else if let request = waiting[target].popFirst() {
+      record(.connect, request)
+    } else {
+      record(.connect, nil)
+    }
+  }
+
+  private func begin(_ request: PlannedRequest) {
+    issued += 1
+    if request.intended >= measured { begun += 1 }
   }
 
   /// A connection is free: gives it the next request, or keeps it until one is due.
@@ -227,7 +262,7 @@ final class LoadLoop {
         connection.finish()
         return finished(connection)
       }
-      issued += 1
+      begin(request)
       connection.start(request, now: now)
     } else if let request = waiting[target].popFirst() {
       connection.start(request, now: now)
@@ -240,7 +275,7 @@ final class LoadLoop {
   /// Whether requests to a target are still to be begun, or were due and wait for a connection.
   func wantsMore(_ target: Int, _ now: Int64) -> Bool {
     guard isStarted, !isStopped else { return !isStopped }
-    if now < end && issued < budget && !isExhausted { return true }
+    if now < end && begun < budget && !isExhausted { return true }
     return (nextDue < end || !waiting[target].isEmpty) && now < giveUpTime
   }
 
@@ -294,16 +329,38 @@ final class LoadLoop {
     lastResponse = now
     measured = start + plan.warmup.nanoseconds
     end = isStopped ? start : measured + plan.duration.nanoseconds
-    guard anyConnected else {
-      // Nobody listens: say so now instead of after the whole duration.
-      (isStopped, end) = (true, start)
-      return complete()
-    }
+    guard anyConnected else { return refuseAll() }
     if now >= measured { beginMeasuring(now) }
     scheduleNext()
     for connection in connections where connection.role == .load {
-      if connection.isIdle { ready(connection, now: now) } else { retryLater(connection, now: now) }
+      if connection.isRefused {
+        refused(connection.target, now: now)
+        retryLater(connection, now: now)
+      } else if connection.isFree {
+        ready(connection, now: now)
+      }
     }
+  }
+
+  /// Nobody listens: says so now instead of after the whole duration. Each connection has failed one request; what was
+  /// asked for besides was never sent.
+  private func refuseAll() {
+    var asked = budget
+    if case .constant(let interval) = pace {
+      asked = min(asked, Int(nearest: (Double(plan.duration.nanoseconds) / interval).rounded(.up)))
+    }
+    var failed = min(asked, connections.count { $0.role == .load })
+    if plan.replay != nil {
+      // Of a log nobody knows how many there are.
+      asked = .max
+      var left = failed
+      while left > 0, sequence.next(intended: start) != nil { left -= 1 }
+      failed -= left
+    }
+    tally.record(.connect, count: failed)
+    if asked < .max, !isStopped { tally.record(.unsent, count: asked - failed) }
+    (isStopped, end, measured) = (true, start, start)
+    complete()
   }
 
   private func retryLater(_ connection: LoadConnection, now: Int64) {
@@ -341,13 +398,13 @@ final class LoadLoop {
   /// Begins what is due: on a free connection, or else in the queue of its target.
   private func issueDue(_ now: Int64) {
     while nextDue <= now {
-      guard nextDue < end, issued < budget, !isStopped,
+      guard nextDue < end, begun < budget, !isStopped,
         let (target, request) = sequence.next(intended: nextDue)
       else {
         nextDue = .max
         return
       }
-      issued += 1
+      begin(request)
       scheduleNext()
       if let connection = takeIdle(target) {
         connection.start(request, now: now)

@@ -2,7 +2,7 @@
 
 import Histogram
 
-/// What can go wrong with a request; each kind is counted.
+/// What can go wrong with a request or a connection; each kind is counted.
 enum LoadError: Int, CaseIterable, Sendable {
   /// No connection could be made.
   case connect
@@ -14,7 +14,7 @@ enum LoadError: Int, CaseIterable, Sendable {
   case closed
   /// What came is no acceptable HTTP/1.1 response.
   case malformed
-  /// Due within the run, but no connection was free for it in time (open loop).
+  /// Due within the run or asked for, but there was no connection that could send it.
   case unsent
 
   /// The name in reports.
@@ -57,6 +57,8 @@ struct LoadTally: Sendable {
   private(set) var contentBytes = [Int](repeating: 0, count: CacheOutcome.allCases.count)
   /// Errors by `LoadError.rawValue`.
   private(set) var errors = [Int](repeating: 0, count: LoadError.allCases.count)
+  /// What went wrong with connections while they had no request, by `LoadError.rawValue`.
+  private(set) var connectionErrors = [Int](repeating: 0, count: LoadError.allCases.count)
   /// Latencies by `CacheOutcome.rawValue`; empty where there were none.
   private var latencies = [Histogram<UInt32>?](repeating: nil, count: CacheOutcome.allCases.count)
 
@@ -76,9 +78,14 @@ struct LoadTally: Sendable {
     latencies[index]?.record(latency)
   }
 
-  /// Counts errors.
+  /// Counts requests that have failed. Each request is a response or an error, and never both.
   mutating func record(_ error: LoadError, count: Int = 1) {
     errors[error.rawValue] += count
+  }
+
+  /// Counts what went wrong with a connection that had no request.
+  mutating func recordBeside(_ error: LoadError) {
+    connectionErrors[error.rawValue] += 1
   }
 
   /// The number of hits.
@@ -113,6 +120,9 @@ struct LoadTally: Sendable {
       if latencies[index] == nil { latencies[index] = Self.emptyHistogram() }
       latencies[index]?.add(more)
     }
-    for index in errors.indices { errors[index] += other.errors[index] }
+    for index in errors.indices {
+      errors[index] += other.errors[index]
+      connectionErrors[index] += other.connectionErrors[index]
+    }
   }
 }

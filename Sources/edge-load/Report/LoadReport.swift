@@ -95,8 +95,11 @@ struct LoadReport: Codable, Equatable, Sendable {
   var percentiles: [String: [[Double]]]
   /// What a cache that never forgets would have let through; nil for a run without a workload.
   var infiniteCache: InfiniteCacheSummary?
-  /// Errors by kind, without those that are zero.
+  /// Requests that have failed, by kind, without those that are zero. Each request that was begun is one of `requests`
+  /// or one of these.
   var errors: [String: Int]
+  /// What went wrong with connections while they had no request, by kind; nil if nothing did.
+  var connectionErrors: [String: Int]?
   /// Connections that were opened to rest, with `--idle`.
   var restingConnections: Int?
   /// Of these, how many were closed by the server during the run.
@@ -127,10 +130,9 @@ struct LoadReport: Codable, Equatable, Sendable {
         forwards: forwards, forwardsPerSecond: seconds > 0 ? Double(forwards) / seconds : 0,
         hitRatio: 1 - Double(forwards) / Double(all))
     }
-    errors = [:]
-    for error in LoadError.allCases where tally.errors[error.rawValue] > 0 {
-      errors[error.label] = tally.errors[error.rawValue]
-    }
+    errors = Self.byLabel(tally.errors)
+    let beside = Self.byLabel(tally.connectionErrors)
+    connectionErrors = beside.isEmpty ? nil : beside
     series = tally.series.samples
     (latencyMicroseconds, percentiles) = ([:], [:])
     note("all", tally.latency { _ in true })
@@ -141,6 +143,14 @@ struct LoadReport: Codable, Equatable, Sendable {
     if plan.restingConnections > 0 {
       (restingConnections, restingClosed) = (tally.restingConnections, tally.restingClosed)
     }
+  }
+
+  private static func byLabel(_ counts: [Int]) -> [String: Int] {
+    var errors: [String: Int] = [:]
+    for error in LoadError.allCases where counts[error.rawValue] > 0 {
+      errors[error.label] = counts[error.rawValue]
+    }
+    return errors
   }
 
   /// Percentiles that a curve is drawn through.
@@ -159,7 +169,8 @@ struct LoadReport: Codable, Equatable, Sendable {
   /// Whether the run ends with status 0: something was answered, and there was neither an error, nor
   /// a 5xx, nor a purge that did not keep its promise.
   var isClean: Bool {
-    requests > 0 && errors.isEmpty && statusClasses["5xx"] == nil && statusClasses["other"] == nil
+    requests > 0 && errors.isEmpty && connectionErrors == nil && statusClasses["5xx"] == nil
+      && statusClasses["other"] == nil
       && log?.complaint == nil
       && purges.map { $0.failed == 0 && $0.staleAfterAcknowledgement == 0 } ?? true
   }

@@ -23,9 +23,11 @@ struct ReportText {
       lines += ["", "log"] + log.text("requests")
       if let complaint = log.complaint { lines.append("  \(complaint)") }
     }
-    if !report.errors.isEmpty {
-      let kinds = report.errors.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
-      lines += ["", "errors: " + kinds.joined(separator: ", ")]
+    for (name, errors) in [
+      ("errors", report.errors), ("connections without a request", report.connectionErrors ?? [:]),
+    ] where !errors.isEmpty {
+      let kinds = errors.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+      lines += ["", "\(name): " + kinds.joined(separator: ", ")]
     }
     return lines.joined(separator: "\n") + "\n"
   }
