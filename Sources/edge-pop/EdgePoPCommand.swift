@@ -30,10 +30,16 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(help: "Origin and regional API in one: http://HOST[:PORT] or https://HOST[:PORT].")
   var upstream: String?
 
-  @Option(help: "The fleet's configuration, such as Config/pops.json.")
+  @Option(
+    help: "The fleet's configuration, such as Config/pops.json.",
+    completion: .file(extensions: ["json"]))
   var config: String?
 
-  @Option(help: "The id of this PoP in the configuration.")
+  @Option(
+    help: "The id of this PoP in the configuration.",
+    completion: .custom { words, _, _ in
+      FleetConfiguration.popNames(words, after: "--config")
+    })
   var pop: String?
 
   @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
@@ -57,13 +63,15 @@ struct EdgePoPCommand: AsyncParsableCommand {
       valueName: "size"))
   var largestResponse: String?
 
-  @Option(help: "What is evicted when memory is full: lru, slru or size-lru. (default: size-lru)")
+  @Option(
+    help: "What is evicted when memory is full: lru, slru or size-lru. (default: size-lru)",
+    completion: .list(FleetConfiguration.Eviction.allCases.map(\.rawValue)))
   var eviction: String?
 
   @Option(
     help: ArgumentHelp(
       "Directory for stored responses on disk, of this PoP alone; once for each disk. (default: no "
-        + "disk)", valueName: "path"))
+        + "disk)", valueName: "path"), completion: .directory)
   var disk: [String] = []
 
   @Option(
@@ -72,7 +80,9 @@ struct EdgePoPCommand: AsyncParsableCommand {
       valueName: "size"))
   var diskSize: [String] = []
 
-  @Option(help: "What is written to disk: auto, all or second-hit. (default: auto)")
+  @Option(
+    help: "What is written to disk: auto, all or second-hit. (default: auto)",
+    completion: .list(FleetConfiguration.DiskAdmission.allCases.map(\.rawValue)))
   var diskAdmission: String?
 
   @Option(help: "Event loops. (default: one for each core that it may run on)")
@@ -135,7 +145,8 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "File with the admin token, or lines of NAME RIGHTS TOKEN with the rights purge, read or "
-        + "purge,read; otherwise EDGE_ADMIN_TOKEN is used.", valueName: "file"))
+        + "purge,read; otherwise EDGE_ADMIN_TOKEN is used.", valueName: "file"),
+    completion: .file())
   var adminTokenFile: String?
 
   @Option(
@@ -153,7 +164,7 @@ struct EdgePoPCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "File with certificates of authorities (PEM) that https upstreams may be certified by, "
-        + "besides those of the system.", valueName: "file"))
+        + "besides those of the system.", valueName: "file"), completion: .file())
   var upstreamCA: String?
 
   @Option(

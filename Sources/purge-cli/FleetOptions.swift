@@ -23,7 +23,10 @@ struct FleetOptions: ParsableArguments {
   var admin: [String] = []
 
   @Option(
-    help: ArgumentHelp("Only this PoP of the configuration; repeatable.", valueName: "id"))
+    help: ArgumentHelp("Only this PoP of the configuration; repeatable.", valueName: "id"),
+    completion: .custom { words, _, _ in
+      FleetConfiguration.popNames(words, after: "--config", else: Self.usualConfig)
+    })
   var pop: [String] = []
 
   @Option(
@@ -112,6 +115,11 @@ struct FleetOptions: ParsableArguments {
   private var path: (path: String, isDefault: Bool) {
     let named = config ?? Environment.value("EDGE_CONFIG")
     return (named ?? FleetConfiguration.defaultPath, named == nil)
+  }
+
+  /// The file of the configuration where no option names one.
+  private static var usualConfig: String {
+    Environment.value("EDGE_CONFIG") ?? FleetConfiguration.defaultPath
   }
 
   private func configuration() throws -> FleetConfiguration {

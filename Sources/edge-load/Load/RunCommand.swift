@@ -50,15 +50,18 @@ struct RunCommand: ParsableCommand {
   @Option(help: "A path to request; repeat it for several.")
   var path: [String] = []
 
-  @Option(help: "A file with one path to a line; # begins a comment line.")
+  @Option(help: "A file with one path to a line; # begins a comment line.", completion: .file())
   var pathsFile: String?
 
   @OptionGroup(title: "Workload") var options: WorkloadOptions
 
-  @Option(help: "Replay a request log, in any format that --format names; .gz too.")
+  @Option(
+    help: "Replay a request log, in any format that --format names; .gz too.", completion: .file())
   var replay: String?
 
-  @Option(help: "The log's format, if its first lines do not tell: \(LogFormatKind.names).")
+  @Option(
+    help: "The log's format, if its first lines do not tell: \(LogFormatKind.choice).",
+    completion: .list(LogFormatKind.allNames))
   var format: String?
 
   @Option(
@@ -72,7 +75,9 @@ struct RunCommand: ParsableCommand {
     transform: TimeSpan.parse)
   var longestGap: TimeSpan?
 
-  @Option(help: "How fast to replay: 1x as recorded, 2x, or max (as fast as answers come).")
+  @Option(
+    help: "How fast to replay: 1x as recorded, 2x, or max (as fast as answers come).",
+    completion: .list(["1x", "2x", "10x", "max"]))
   var speed = "1x"
 
   @Option(help: "Share of requests with If-None-Match, 0 to 1.")
@@ -87,7 +92,9 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Every request for another URL: a number where {n} stands, or else in the query.")
   var unique = false
 
-  @Option(help: "The method of every request (default: GET, or POST with --body-size).")
+  @Option(
+    help: "The method of every request (default: GET, or POST with --body-size).",
+    completion: .list(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
   var method: String?
 
   @Option(help: "Content sent with every request, such as 64KiB.")

@@ -16,7 +16,11 @@ struct TargetOptions: ParsableArguments {
     completion: .file(extensions: ["json"]))
   var pops: String?
 
-  @Option(help: "Only this PoP of the configuration, as ID or ID@WEIGHT; repeatable.")
+  @Option(
+    help: "Only this PoP of the configuration, as ID or ID@WEIGHT; repeatable.",
+    completion: .custom { words, _, _ in
+      FleetConfiguration.popNames(words, after: "--pops")
+    })
   var pop: [String] = []
 
   @Option(help: "Purges per second while the run reads (see docs/edge-load.md).")

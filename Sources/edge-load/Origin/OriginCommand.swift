@@ -18,7 +18,8 @@ struct OriginCommand: ParsableCommand {
       """
   )
 
-  @Option(help: "The directory to serve; nothing outside of it is ever read.")
+  @Option(
+    help: "The directory to serve; nothing outside of it is ever read.", completion: .directory)
   var root: String
 
   @Option(help: "Address and port to listen on; port 0 takes a free one; repeatable.")
@@ -30,7 +31,8 @@ struct OriginCommand: ParsableCommand {
   @Option(help: "The region's name, in X-Origin and in the API's answers.")
   var name = "us"
 
-  @Option(help: "Request log: - for standard output, a path to append to, or off.")
+  @Option(
+    help: "Request log: - for standard output, a path to append to, or off.", completion: .file())
   var log = "off"
 
   func validate() throws {

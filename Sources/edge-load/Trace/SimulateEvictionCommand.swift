@@ -35,7 +35,7 @@ struct SimulateEvictionCommand: ParsableCommand {
       """
   )
 
-  @Argument(help: "The request log.")
+  @Argument(help: "The request log.", completion: .file())
   var trace: String
 
   @Option(
@@ -43,7 +43,9 @@ struct SimulateEvictionCommand: ParsableCommand {
     help: "A size such as 64MiB, or a share of the footprint such as 1%; may be repeated.")
   var memory: [String] = ["0.1%", "1%", "10%"]
 
-  @Option(help: "lru, slru or size-lru; may be repeated. (default: all)")
+  @Option(
+    help: "lru, slru or size-lru; may be repeated. (default: all)",
+    completion: .list(EvictionPolicy.allCases.map(\.rawValue)))
   var eviction: [String] = []
 
   @Option(help: "Bytes that each stored object costs beyond its size, such as 640B. (default: 0)")
@@ -52,7 +54,9 @@ struct SimulateEvictionCommand: ParsableCommand {
   @Option(help: "The largest size that is stored, such as 1MiB. (default: the whole memory)")
   var largest: String?
 
-  @Option(help: "Shards of the memory; a power of two. (default: 1)")
+  @Option(
+    help: "Shards of the memory; a power of two. (default: 1)",
+    completion: .list(["1", "2", "4", "8", "16"]))
   var shards: Int?
 
   @Flag(help: "Shards, overhead and largest size as edge-pop has them, where not given.")
@@ -62,7 +66,7 @@ struct SimulateEvictionCommand: ParsableCommand {
     help: """
       What a request is whose size is not the stored one: keep (a hit, the stored size stays), \
       resize (a hit, and the stored size becomes the new one) or replace (a miss).
-      """)
+      """, completion: .list(EvictionReplay.ChangedSize.allCases.map(\.rawValue)))
   var changedSize = "keep"
 
   @Flag(help: "Leave out lines that are not understood, and say how many, instead of stopping.")
@@ -72,7 +76,9 @@ struct SimulateEvictionCommand: ParsableCommand {
     help: "The share of lines that may be left out as damaged with status 0, from 0 to 1.")
   var mostLeftOut = LogAccount.usualShare
 
-  @Option(help: "The log's format, if its first lines do not tell: \(LogFormatKind.names).")
+  @Option(
+    help: "The log's format, if its first lines do not tell: \(LogFormatKind.choice).",
+    completion: .list(LogFormatKind.allNames))
   var format: String?
 
   @Flag(help: "Report as JSON.")

@@ -22,7 +22,9 @@ struct TraceCommand: ParsableCommand {
   @Option(help: "Requests per second, which the times follow from.")
   var rate = 10_000.0
 
-  @Option(name: [.customShort("o"), .long], help: "The file to write; - for standard output.")
+  @Option(
+    name: [.customShort("o"), .long], help: "The file to write; - for standard output.",
+    completion: .file())
   var output = "-"
 
   func validate() throws {

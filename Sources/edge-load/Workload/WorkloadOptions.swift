@@ -6,7 +6,8 @@ import EdgeFleet
 /// Which workload, and what is different about it.
 struct WorkloadOptions: ParsableArguments {
   @Option(
-    help: "A workload by name: assets, web, images or api (see docs/edge-load.md).")
+    help: "A workload by name: assets, web, images or api (see docs/edge-load.md).",
+    completion: .list(NamedWorkload.allCases.map(\.rawValue)))
   var workload: String?
 
   @Option(help: "Seeds all choices: the same seed, the same sequence of requests.")

@@ -14,7 +14,9 @@ struct StoreCheck: StoreSubcommand {
       opened, 64 for wrong use. What a crash leaves is noted, and is no damage.
       """)
 
-  @Argument(help: ArgumentHelp("Directories that were given to --disk.", valueName: "path"))
+  @Argument(
+    help: ArgumentHelp("Directories that were given to --disk.", valueName: "path"),
+    completion: .directory)
   var paths: [String]
 
   @Flag(help: "Print one JSON document.")

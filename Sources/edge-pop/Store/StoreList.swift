@@ -19,7 +19,9 @@ struct StoreList: StoreSubcommand {
     case newest, url, size, age, ttl
   }
 
-  @Argument(help: ArgumentHelp("A directory that was given to --disk.", valueName: "path"))
+  @Argument(
+    help: ArgumentHelp("A directory that was given to --disk.", valueName: "path"),
+    completion: .directory)
   var path: String
 
   @Option(

@@ -20,7 +20,9 @@ struct Explain: ParsableCommand, FleetCommand {
       valueName: "name: value"))
   var header: [String] = []
 
-  @Option(help: ArgumentHelp("The method of the request.", valueName: "method"))
+  @Option(
+    help: ArgumentHelp("The method of the request.", valueName: "method"),
+    completion: .list(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
   var method = "GET"
 
   @OptionGroup var options: FleetOptions

@@ -163,7 +163,8 @@ struct PurgeList: ParsableCommand, FleetCommand {
       Lines of one kind are sent together, up to 4096 at a time. `#` begins a comment.
       """)
 
-  @Argument(help: ArgumentHelp("A file, or - for standard input.", valueName: "file"))
+  @Argument(
+    help: ArgumentHelp("A file, or - for standard input.", valueName: "file"), completion: .file())
   var file: String
 
   @OptionGroup var purging: PurgeOptions

@@ -1,0 +1,43 @@
+// What a shell offers for `--pop`: the PoPs of the configuration that the same command line names.
+
+extension FleetConfiguration {
+  /// The ids of the PoPs in the file that stands after an option, or in the usual one; none if it cannot be read.
+  public static func popNames(
+    _ words: [String], after option: String, else usual: @autoclosure () -> String? = nil
+  ) -> [String] {
+    var path: String?
+    for (place, word) in words.enumerated() {
+      if word == option, place + 1 < words.count { path = words[place + 1] }
+      if word.hasPrefix(option + "=") { path = String(word.dropFirst(option.count + 1)) }
+    }
+    // bash takes = for a word of its own.
+    if path == "=", let place = words.lastIndex(of: "="), place + 1 < words.count {
+      path = words[place + 1]
+    }
+    guard let path = path.map(unquoted) ?? usual(),
+      let configuration = try? FleetConfiguration.load(path: path)
+    else { return [] }
+    return configuration.pops.map(\.id)
+  }
+
+  /// A word as the shell would hand it over: shells give it as it was typed.
+  private static func unquoted(_ word: String) -> String {
+    var result = ""
+    var quote: Character?
+    var isEscaped = false
+    for character in word {
+      if isEscaped {
+        (result, isEscaped) = (result + String(character), false)
+      } else if character == "\\", quote != "'" {
+        isEscaped = true
+      } else if character == quote {
+        quote = nil
+      } else if quote == nil, character == "\"" || character == "'" {
+        quote = character
+      } else {
+        result.append(character)
+      }
+    }
+    return result
+  }
+}
