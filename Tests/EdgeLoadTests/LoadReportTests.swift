@@ -162,5 +162,28 @@ struct LoadReportTests {
     #expect(ReportText.bytes(1536) == "1.5 KiB")
     #expect(ReportText.percent(0.0666) == "6.7 %")
     #expect(ReportText.number(3.999, digits: 2) == "4.00")
+    // What is rounded up is told in the next unit.
+    #expect(ReportText.microseconds(999.7) == "1.00 ms")
+    #expect(ReportText.microseconds(999_999) == "1.00 s")
+    #expect(ReportText.microseconds(125_000_000) == "2 min 5 s")
+    #expect(ReportText.bytes(1_048_575) == "1.0 MiB")
+    #expect(ReportText.bytes(1023.7) == "1.0 KiB")
+    #expect(ReportText.percent(0) == "0.0 %" && ReportText.percent(1) == "100.0 %")
+    #expect(ReportText.percent(0.0001) == "<0.1 %" && ReportText.percent(0.9999) == ">99.9 %")
+    let rates: [(Double, String)] = [
+      (0, "0"), (0.0001, "0.0001"), (0.5, "0.5000"), (1, "1.00"), (9.999, "10.0"), (50, "50.0"),
+      (99.99, "100"), (40_682.4, "40682"),
+    ]
+    for (value, text) in rates { #expect(ReportText.rate(value) == text) }
+    let spans: [(Double, String)] = [
+      (0, "0.00 s"), (59.5, "59.50 s"), (119.99, "119.99 s"), (119.999, "2 min"),
+      (125, "2 min 5 s"), (3599.7, "60 min"), (7140, "119 min"), (7200, "2 h"),
+      (7500, "2 h 5 min"), (86_399, "24 h"), (172_800, "2 days"), (273_600, "3 days 4 h"),
+      (-7500, "-2 h 5 min"), (1e30, ""),
+    ]
+    for (value, text) in spans where !text.isEmpty {
+      #expect(ReportText.seconds(value) == text)
+    }
+    #expect(!ReportText.seconds(1e30).isEmpty)
   }
 }

@@ -72,7 +72,7 @@ struct LiveDisplay {
     let measured = progress.map(\.measuredNow).max() ?? 0
     let span = Double(measured - seen.measured) / 1e9
     let more = responses - seen.responses
-    let rate = span > 0 ? ReportText.number(Double(more) / span) : "-"
+    let rate = span > 0 ? ReportText.rate(Double(more) / span) : "-"
     let ratio = more > 0 ? ReportText.percent(Double(hits - seen.hits) / Double(more)) : "-"
     seen = (responses, hits, measured)
     let phase = progress.map(\.phaseNow).min().flatMap(LoadPhase.init) ?? .connecting
@@ -83,14 +83,14 @@ struct LiveDisplay {
     let errors = sum(\.errorsNow)
     let facts =
       "\(rate)/s, hits \(ratio), p50 \(latency[0]), p99 \(latency[1]), \(errors) errors"
-    let elapsed = ReportText.number(Double(measured) / 1e9, digits: isTerminal ? 1 : 0)
+    let elapsed = ReportText.seconds(Double(measured) / 1e9, digits: isTerminal ? 1 : 0)
     guard isTerminal else {
-      return phase == .measuring ? "\(elapsed) s: \(facts)\n" : "\(phase.label)\n"
+      return phase == .measuring ? "\(elapsed): \(facts)\n" : "\(phase.label)\n"
     }
     var lines = [phase.label]
     if phase == .measuring {
       let share = share(responses: responses, measured: Double(measured) / 1e9)
-      lines = ["\(bar(share)) \(elapsed) s", facts]
+      lines = ["\(bar(share)) \(elapsed)", facts]
       if errors > 0, hasColour { lines[1] = "\u{1B}[31m\(facts)\u{1B}[0m" }
     }
     defer { drawn = lines.count }

@@ -149,11 +149,11 @@ final class ReplayLog: Sendable {
         state.account.shortenedGaps = (state.account.shortenedGaps ?? 0) + 1
         // The first one is told at once: somebody may be waiting for it.
         guard state.account.shortenedGaps == 1 else { return (result, []) }
-        let days = ReportText.number(abs(cut.seconds) / 86_400, digits: 1)
+        let gap = ReportText.seconds(abs(cut.seconds))
         return (
           result,
           [
-            "line \(request.line) of \(state.account.path) is \(days) days "
+            "line \(request.line) of \(state.account.path) is \(gap) "
               + "\(cut.seconds < 0 ? "before" : "after") the one before it; it is not waited for that "
               + "long (--longest-gap)"
           ]

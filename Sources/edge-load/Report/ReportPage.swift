@@ -64,7 +64,7 @@ struct ReportPage {
   private var tiles: String {
     var rows = [
       ("requests", "\(report.requests)"),
-      ("requests per second", ReportText.number(report.requestsPerSecond)),
+      ("requests per second", ReportText.rate(report.requestsPerSecond)),
     ]
     if let ratio = report.cache.hitRatio { rows.append(("hit ratio", ReportText.percent(ratio))) }
     if let ratio = report.cache.byteHitRatio {
@@ -77,7 +77,7 @@ struct ReportPage {
       rows.append(("stale after acknowledgement", "\(purges.staleAfterAcknowledgement)"))
     }
     rows.append(("errors", "\(report.errors.values.reduce(0, +))"))
-    let cells = rows.map { "<tr><td>\($0.0)<td>\($0.1)" }
+    let cells = rows.map { "<tr><td>\($0.0)<td>\(Self.escaped($0.1))" }
     return "<table>\n" + cells.joined(separator: "\n") + "\n</table>"
   }
 
@@ -124,7 +124,7 @@ struct ReportPage {
     let rows = report.statusClasses.sorted { $0.key < $1.key }.map { name, count in
       let share = Double(count) / Double(max(1, report.requests))
       return """
-        <tr><td>\(name)<td>\(count)<td>\(ReportText.percent(share))\
+        <tr><td>\(name)<td>\(count)<td>\(Self.escaped(ReportText.percent(share)))\
         <td class="bar"><svg viewBox="0 0 100 4" role="img" aria-label="\(name)">\
         <rect width="\(ReportText.number(share * 100, digits: 1))" height="4" \
         fill="var(--\(name == "5xx" ? "c" : "a"))"/></svg>

@@ -33,16 +33,16 @@ struct ReportText {
   }
 
   private var heading: String {
-    let rate = report.askedRate.map { Self.number($0, digits: $0 < 10 ? 4 : 0) }
+    let rate = report.askedRate.map(Self.rate)
     var shape = rate.map { "open loop at \($0)/s" } ?? "closed loop"
     if let log = report.replayed { shape = "replay of \(log)" }
-    let seconds = Self.number(report.seconds, digits: 2)
-    return "\(report.connections) connections, \(shape), \(seconds) s"
+    let connections = report.connections == 1 ? "1 connection" : "\(report.connections) connections"
+    return "\(connections), \(shape), \(Self.seconds(report.seconds))"
   }
 
   private var counts: [[String]] {
     var rows = [
-      ["requests", "\(report.requests)", "\(Self.number(report.requestsPerSecond))/s"],
+      ["requests", "\(report.requests)", "\(Self.rate(report.requestsPerSecond))/s"],
       ["received", Self.bytes(Double(report.bytes)), "\(Self.bytes(report.bytesPerSecond))/s"],
     ]
     for (name, count) in report.statusClasses.sorted(by: { $0.key < $1.key }) {
@@ -131,27 +131,57 @@ struct ReportText {
     return "\(value < 0 && scaled != 0 ? "-" : "")\(abs(scaled / Int(scale))).\(padded)"
   }
 
-  /// A ratio as a percentage.
+  /// A ratio as a percentage. What is not nothing is not told as nothing, and what is not all not as all.
   static func percent(_ ratio: Double) -> String {
-    number(ratio * 100, digits: 1) + " %"
+    if ratio > 0, ratio < 0.0005 { return "<0.1 %" }
+    if ratio < 1, ratio >= 0.9995 { return ">99.9 %" }
+    return number(ratio * 100, digits: 1) + " %"
+  }
+
+  /// How many in a second, with as many digits as mean something.
+  static func rate(_ value: Double) -> String {
+    switch value {
+    case 99.95...: return number(value)
+    case 9.995...: return number(value, digits: 1)
+    case 0.9995...: return number(value, digits: 2)
+    default: return value > 0 ? number(value, digits: 4) : "0"
+    }
   }
 
   /// A span in the unit that fits it.
   static func microseconds(_ value: Double) -> String {
+    // What is rounded up to the next unit is told in that.
     switch value {
-    case ..<1000: number(value) + " us"
-    case ..<1_000_000: number(value / 1000, digits: 2) + " ms"
-    default: number(value / 1_000_000, digits: 2) + " s"
+    case ..<999.5: number(value) + " us"
+    case ..<999_995: number(value / 1000, digits: 2) + " ms"
+    default: seconds(value / 1_000_000)
     }
+  }
+
+  /// A span of seconds as people say it: `1.50 s`, `2 min 5 s`, `2 h 5 min`, `3 days 4 h`.
+  static func seconds(_ value: Double, digits: Int = 2) -> String {
+    guard abs(value) >= 119.995 else { return number(value, digits: digits) + " s" }
+    let whole = Int(nearest: abs(value))
+    let (size, units): (Int, (String, String)) =
+      switch whole {
+      case ..<7200: (60, ("min", "s"))
+      case ..<172_800: (3600, ("h", "min"))
+      default: (86_400, ("days", "h"))
+      }
+    let small = size == 86_400 ? 3600 : size / 60
+    let count = whole / small + (whole % small >= (small + 1) / 2 && small > 1 ? 1 : 0)
+    let (large, rest) = (count / (size / small), count % (size / small))
+    let sign = value < 0 ? "-" : ""
+    return sign + "\(large) \(units.0)" + (rest > 0 ? " \(rest) \(units.1)" : "")
   }
 
   /// A count of bytes in the unit that fits it.
   static func bytes(_ count: Double) -> String {
     switch count {
-    case ..<1024: number(count) + " B"
-    case ..<1_048_576: number(count / 1024, digits: 1) + " KiB"
-    case ..<1_073_741_824: number(count / 1_048_576, digits: 1) + " MiB"
-    case ..<1_099_511_627_776: number(count / 1_073_741_824, digits: 2) + " GiB"
+    case ..<1023.5: number(count) + " B"
+    case ..<1_048_524: number(count / 1024, digits: 1) + " KiB"
+    case ..<1_073_689_395: number(count / 1_048_576, digits: 1) + " MiB"
+    case ..<1_099_506_259_066: number(count / 1_073_741_824, digits: 2) + " GiB"
     default: number(count / 1_099_511_627_776, digits: 2) + " TiB"
     }
   }

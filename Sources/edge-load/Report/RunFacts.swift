@@ -47,14 +47,14 @@ struct RunFacts: Codable, Equatable, Sendable {
 
   /// The facts as rows: what, and how much.
   func rows(_ report: LoadReport) -> [(String, String)] {
-    let seconds = { ReportText.number($0, digits: 2) + " s" }
+    let seconds = { (value: Double) in ReportText.seconds(value) }
     var rows = [("started", started), ("measured", seconds(report.seconds))]
     if let durationSeconds { rows.append(("duration asked for", seconds(durationSeconds))) }
     if let requests { rows.append(("requests asked for", "\(requests)")) }
     if warmupSeconds > 0 { rows.append(("warm-up", seconds(warmupSeconds))) }
     let threads = threads == 1 ? "1 thread" : "\(threads) threads"
     rows.append(("connections", "\(report.connections), \(threads)"))
-    let rate = report.askedRate.map { ReportText.number($0, digits: $0 < 10 ? 4 : 0) }
+    let rate = report.askedRate.map(ReportText.rate)
     rows.append(
       (
         "rate",
