@@ -28,42 +28,42 @@ final class LoadLoop {
   var buffer = [UInt8](repeating: 0, count: 32 * 1024)
 
   private let progress: LoadProgress
-  private var sequence: RequestSequence
-  private var connections: [LoadConnection] = []
+  var sequence: RequestSequence
+  var connections: [LoadConnection] = []
   /// Free connections of each target, longest free first.
-  private var idle: [CircularBuffer<LoadConnection>]
+  var idle: [CircularBuffer<LoadConnection>]
   /// Requests of each target that are due and wait for a connection (open loop).
-  private var waiting: [CircularBuffer<PlannedRequest>]
+  var waiting: [CircularBuffer<PlannedRequest>]
   private var unsettled = 0
   private var nextToConnect = 0
-  private var unfinished = 0
+  var unfinished = 0
   private var isComplete = false
 
   private var start = Int64(0)
-  private var measured = Int64.max
-  private var end = Int64.max
-  private var lastResponse = Int64(0)
+  var measured = Int64.max
+  var end = Int64.max
+  var lastResponse = Int64(0)
   private var nextTick = Int64(0)
-  private var nextDue = Int64.max
-  private var isStarted = false
-  private var isStopped = false
-  private var isMeasuring = false
-  private var anyConnected = false
+  var nextDue = Int64.max
+  var isStarted = false
+  var isStopped = false
+  var isMeasuring = false
+  var anyConnected = false
   /// Requests that have been begun, those of the warm-up too.
-  private var issued = 0
+  var issued = 0
   /// Requests that have been begun and count: each ends as a response or as an error.
-  private var begun = 0
+  var begun = 0
   /// Requests that may be begun in all and count.
-  private let budget: Int
-  private let pace: Pace
+  let budget: Int
+  let pace: Pace
   /// The sequence has ended.
-  private var isExhausted = false
+  var isExhausted = false
   /// Of each target the next URL that is requested before the run.
   private var prefilled: [Int]
   /// Connections that request these.
-  private var prefilling = 0
+  var prefilling = 0
 
-  private enum Pace {
+  enum Pace {
     /// A request begins when a response has ended.
     case closed
     /// One is due every so many nanoseconds.
@@ -79,7 +79,7 @@ final class LoadLoop {
   /// Pause before a refused connection is tried again.
   private static let retryPause: Int64 = 100_000_000
   /// Connections from one client address, whose ports are limited.
-  private static let mostOfOneSource = 20_000
+  static let mostOfOneSource = 20_000
 
   /// The share of the loop with that number, of as many as the plan has threads.
   init(
@@ -143,148 +143,6 @@ final class LoadLoop {
     return (isEarly ? lastResponse : max(end, lastResponse)) - measured
   }
 
-  // MARK: From the connections
-
-  /// The client address of a connection, as the last byte of 127.0.0.x; nil for the usual one.
-  func source(of index: Int, _ role: LoadConnection.Role) -> UInt8? {
-    let number = index * plan.threads / Self.mostOfOneSource
-    guard number > 0, addresses[connections[index].target].first?.isLoopback == true else {
-      return nil
-    }
-    return UInt8(1 + min(number, 200))
-  }
-
-  /// A connection has been made.
-  func connected(_ connection: LoadConnection, now: Int64) {
-    anyConnected = true
-    if connection.role == .resting {
-      connection.start(sequence.probe(target: connection.target, now: now), now: now)
-    } else if isStarted || prefilling > 0 {
-      ready(connection, now: now)
-    } else {
-      settle(connection)
-    }
-  }
-
-  /// A connection could not be made, with the request that it was made for, if there is one.
-  func connectFailed(_ connection: LoadConnection, _ request: PlannedRequest?, now: Int64) {
-    if let request {
-      record(.connect, request)
-    } else if connection.role == .resting {
-      record(.connect, nil)
-    } else if isStarted {
-      refused(connection.target, now: now)
-    }
-    if connection.role == .load && isStarted {
-      retryLater(connection, now: now)
-    } else if prefilling > 0 {
-      prefillEnded(now)
-    } else {
-      settle(connection)
-    }
-  }
-
-  /// A resting connection has had its one response.
-  func rested(_ connection: LoadConnection) {
-    tally.restingConnections += 1
-    settle(connection)
-  }
-
-  /// A resting connection was closed by its peer.
-  func restingClosed(_ connection: LoadConnection) {
-    if connection.isSettled { tally.restingClosed += 1 } else { settle(connection) }
-    connection.finish()
-  }
-
-  /// Bytes have arrived.
-  func received(_ count: Int) {
-    if isMeasuring { tally.bytes += count }
-  }
-
-  /// A response was complete.
-  func record(
-    _ request: PlannedRequest, of target: Int, _ response: ResponseSummary, now: Int64
-  ) {
-    lastResponse = now
-    sequence.learn(request.mark, response, now: now)
-    let isCounted = request.intended >= measured
-    if let storage = request.mark.storage {
-      tally.infinite.record(storage, target: target, counted: isCounted)
-    }
-    guard isCounted else { return }
-    tally.record(response, nanoseconds: now - request.intended)
-    tally.series.record(nanoseconds: now - request.intended)
-  }
-
-  /// A request has failed, or a connection without one.
-  func record(_ error: LoadError, _ request: PlannedRequest?) {
-    if let request {
-      if isStarted, request.intended >= measured { tally.record(error) }
-    } else if isMeasuring || !isStarted {
-      tally.recordBeside(error)
-    }
-  }
-
-  /// A connection of the load could not be made and had no request yet: the one that fails is the one that it would
-  /// have sent, or the one that waits longest for it.
-  private func refused(_ target: Int, now: Int64) {
-    if case .closed = pace {
-      guard wantsMore(target, now) else { return }
-      guard let request = sequence.next(target: target, intended: now) else {
-        isExhausted = true
-        return
-      }
-      begin(request)
-      record(.connect, request)
-    } else if let request = waiting[target].popFirst() {
-      record(.connect, request)
-    } else {
-      record(.connect, nil)
-    }
-  }
-
-  private func begin(_ request: PlannedRequest) {
-    issued += 1
-    if request.intended >= measured { begun += 1 }
-  }
-
-  /// A connection is free: gives it the next request, or keeps it until one is due.
-  func ready(_ connection: LoadConnection, now: Int64) {
-    let target = connection.target
-    if !isStarted { return prefill(connection, now: now) }
-    guard wantsMore(target, now) else {
-      connection.finish()
-      return finished(connection)
-    }
-    if case .closed = pace {
-      guard let request = sequence.next(target: target, intended: now) else {
-        isExhausted = true
-        connection.finish()
-        return finished(connection)
-      }
-      begin(request)
-      connection.start(request, now: now)
-    } else if let request = waiting[target].popFirst() {
-      connection.start(request, now: now)
-    } else if !connection.isQueued {
-      connection.isQueued = true
-      idle[target].append(connection)
-    }
-  }
-
-  /// Whether requests to a target are still to be begun, or were due and wait for a connection.
-  func wantsMore(_ target: Int, _ now: Int64) -> Bool {
-    guard isStarted, !isStopped else { return !isStopped }
-    if now < end && begun < budget && !isExhausted { return true }
-    return (nextDue < end || !waiting[target].isEmpty) && now < giveUpTime
-  }
-
-  /// A connection has ended for good.
-  func finished(_ connection: LoadConnection) {
-    unfinished -= 1
-    if unfinished == 0 { complete() }
-  }
-
   // MARK: The clock
 
   private func connectNext() {
@@ -293,7 +151,7 @@ final class LoadLoop {
     connections[nextToConnect - 1].connect(now: Monotonic.now())
   }
 
-  private func settle(_ connection: LoadConnection) {
+  func settle(_ connection: LoadConnection) {
     guard !connection.isSettled else { return }
     connection.isSettled = true
     unsettled -= 1
@@ -310,14 +168,14 @@ final class LoadLoop {
   }
 
   /// Gives a connection the next URL of its target, until each has been requested.
-  private func prefill(_ connection: LoadConnection, now: Int64) {
+  func prefill(_ connection: LoadConnection, now: Int64) {
     let (target, number) = (connection.target, prefilled[connection.target])
     guard number < sequence.prefillCount, !isStopped else { return prefillEnded(now) }
     prefilled[target] += plan.threads
     connection.start(sequence.prefill(target: target, number: number, now: now), now: now)
   }
 
-  private func prefillEnded(_ now: Int64) {
+  func prefillEnded(_ now: Int64) {
     prefilling -= 1
     if prefilling == 0 { begin() }
   }
@@ -363,7 +221,7 @@ final class LoadLoop {
     complete()
   }
 
-  private func retryLater(_ connection: LoadConnection, now: Int64) {
+  func retryLater(_ connection: LoadConnection, now: Int64) {
     guard wantsMore(connection.target, now) else {
       connection.finish()
       return finished(connection)
@@ -393,7 +251,7 @@ final class LoadLoop {
     return overflows ? .max : sum
   }
 
-  private var giveUpTime: Int64 { end + plan.timeout.nanoseconds }
+  var giveUpTime: Int64 { end + plan.timeout.nanoseconds }
 
   /// Begins what is due: on a free connection, or else in the queue of its target.
   private func issueDue(_ now: Int64) {
@@ -479,7 +337,7 @@ final class LoadLoop {
     }
   }
 
-  private func complete() {
+  func complete() {
     isComplete = true
     guard !isStopped else { return }
     let unsent = waiting.reduce(0) { $0 + $1.count { $0.intended >= measured } }
