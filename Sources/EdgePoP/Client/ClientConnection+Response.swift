@@ -168,21 +168,10 @@ extension ClientConnection {
     if isReceivingContent { response.closes = true }
   }
 
-  // MARK: Tunnel
-
-  /// Sends 101 and carries bytes from then on.
-  func beginTunnel(_ head: ResponseHead, _ status: CacheStatus) {
+  /// Sends 101 at once, behind which another protocol begins.
+  func sendSwitch(_ head: ResponseHead, _ status: CacheStatus) {
     composeHead { ResponseWriter.upgrade(head, status, responseContext(), to: &$0) }
     began(101, status, .none)
-    flush()
-    tunnelBegan()
-  }
-
-  /// Sends bytes of another protocol.
-  func sendTunnel(_ bytes: ByteBuffer) {
-    tunnelMoved()
-    served.contentBytes += bytes.readableBytes
-    send(bytes)
     flush()
   }
 }

@@ -5,7 +5,7 @@ import NIOCore
 // One client connection over HTTP/1.1 (RFC 9112): takes requests out of bytes, one at a time and in order
 // (§9.3.2), and hands each to RequestHandler with itself as its stream. What a request gets is decided
 // there; here are framing, the life of the connection, and its limits. What goes out is in
-// ClientConnection+Response.
+// ClientConnection+Response, what comes after 101 in ClientConnection+Tunnel.
 
 /// Speaks HTTP/1.1 to a client.
 final class ClientConnection: StreamSocket, ClientStream {
@@ -28,7 +28,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// True if it is one of the connections that its address may have.
   var isCounted = false
   var bound: BoundConnections?
-  private var phase = Phase.head
+  var phase = Phase.head
   private var parser = RequestParser()
   /// What sends content from a file at present.
   var sender: FileSender?
@@ -47,7 +47,7 @@ final class ClientConnection: StreamSocket, ClientStream {
   /// How its response goes out.
   var response = ResponseFraming()
   private var requests = 0
-  private var timing: ConnectionTiming
+  var timing: ConnectionTiming
 
   /// A connection that was accepted.
   init(_ descriptor: CInt, from address: InternetAddress, loop: LoopContext) {
@@ -90,9 +90,7 @@ final class ClientConnection: StreamSocket, ClientStream {
     switch phase {
     case .lingering, .closed: return
     case .tunnel where decoder == nil:
-      timing.moved()
-      served.requestBytes += bytes.readableBytes
-      served.exchange?.tunnelFromClient(bytes)
+      tunnelReceived(bytes)
       return updateReading()
     case .tunnel: timing.moved()
     case .head, .busy: break
@@ -174,7 +172,7 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   /// Takes in what has been read, as far as the phase allows. A response that is complete at once
   /// makes room for the next request, hence the loop.
-  private func process() {
+  func process() {
     if isProcessing { return }
     isProcessing = true
     var goOn = true
@@ -186,11 +184,8 @@ final class ClientConnection: StreamSocket, ClientStream {
       // The request is sent to its end before the other protocol begins (RFC 9110 §7.8).
       case .tunnel where decoder != nil: goOn = readContent()
       case .tunnel:
+        passOnInbound()
         goOn = false
-        if inbound.readableBytes > 0 {
-          served.requestBytes += inbound.readableBytes
-          served.exchange?.tunnelFromClient(takeInbound())
-        }
       case .lingering, .closed: goOn = false
       }
     }
@@ -335,7 +330,7 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   /// Closes so that the client can read the response to its end: closing at once would destroy what
   /// has not been sent, and while the client is still sending, what it has not read (RFC 9112 §9.6).
-  private func linger() {
+  func linger() {
     phase = .lingering
     timing.lingers()
     endOutput()
@@ -442,25 +437,4 @@ final class ClientConnection: StreamSocket, ClientStream {
 
   /// Counts and logs the request, once.
   func account() { loop.account(&served, from: identity) }
-
-  /// From here on bytes go both ways; the line in the log comes when that ends.
-  func tunnelBegan() {
-    phase = .tunnel
-    timing.moved()
-    loop.counters.tunnels += 1
-    process()
-  }
-
-  /// Bytes went through the tunnel.
-  func tunnelMoved() {
-    timing.moved()
-  }
-
-  /// The upstream closed the tunnel.
-  func endTunnel() {
-    account()
-    served.exchange = nil
-    flush()
-    linger()
-  }
 }
