@@ -3,7 +3,7 @@ import EdgeFleet
 import Logging
 
 /// An event as the log tells it: two of them are the same if only the time is another.
-struct OperationalLine: Hashable, Sendable {
+struct OperationalLine: RepeatedLine {
   var level: Logger.Level
   var message: String
   /// Pairs of names and values, in order.
@@ -16,6 +16,14 @@ struct OperationalLine: Hashable, Sendable {
     (self.level, self.message) = (level, message)
     (names, values) = (fields.map(\.0), fields.map(\.1))
   }
+
+  /// What it says, of whatever it says that.
+  struct Kind: Hashable, Sendable {
+    let level: Logger.Level
+    let message: String
+  }
+
+  var kind: Kind { Kind(level: level, message: message) }
 
   /// The line, at a time in milliseconds since 1970.
   func text(_ format: FleetConfiguration.LogFormat, at milliseconds: Int64) -> String {

@@ -59,10 +59,10 @@ public final class OperationalLog: Sendable {
 
   /// Adds a line; one that is a fault and came a moment ago is counted instead.
   func add(_ line: OperationalLine) {
-    if line.level >= .warning,
-      !filter.withLock({ $0.take(line, now: clock.now.milliseconds) })
-    {
-      return
+    if line.level >= .warning {
+      let verdict = filter.withLock { $0.take(line, now: clock.now.milliseconds) }
+      for repetition in verdict.told { tell(repetition) }
+      guard verdict.isWritten else { return }
     }
     writer.add(LogBlock(line: line.text(format, at: clock.read().wall.milliseconds)))
   }
@@ -80,13 +80,14 @@ public final class OperationalLog: Sendable {
     let (due, next) = filter.withLock { filter in
       (filter.due(now: clock.now.milliseconds, all: all), filter.next)
     }
-    for repetition in due {
-      var line = repetition.line
-      let seconds = max(1, (repetition.within + 500) / 1000)
-      line.repetition = "repeated \(repetition.times) times in \(seconds) s"
-      writer.add(LogBlock(line: line.text(format, at: clock.read().wall.milliseconds)))
-    }
+    for repetition in due { tell(repetition) }
     return next.map { Int(max(1, $0 - clock.now.milliseconds)) }
+  }
+
+  private func tell(_ repetition: RepetitionFilter<OperationalLine>.Repetition) {
+    var line = repetition.line
+    line.repetition = repetition.text
+    writer.add(LogBlock(line: line.text(format, at: clock.read().wall.milliseconds)))
   }
 }
 
