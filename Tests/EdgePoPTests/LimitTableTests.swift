@@ -56,15 +56,21 @@ struct LimitTableTests {
     let store = Mirror(reflecting: StoreLimits(memory: 256 << 20)).children.map { child in
       (child.label ?? "", Self.text(child.label ?? "", child.value))
     }
-    return shell + store
+    let handOver = Mirror(reflecting: HandOverLimits.standard).children.map { child in
+      (child.label ?? "", Self.text(child.label ?? "", child.value))
+    }
+    return shell + store + handOver
   }
 
   private static func text(_ name: String, _ value: Any) -> String {
-    let bytes = ["pipelined", "memory", "largestResponse", "relayWindow", "relayBuffer"]
+    let bytes = [
+      "pipelined", "memory", "largestResponse", "relayWindow", "relayBuffer", "questionLength",
+    ]
     switch value {
     case let time as TimeAmount:
       let seconds = time.nanoseconds / 1_000_000_000
       return seconds % 3600 == 0 ? "\(seconds / 3600) h" : "\(seconds) s"
+    case let time as Duration: return "\(time.milliseconds / 1000) s"
     case let seconds as Int64: return "\(seconds) s"
     case let range as ClosedRange<Int64>: return "\(range.lowerBound) s"
     case let policy as EvictionPolicy: return policy.rawValue

@@ -75,7 +75,10 @@ struct Addresses: Sendable {
     guard let predecessor else { return }
     defer { predecessor.socket.close() }
     predecessor.socket.write(line: HandOverReply.confirmation)
-    switch predecessor.socket.readLine(within: Self.patience) {
+    let limits = HandOverLimits.standard
+    let answer = predecessor.socket.readLine(
+      within: limits.acknowledgement.milliseconds, atMost: limits.questionLength)
+    switch answer {
     case .line(HandOverReply.acknowledgement): break
     case .ended:
       // Only who ends says nothing.
@@ -92,9 +95,6 @@ struct Addresses: Sendable {
     }
     desk.start()
   }
-
-  /// How long the other one may take until it accepts nobody any more, in milliseconds.
-  private static let patience = 10_000
 
   /// Gives everything up that is not used yet; who handed over goes on.
   func abandon() {
@@ -127,9 +127,7 @@ private struct Taking {
   private var handed: [String: [CInt]] = [:]
   /// Processes that were asked already.
   private var asked: Set<pid_t> = []
-
-  /// What it may take beyond what it said.
-  private static let grace = 2000
+  private let limits = HandOverLimits.standard
 
   init(takesOver: Bool, logger: Logger) { (self.takesOver, self.logger) = (takesOver, logger) }
 
@@ -148,9 +146,9 @@ private struct Taking {
       let other = LocalSocket.connect(HandOverDesk.name(place.name)), other.isTrusted,
       let process = other.peer?.process, asked.insert(process).inserted
     else { return }
-    other.setPatience(milliseconds: HandOverDesk.patience)
+    other.setPatience(milliseconds: limits.question.milliseconds)
     other.write(line: HandOverRequest(takesOver: takesOver, addresses: wanted.map(\.name)).line)
-    let answer = other.readLine(within: HandOverDesk.patience).text
+    let answer = readLine(of: other, within: limits.question.milliseconds)
     switch answer.flatMap(HandOverReply.init(line:)) {
     case .serving(let process):
       throw refusal(
@@ -183,8 +181,9 @@ private struct Taking {
           "the edge-pop that is taken over from has addresses that this one has not: they end",
           metadata: ["process": "\(process)", "addresses": "\(ending.joined(separator: ", "))"])
       }
-      diskPatience = max(diskPatience ?? 0, milliseconds + Self.grace)
-      try receive(from: other, place, process: process, within: milliseconds + Self.grace)
+      let time = milliseconds + limits.grace.milliseconds
+      diskPatience = max(diskPatience ?? 0, time)
+      try receive(from: other, place, process: process, within: time)
     case .given, .sockets, nil:
       // It has just ended, or is something else: whether the address is free is seen when it is taken.
       return
@@ -194,7 +193,7 @@ private struct Taking {
   private mutating func receive(
     from other: LocalSocket, _ place: Place, process: Int, within limit: Int
   ) throws(StartProblem) {
-    let answer = other.readLine(within: limit).text
+    let answer = readLine(of: other, within: limit)
     switch answer.flatMap(HandOverReply.init(line:)) {
     case .sockets(let list):
       for item in list {
@@ -214,6 +213,10 @@ private struct Taking {
         place, "edge-pop, process \(process), does not say what it does; is it of the same version?"
       )
     }
+  }
+
+  private func readLine(of other: LocalSocket, within milliseconds: Int) -> String? {
+    other.readLine(within: milliseconds, atMost: limits.questionLength).text
   }
 
   private func refusal(_ place: Place, _ reason: String) -> StartProblem {

@@ -43,12 +43,7 @@ final class HandOverDesk: Sendable {
   }
 
   private let state = Mutex(State())
-  /// Within how many milliseconds another process says something that needs no waiting.
-  static let patience = 5000
-  /// After how many milliseconds it is told that a successor is waited for.
-  private static let notable: Int64 = 5000
-  /// How many may ask while one takes over; more are sent away.
-  private static let mostWaiting = 16
+  private let limits = HandOverLimits.standard
 
   /// What the socket of an address is called.
   static func name(_ address: String) -> String { "edgecache/edge-pop/\(address)" }
@@ -118,9 +113,8 @@ final class HandOverDesk: Sendable {
 
   private func serve(_ asker: LocalSocket) {
     guard asker.isTrusted else { return }
-    asker.setPatience(milliseconds: Self.patience)
-    guard let line = asker.readLine(within: Self.patience).text,
-      let request = HandOverRequest(line: line)
+    asker.setPatience(milliseconds: limits.question.milliseconds)
+    guard let line = readLine(of: asker).text, let request = HandOverRequest(line: line)
     else { return }
     let me = Int(getpid())
     let host = state.withLock { $0.host }
@@ -151,6 +145,10 @@ final class HandOverDesk: Sendable {
     waiting { await host.giveAddresses() }
     close()
     asker.write(line: HandOverReply.given.line)
+  }
+
+  private func readLine(of other: LocalSocket) -> LocalSocket.Line {
+    other.readLine(within: limits.question.milliseconds, atMost: limits.questionLength)
   }
 
   // MARK: Handing over
@@ -203,18 +201,18 @@ final class HandOverDesk: Sendable {
   ) -> LocalSocket.Line {
     let began = Monotonic.now()
     let deadline = began + Int64(limit) * 1_000_000
-    var notable = began + Self.notable * 1_000_000
+    var notable = began + limits.notable.nanoseconds
     // An answer is not lost as long as its connection is open.
     var others: [LocalSocket] = []
     while true {
       let sockets = [successor] + sockets
       if let index = Self.wait(for: sockets, until: min(deadline, notable)) {
         if index == 0 {
-          let line = successor.readLine(within: Self.patience)
+          let line = readLine(of: successor)
           if case .line(HandOverReply.confirmation) = line { return line }
           return line == .late ? .late : .ended
         }
-        if let other = sockets[index].accept(), other.isTrusted, others.count < Self.mostWaiting {
+        if let other = sockets[index].accept(), other.isTrusted, others.count < limits.askers {
           other.write(line: HandOverReply.starting(process: process).line)
           others.append(other)
         }

@@ -74,7 +74,7 @@ public final class PoPServer: Service {
       logger: options.logger)
     // No longer than a drain leaves: half of that is for disks.
     let forLog = min(
-      .nanoseconds(options.limits.logs.nanoseconds), Self.reserve(of: Self.drainLimit(options)) / 2)
+      .nanoseconds(options.limits.logs.nanoseconds), Self.drainReserve(options) / 2)
     ending.add { await accessLog?.close(within: forLog) }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     ending.add { try? await group.shutdownGracefully() }
@@ -206,7 +206,7 @@ public final class PoPServer: Service {
     tender.cancel()
     options.logger.info("draining")
     let limit = drainLimit
-    let drain = limit - Self.reserve(of: limit)
+    let drain = limit - Self.drainReserve(options)
     let drained = await clients.drain(
       within: drain - (ContinuousClock.now - began),
       idle: .nanoseconds(options.limits.drainIdle.nanoseconds), last: (limit - drain) / 4)
@@ -233,7 +233,9 @@ public final class PoPServer: Service {
   }
 
   /// What of that time is left for logs and disks.
-  private static func reserve(of limit: Duration) -> Duration { min(limit / 2, .seconds(3)) }
+  private static func drainReserve(_ options: PoPOptions) -> Duration {
+    min(drainLimit(options) / 2, .nanoseconds(options.limits.drainReserve.nanoseconds))
+  }
 }
 
 /// How what was started is ended: what came last first.

@@ -74,8 +74,10 @@ public struct ShellLimits: Sendable {
   public var linger: TimeAmount = .seconds(2)
   /// Purges a second, of each token.
   public var purgesPerSecond = 1000
-  /// The end as a whole, from the moment it is asked for; finishing what runs has nine tenths of it.
+  /// The end as a whole, from the moment it is asked for; finishing what runs has what `drainReserve` leaves.
   public var drain: TimeAmount = .seconds(30)
+  /// What of that is kept for disks and logs, if it is no more than half.
+  public var drainReserve: TimeAmount = .seconds(3)
   /// Writing what waits of the access log at shutdown; then it is dropped.
   public var logs: TimeAmount = .seconds(2)
   /// At shutdown, for a further request of a client that is idle, which then gets its last response.
