@@ -135,8 +135,11 @@ extension RepetitionFilter.Repetition {
   /// What is told of it.
   var text: String {
     let seconds = max(1, (within + 500) / 1000)
-    return areOthers
-      ? "this and \(times - 1) others of its kind came in \(seconds) s"
-      : "repeated \(times) times in \(seconds) s"
+    if !areOthers { return "repeated \(times) times in \(seconds) s" }
+    return switch times {
+    case ...1: "one more of its kind came in \(seconds) s"
+    case 2: "this and another one of its kind came in \(seconds) s"
+    default: "this and \(times - 1) others of its kind came in \(seconds) s"
+    }
   }
 }

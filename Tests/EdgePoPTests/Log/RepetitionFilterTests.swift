@@ -120,7 +120,8 @@ import Testing
     "What is told of it",
     arguments: [
       (1, 40, false, "repeated 1 times in 1 s"), (512, 10_049, false, "repeated 512 times in 10 s"),
-      (1, 10_000, true, "this and 0 others of its kind came in 10 s"),
+      (1, 10_000, true, "one more of its kind came in 10 s"),
+      (2, 10_000, true, "this and another one of its kind came in 10 s"),
       (300, 9_600, true, "this and 299 others of its kind came in 10 s"),
     ])
   func text(times: Int, within: Int64, areOthers: Bool, text: String) {
