@@ -31,15 +31,17 @@ struct Addresses: Sendable {
       )
     }
     try taking.checkNames()
-    for place in taking.wanted { try taking.ask(for: place) }
     var taken: [TakenAddress] = []
     do throws(StartProblem) {
+      for place in taking.wanted { try taking.ask(for: place) }
       for endpoint in pop.listen {
         taken.append(try taking.take(endpoint, count: count, flag: "--listen"))
       }
       taken.append(try taking.take(pop.admin, count: 1, flag: "--admin"))
     } catch {
       taking.close()
+      // So it goes on at once.
+      taking.predecessor?.socket.close()
       throw error
     }
     taking.close()
@@ -166,9 +168,13 @@ private struct Taking {
           + "takes over has one of these at least. Stop it first, or give this one another admin address"
       )
     case .wait(let process, let milliseconds, let ending):
-      if predecessor != nil {
+      if let predecessor {
+        let others = handed.keys.sorted().joined(separator: ", ")
         throw refusal(
-          place, "edge-pop, process \(process), serves there: only one can be taken over at a time")
+          place,
+          "edge-pop, process \(process), serves there, and process \(predecessor.process) at \(others): only "
+            + "one can be taken over at a time. Stop one of them first, or give each a successor with its addresses alone"
+        )
       }
       logger.notice(
         "another edge-pop has these addresses, and gives them to this one",
