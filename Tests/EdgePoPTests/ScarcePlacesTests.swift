@@ -301,7 +301,7 @@ struct ScarcePlacesTests {
     "Where connections to upstreams lack descriptors idle clients make room",
     arguments: [(EMFILE, true), (ENFILE, true), (EADDRNOTAVAIL, false), (ENOBUFS, false)])
   func descriptors(code: CInt, makesRoom: Bool) async throws {
-    let pop = try connector.pop()
+    let pop = try connector.pop(limits: { _ in }) { $0.lack = .zero }
     var pair: [CInt] = [0, 0]
     let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
     #expect(socketpair(AF_UNIX, kind, 0, &pair) == 0)
@@ -318,6 +318,53 @@ struct ScarcePlacesTests {
     #expect(try await wire.readHead().status == 503)
     #expect(idle.isClosed == makesRoom)
     #expect(pop.statistics().clients.closedIdle == (makesRoom ? 1 : 0))
+    await pop.stop()
+  }
+
+  @Test(
+    "What this machine lacks for a connection is waited for a little",
+    arguments: [EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS])
+  func lack(code: CInt) async throws {
+    for isThereAgain in [true, false] {
+      let connector = SlowConnector()
+      let pop = try connector.pop(limits: { $0.connect = .seconds(3600) }) {
+        $0.lack = isThereAgain ? .hours(1) : .milliseconds(200)
+      }
+      let wire = pop.connect()
+      wire.send(TestPoP.request("/"))
+      for number in 0..<(isThereAgain ? 3 : .max) {
+        pop.turn { _ in connector.attempts[number].completion(.failure(.local(code))) }
+        // In a moment it is tried again.
+        _ = try await eventually("another attempt, or an answer") {
+          pop.turn { _ in }
+          return wire.total > 0 || connector.attempts.count > number + 1
+        }
+        if wire.total > 0 { break }
+      }
+      if isThereAgain {
+        #expect(wire.total == 0)
+        let upstream = connector.accept(3, in: pop)
+        upstream.send(answer)
+        pop.turn { _ in }
+        #expect(try await wire.readResponse().status == 200)
+        #expect(pop.statistics().upstreamFailures.values.allSatisfy { $0 == 0 })
+      } else {
+        #expect(connector.attempts.count > 1)
+        #expect(try await wire.readHead().status == 503)
+      }
+      await pop.stop()
+    }
+  }
+
+  @Test("What a slow upstream is waited for is not used up by what this machine lacks")
+  func lackAndConnect() async throws {
+    let pop = try connector.pop(limits: { $0.connect = .milliseconds(60) })
+    let wire = pop.connect()
+    wire.send(TestPoP.request("/"))
+    pop.turn { _ in connector.attempts[0].completion(.failure(.local(EMFILE))) }
+    pop.turn { _ in }
+    #expect(try await wire.readHead().status == 503)
+    #expect(connector.attempts.count == 1)
     await pop.stop()
   }
 }

@@ -29,9 +29,7 @@ final class LoopContext {
   private let mostGathered: Int
   private(set) var isDraining = false
   /// Until when nothing more is said about what this machine lacks.
-  private var lackToldUntil = Instant(milliseconds: .min)
-  /// For how long that is, in milliseconds.
-  private static let lackPause: Int64 = 10_000
+  var lackToldUntil = Instant(milliseconds: .min)
   /// Which clients are closed when places are short.
   var places = ClientPlaces<ClientConnection>()
   /// Sockets that listen, and for which address each does.
@@ -173,65 +171,5 @@ final class LoopContext {
       default: break
       }
     }
-  }
-
-  // MARK: Upstream connections
-
-  /// Makes a connection to an upstream for an exchange, whose place in the pool is taken already.
-  func connect(_ index: Int, for exchange: Exchange, attempt: Int) {
-    var isAtOnce = true
-    shared.connector.connect(index, within: exchange.limits.connect, loop: self) { [self] result in
-      switch result {
-      case .success(let connection):
-        health.succeeded(index)
-        counters.upstreamConnections += 1
-        exchange.connected(connection, attempt: attempt)
-      case .failure(let problem) where isAtOnce:
-        // The next in the queue may fail at once too, and the one behind it.
-        let failed = Confined((self, exchange), to: reactor)
-        reactor.mailbox.execute {
-          failed.value.0.connectFailed(index, problem, for: failed.value.1, attempt: attempt)
-        }
-      case .failure(let problem):
-        connectFailed(index, problem, for: exchange, attempt: attempt)
-      }
-    }
-    isAtOnce = false
-  }
-
-  private func connectFailed(
-    _ index: Int, _ problem: ConnectProblem, for exchange: Exchange, attempt: Int
-  ) {
-    connectFailed(index, problem)
-    perform(withPool(index) { $0.lost(&$1) }, upstream: index)
-    exchange.connectFailed(UpstreamFailure(problem), attempt: attempt)
-  }
-
-  /// An upstream could not be connected to: others are asked before it for a while, unless the reason is here.
-  func connectFailed(_ index: Int, _ problem: ConnectProblem) {
-    upstreams[index].note(UpstreamFailure(problem), reason: "\(problem)", at: now)
-    if problem.isLocal {
-      // Who only keeps a connection has one that a request needs.
-      if UpstreamFailure(problem) == .outOfDescriptors { makeRoom() }
-      return noteLack(index, problem)
-    }
-    guard health.failed(index, now: now), shared.leftOut.add(index) else { return }
-    shared.logger.warning(
-      "cannot connect to upstream",
-      metadata: [
-        "upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(problem)",
-      ])
-  }
-
-  /// Says that this machine lacks what a connection takes, now and then while it does.
-  private func noteLack(_ index: Int, _ problem: ConnectProblem) {
-    guard lackToldUntil <= now else { return }
-    lackToldUntil = now.adding(milliseconds: Self.lackPause)
-    shared.logger.warning(
-      "no connections to upstreams: a limit of this machine is reached",
-      metadata: [
-        "upstream": "\(shared.routing.upstreams[index].url)", "reason": "\(problem)",
-        "detail": "\(UpstreamFailure(problem).rawValue)",
-      ])
   }
 }

@@ -28,6 +28,9 @@ public struct ShellLimits: Sendable {
   public var purge: TimeAmount = .seconds(30)
   /// Making a connection to an upstream.
   public var connect: TimeAmount = .seconds(2)
+  /// Waiting for a descriptor, a port or memory of this machine that a connection to an upstream takes; half of
+  /// `connect` at most.
+  public var lack: TimeAmount = .seconds(1)
   /// Waiting for a connection to an upstream that has its limit of them.
   public var queue: TimeAmount = .seconds(15)
   /// From a request to the head of its response, where the site does not say.
