@@ -134,6 +134,13 @@ struct AccessLogLine {
     block.put(bytes.extracting(range.range), escaped: .hexadecimal)
   }
 
+  /// How much of a head is in its line, in bytes as they came.
+  static func bytes(of head: borrowing RequestHead) -> Int {
+    let (referer, agent) = clientFields(head)
+    return head.methodRange.range.count + head.path.range.count + head.authority.range.count
+      + (referer?.range.count ?? 0) + (agent?.range.count ?? 0) + RequestID.longest
+  }
+
   /// `Referer` and `User-Agent`, the first of each.
   private static func clientFields(
     _ head: borrowing RequestHead

@@ -40,7 +40,7 @@ final class LoopLog {
   ) {
     guard served.isAlwaysLogged || sampling.takes() else { return }
     let most = mostOwn + LogBlock.mostForByte * head.fields.bytes.readableBytes
-    if block.room < most { makeRoom(most) }
+    if block.room < most { makeRoom(for: head) }
     switch log.format {
     case .combined: line.writeCombined(served, head, time(served.started), to: block)
     case .vhostCombined:
@@ -78,6 +78,13 @@ final class LoopLog {
       isTimerSet = false
       flush()
     }
+  }
+
+  /// Of a long head little is in its line.
+  @inline(never)
+  private func makeRoom(for head: borrowing RequestHead) {
+    let most = mostOwn + LogBlock.mostForByte * AccessLogLine.bytes(of: head)
+    if block.room < most { makeRoom(most) }
   }
 
   @inline(never)

@@ -325,6 +325,42 @@ import Testing
     }
   }
 
+  @Test("A long head needs room for what is in its line, and for no more")
+  func longHeads() throws {
+    func long(_ text: String, _ count: Int = 8000) -> String {
+      String(repeating: text, count: count)
+    }
+    // Heads, and about how much of them is in the line.
+    let rows: [(head: String, bytes: Int)] = [
+      ("GET / HTTP/1.1|Host: a", 0),
+      ("GET / HTTP/1.1|Host: a|Cookie: \(long("c"))|Cookie: \(long("d"))|X: \(long("e"))", 0),
+      ("GET /\(long("x")) HTTP/1.1|Host: a|Cookie: \(long("c"))", 8000),
+      ("GET / HTTP/1.1|Host: \(long("hh.", 66))a|Cookie: \(long("c"))", 199),
+      ("GET / HTTP/1.1|Host: a|Referer: \(long("\""))|User-Agent: \(long("\""))", 16_000),
+      ("GET / HTTP/1.1|Host: a|Referer: a|Referer: \(long("\""))", 0),
+      ("GET / HTTP/1.1|Host: a|X-Request-ID: \(long("\"", 128))", 0),
+    ]
+    for row in rows {
+      let head = try Self.head(Self.bytes(row.head))
+      let most = AccessLogLine.bytes(of: head)
+      #expect((row.bytes..<(row.bytes + 150)).contains(most), "\(row.head.prefix(40)): \(most)")
+      var (line, source) = (Self.line, RequestIDSource(1, 2))
+      line.id = RequestID(of: head, isBelieved: true, from: &source)
+      let capacity = LoopLog.mostFixed + LogBlock.mostForByte * (most + 64)
+      for isJSON in [false, true] {
+        // More would be a trap.
+        let block = LogBlock(capacity: capacity)
+        if isJSON {
+          line.writeJSON(Self.served(), head, Self.iso, to: block)
+        } else {
+          line.writeHost(head, to: block)
+          line.writeCombined(Self.served(), head, Self.date, to: block)
+        }
+        #expect(block.lines == 1)
+      }
+    }
+  }
+
   @Test(
     "A share of lines is every so manieth",
     arguments: [(0.0, 0), (0.001, 1), (0.25, 250), (0.5, 500), (0.999, 999), (1.0, 1000)])
