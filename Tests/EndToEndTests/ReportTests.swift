@@ -167,7 +167,7 @@ extension EndToEnd {
           "the wrong format", line("GET /bytes/1 HTTP/1.1"), ["--format", "squid"], 1,
           "not of this format"
         ),
-        ("nothing", "", [], 1, "has no request that can be replayed"),
+        ("nothing", "", [], 1, "is empty"),
         (
           "years apart", "1,/bytes/1,1\n1700000000000000000,/bytes/2,1\n3,/bytes/3,1\n",
           ["--speed", "1x", "--longest-gap", "10ms"], 0, "line 2 of"
