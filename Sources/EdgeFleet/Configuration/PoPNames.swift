@@ -7,20 +7,28 @@ extension FleetConfiguration {
   ) -> [String] {
     var path: String?
     for (place, word) in words.enumerated() {
-      if word == option, place + 1 < words.count { path = words[place + 1] }
-      if word.hasPrefix(option + "=") { path = String(word.dropFirst(option.count + 1)) }
+      if word == option {
+        // bash takes = for a word of its own.
+        let rest = words[(place + 1)...]
+        path = (rest.first == "=" ? rest.dropFirst() : rest).first ?? path
+      } else if word.hasPrefix(option + "=") {
+        path = String(word.dropFirst(option.count + 1))
+      }
     }
-    // bash takes = for a word of its own.
-    if path == "=", let place = words.lastIndex(of: "="), place + 1 < words.count {
-      path = words[place + 1]
-    }
-    guard let path = path.map(unquoted) ?? usual(),
+    guard let path = path.map(expanded) ?? usual(),
       let configuration = try? FleetConfiguration.load(path: path)
     else { return [] }
     return configuration.pops.map(\.id)
   }
 
-  /// A word as the shell would hand it over: shells give it as it was typed.
+  /// A path as the shell would hand it over: shells give it as it was typed.
+  private static func expanded(_ word: String) -> String {
+    let path = unquoted(word)
+    // In quotes a tilde is a tilde.
+    guard word.hasPrefix("~/"), let home = Environment.value("HOME") else { return path }
+    return home + path.dropFirst()
+  }
+
   private static func unquoted(_ word: String) -> String {
     var result = ""
     var quote: Character?
