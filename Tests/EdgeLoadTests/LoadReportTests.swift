@@ -172,18 +172,38 @@ struct LoadReportTests {
     #expect(ReportText.percent(0.0001) == "<0.1 %" && ReportText.percent(0.9999) == ">99.9 %")
     let rates: [(Double, String)] = [
       (0, "0"), (0.0001, "0.0001"), (0.5, "0.5000"), (1, "1.00"), (9.999, "10.0"), (50, "50.0"),
-      (99.99, "100"), (40_682.4, "40682"),
+      (99.99, "100"), (40_682.4, "40682"), (0.000_01, "<0.0001"),
     ]
+    let asked: [(Double, String)] = [
+      (0.0001, "0.0001"), (0.5, "0.5"), (5, "5"), (100, "100"), (1234.5, "1234.5"),
+      (1e7, "10000000"),
+    ]
+    for (value, text) in asked { #expect(ReportText.askedRate(value) == text) }
     for (value, text) in rates { #expect(ReportText.rate(value) == text) }
     let spans: [(Double, String)] = [
       (0, "0.00 s"), (59.5, "59.50 s"), (119.99, "119.99 s"), (119.999, "2 min"),
       (125, "2 min 5 s"), (3599.7, "60 min"), (7140, "119 min"), (7200, "2 h"),
       (7500, "2 h 5 min"), (86_399, "24 h"), (172_800, "2 days"), (273_600, "3 days 4 h"),
-      (-7500, "-2 h 5 min"), (1e30, ""),
+      (-7500, "-2 h 5 min"), (700 * 86_400, "700 days"), (1e9, "31.7 years"),
+      (-1.7e18, "-53869749283.8 years"), (1e30, ""),
     ]
     for (value, text) in spans where !text.isEmpty {
       #expect(ReportText.seconds(value) == text)
     }
     #expect(!ReportText.seconds(1e30).isEmpty)
+  }
+
+  @Test("A plot of a long run is in minutes or hours, and one of nothing has marks that differ")
+  func plots() throws {
+    let rows: [(seconds: Int, mark: String)] = [
+      (30, ">20 s<"), (3600, ">40 min<"), (36_000, ">8 h<"),
+    ]
+    for (seconds, mark) in rows {
+      var report = LoadReport(tally(), plan: try plan(), seconds: Double(seconds))
+      report.series = Array(repeating: SecondSample(), count: seconds)
+      let page = ReportPage(report: report).html
+      #expect(page.contains(mark), "\(seconds)")
+      #expect(page.contains(">0.8/s<"), "\(seconds)")
+    }
   }
 }

@@ -106,7 +106,7 @@ private struct Axis {
     self.scale = scale
     let most = values.max() ?? 1
     switch scale {
-    case .linear: (low, high) = (0, max(most, 1e-9))
+    case .linear: (low, high) = (0, most > 0 ? most : 1)
     case .latency: (low, high) = (max(1, values.min() ?? 1), max(most, 2))
     case .percentile: (low, high) = (0, 100)
     }

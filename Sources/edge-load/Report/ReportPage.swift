@@ -81,12 +81,21 @@ struct ReportPage {
     return "<table>\n" + cells.joined(separator: "\n") + "\n</table>"
   }
 
+  /// What the time of a run is told in beside its plots, by how long it was.
+  private var time: (unit: String, seconds: Double) {
+    switch report.series.count {
+    case ..<600: (" s", 1)
+    case ..<14_400: (" min", 60)
+    default: (" h", 3600)
+    }
+  }
+
   private var rates: String {
     func points(_ value: (SecondSample) -> Double) -> [(Double, Double)] {
-      report.series.enumerated().map { (Double($0 + 1), value($1)) }
+      report.series.enumerated().map { (Double($0 + 1) / time.seconds, value($1)) }
     }
     return Plot(
-      x: .linear(unit: " s"), y: .linear(unit: "/s"),
+      x: .linear(unit: time.unit), y: .linear(unit: "/s"),
       lines: [
         .init(name: "requests", points: points { Double($0.responses) }),
         .init(name: "hits", points: points { Double($0.hits) }),
@@ -97,10 +106,12 @@ struct ReportPage {
 
   private var latencyOverTime: String {
     func points(_ value: (SecondSample) -> Double) -> [(Double, Double)] {
-      report.series.enumerated().map { (Double($0 + 1), value($1)) }.filter { $0.1 > 0 }
+      report.series.enumerated().map { (Double($0 + 1) / time.seconds, value($1)) }.filter {
+        $0.1 > 0
+      }
     }
     return Plot(
-      x: .linear(unit: " s"), y: .latency,
+      x: .linear(unit: time.unit), y: .latency,
       lines: [
         .init(name: "p50", points: points(\.p50)), .init(name: "p99", points: points(\.p99)),
       ]

@@ -33,7 +33,7 @@ struct ReportText {
   }
 
   private var heading: String {
-    let rate = report.askedRate.map(Self.rate)
+    let rate = report.askedRate.map(Self.askedRate)
     var shape = rate.map { "open loop at \($0)/s" } ?? "closed loop"
     if let log = report.replayed { shape = "replay of \(log)" }
     let connections = report.connections == 1 ? "1 connection" : "\(report.connections) connections"
@@ -144,8 +144,17 @@ struct ReportText {
     case 99.95...: return number(value)
     case 9.995...: return number(value, digits: 1)
     case 0.9995...: return number(value, digits: 2)
-    default: return value > 0 ? number(value, digits: 4) : "0"
+    case 0.00005...: return number(value, digits: 4)
+    default: return value > 0 ? "<0.0001" : "0"
     }
+  }
+
+  /// A rate that somebody asked for, exact to the four decimals of the smallest one.
+  static func askedRate(_ value: Double) -> String {
+    var text = number(value, digits: 4)
+    while text.last == "0" { text.removeLast() }
+    if text.last == "." { text.removeLast() }
+    return text
   }
 
   /// A span in the unit that fits it.
@@ -161,6 +170,8 @@ struct ReportText {
   /// A span of seconds as people say it: `1.50 s`, `2 min 5 s`, `2 h 5 min`, `3 days 4 h`.
   static func seconds(_ value: Double, digits: Int = 2) -> String {
     guard abs(value) >= 119.995 else { return number(value, digits: digits) + " s" }
+    let sign = value < 0 ? "-" : ""
+    if abs(value) >= 2 * year { return "\(sign)\(number(abs(value) / year, digits: 1)) years" }
     let whole = Int(nearest: abs(value))
     let (size, units): (Int, (String, String)) =
       switch whole {
@@ -171,9 +182,11 @@ struct ReportText {
     let small = size == 86_400 ? 3600 : size / 60
     let count = whole / small + (whole % small >= (small + 1) / 2 && small > 1 ? 1 : 0)
     let (large, rest) = (count / (size / small), count % (size / small))
-    let sign = value < 0 ? "-" : ""
     return sign + "\(large) \(units.0)" + (rest > 0 ? " \(rest) \(units.1)" : "")
   }
+
+  /// Seconds of a year.
+  private static let year = 31_557_600.0
 
   /// A count of bytes in the unit that fits it.
   static func bytes(_ count: Double) -> String {

@@ -54,7 +54,7 @@ struct RunFacts: Codable, Equatable, Sendable {
     if warmupSeconds > 0 { rows.append(("warm-up", seconds(warmupSeconds))) }
     let threads = threads == 1 ? "1 thread" : "\(threads) threads"
     rows.append(("connections", "\(report.connections), \(threads)"))
-    let rate = report.askedRate.map(ReportText.rate)
+    let rate = report.askedRate.map(ReportText.askedRate)
     rows.append(
       (
         "rate",
